@@ -35,6 +35,11 @@ impl EnvironmentId {
         Self(digits[..length].to_owned())
     }
 
+    /// The id that a file gives: it is kept for life, however it was made.
+    pub fn given(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

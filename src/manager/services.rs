@@ -1,0 +1,234 @@
+//! The services of a manager repository and their environments.
+
+use std::collections::BTreeMap;
+
+use hcl_edit::expr::Expression;
+use serde_json::{Value, json};
+
+use super::ManagerError;
+use super::location::read_text;
+use crate::config::{ServiceRules, Source};
+use crate::environment::{EnvironmentFile, EnvironmentId};
+use crate::event::{PullRequest, PullRequestId, RepositoryName};
+use crate::files::{Files, join};
+use crate::module;
+
+/// A directory of the manager repository with a `service.hcl`.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub name: String,
+    pub rules: ServiceRules,
+}
+
+/// An environment file, of which service it is and where the environment answers.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    pub service: String,
+    pub file: EnvironmentFile,
+    pub text: String,
+    pub url: Option<String>,
+}
+
+/// All services, by name. One whose rules cannot be read is an error: nobody can tell whose
+/// pull requests it takes.
+pub fn services(files: &dyn Files) -> Result<Vec<Service>, ManagerError> {
+    let mut services = Vec::new();
+    for entry in files.list("")?.into_iter().filter(|entry| entry.is_directory) {
+        let path = join(&entry.name, ServiceRules::FILE);
+        if let Some(text) = read_text(files, &path)? {
+            let rules = ServiceRules::read(&path, &text)?;
+            services.push(Service { name: entry.name, rules });
+        }
+    }
+    Ok(services)
+}
+
+impl Service {
+    pub(super) fn environments_directory(&self) -> String {
+        format!("{}/environments", self.name)
+    }
+
+    pub(super) fn rules_file(&self) -> String {
+        join(&self.name, ServiceRules::FILE)
+    }
+
+    /// The files that may hold environments: paths, in the order of their names.
+    pub(super) fn environment_paths(&self, files: &dyn Files) -> Result<Vec<String>, ManagerError> {
+        let directory = self.environments_directory();
+        let entries = files.list(&directory)?;
+        Ok(entries
+            .into_iter()
+            .filter(|entry| !entry.is_directory && entry.name.ends_with(".tf"))
+            .map(|entry| join(&directory, &entry.name))
+            .collect())
+    }
+
+    /// The environment of `pull_request`: by its repository's number and its own first, by name
+    /// second. A file that cannot be read is passed over unless its own name is the pull request's.
+    pub(super) fn find(
+        &self,
+        files: &dyn Files,
+        pull_request: &PullRequestId,
+        repository_id: Option<u64>,
+    ) -> Result<Option<(EnvironmentFile, String)>, ManagerError> {
+        let needle = format!("#{}\"", pull_request.number);
+        let mut by_name = None;
+        for path in self.environment_paths(files)? {
+            let Some(text) = read_text(files, &path)? else { continue };
+            if !text.contains(&needle) {
+                continue;
+            }
+            let file = match EnvironmentFile::read(&path, &text) {
+                Ok(Some(file)) => file,
+                Ok(None) => continue,
+                Err(error) if text.contains(&format!("\"{pull_request}\"")) => {
+                    return Err(error.into());
+                }
+                Err(_) => continue,
+            };
+            if !file.belongs_to(pull_request, repository_id) {
+                continue;
+            }
+            if file.repository_id.is_some() && file.repository_id == repository_id {
+                return Ok(Some((file, text)));
+            }
+            by_name.get_or_insert((file, text));
+        }
+        Ok(by_name)
+    }
+
+    /// The inputs that `source` sets, as values by name, in their order.
+    pub(super) fn inputs(
+        &self,
+        source: &Source,
+        pull_request: &PullRequest,
+        id: &EnvironmentId,
+    ) -> Result<Vec<(String, Value)>, ManagerError> {
+        let scope = scope(
+            id.as_str(),
+            Some(&pull_request.id),
+            Some((pull_request.head_sha.as_str(), pull_request.head_branch.as_str())),
+        );
+        source
+            .inputs
+            .iter()
+            .map(|(name, expression)| {
+                Ok((name.clone(), self.evaluate(name, expression, &scope)?))
+            })
+            .collect()
+    }
+
+    /// Where the environment answers, if the rules say so.
+    pub fn url(
+        &self,
+        environment: &str,
+        pull_request: Option<&PullRequestId>,
+    ) -> Result<Option<String>, ManagerError> {
+        let Some(expression) = &self.rules.url else { return Ok(None) };
+        let scope = scope(environment, pull_request, None);
+        match self.evaluate("url", expression, &scope)? {
+            Value::String(url) => Ok(Some(url)),
+            _ => Err(ManagerError::Input {
+                file: self.rules_file(),
+                name: "url".to_owned(),
+                reason: "it is no string".to_owned(),
+            }),
+        }
+    }
+
+    fn evaluate(
+        &self,
+        name: &str,
+        expression: &Expression,
+        scope: &BTreeMap<String, Value>,
+    ) -> Result<Value, ManagerError> {
+        module::evaluate_expression(expression, scope).map_err(|reason| ManagerError::Input {
+            file: self.rules_file(),
+            name: name.to_owned(),
+            reason: reason.to_string(),
+        })
+    }
+
+    pub(super) fn source(&self, repository: &RepositoryName) -> Option<&Source> {
+        self.rules.source(repository)
+    }
+}
+
+/// What expressions of `service.hcl` may refer to.
+fn scope(
+    environment: &str,
+    pull_request: Option<&PullRequestId>,
+    head: Option<(&str, &str)>,
+) -> BTreeMap<String, Value> {
+    let mut scope = BTreeMap::from([("environment".to_owned(), json!({ "id": environment }))]);
+    if let Some(pull_request) = pull_request {
+        let mut described = json!({
+            "repository": pull_request.repository.to_string(),
+            "owner": pull_request.repository.owner(),
+            "name": pull_request.repository.name(),
+            "number": pull_request.number,
+        });
+        if let Some((sha, branch)) = head {
+            described["head_sha"] = json!(sha);
+            described["head_branch"] = json!(branch);
+        }
+        scope.insert("pull_request".to_owned(), described);
+    }
+    scope
+}
+
+/// All environments of the services, or of the one that is named; and the files that cannot be
+/// read, with the reason.
+pub fn environments(
+    files: &dyn Files,
+    service: Option<&str>,
+) -> Result<(Vec<Environment>, Vec<ManagerError>), ManagerError> {
+    let services = services(files)?;
+    let (mut environments, mut unreadable) = (Vec::new(), Vec::new());
+    if let Some(name) = service
+        && !services.iter().any(|service| service.name == name)
+    {
+        let known = services.into_iter().map(|service| service.name).collect();
+        return Err(ManagerError::NoService { name: name.to_owned(), known });
+    }
+    for service in services.iter().filter(|s| service.is_none_or(|name| s.name == name)) {
+        for path in service.environment_paths(files)? {
+            let Some(text) = read_text(files, &path)? else { continue };
+            match EnvironmentFile::read(&path, &text) {
+                Ok(Some(file)) => {
+                    let url = match &file.environment {
+                        Some(id) => service.url(id, file.pull_request.as_ref())?,
+                        None => None,
+                    };
+                    environments.push(Environment { service: service.name.clone(), file, text, url });
+                }
+                Ok(None) => {}
+                Err(error) => unreadable.push(error.into()),
+            }
+        }
+    }
+    Ok((environments, unreadable))
+}
+
+/// The one environment that `name` means: an id, the name of its module, or OWNER/NAME#NUMBER.
+pub fn find_environment(
+    files: &dyn Files,
+    service: Option<&str>,
+    name: &str,
+) -> Result<Environment, ManagerError> {
+    let pull_request: Option<PullRequestId> = name.parse().ok();
+    let (environments, unreadable) = environments(files, service)?;
+    let is_meant = |environment: &Environment| {
+        let file = &environment.file;
+        file.environment.as_deref() == Some(name)
+            || file.name == name
+            || pull_request.as_ref().is_some_and(|id| file.belongs_to(id, None))
+    };
+    match environments.into_iter().find(is_meant) {
+        Some(environment) => Ok(environment),
+        None => Err(unreadable
+            .into_iter()
+            .find(|error| error.to_string().contains(name))
+            .unwrap_or_else(|| ManagerError::NoEnvironment(name.to_owned()))),
+    }
+}
