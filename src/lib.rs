@@ -27,6 +27,7 @@ pub mod policy;
 pub mod run;
 pub mod store;
 pub mod runner;
+pub mod reconcile;
 pub mod report;
 pub mod github;
 pub mod cli;

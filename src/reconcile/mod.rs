@@ -1,0 +1,126 @@
+//! From a commit of the manager repository to recorded changes, queued runs and their end.
+//!
+//! It reacts to a commit, never to an event: what was missed once, the next look finds. Changes
+//! and the runs that follow from them are recorded in one transaction; runs are executed from
+//! their rows.
+
+mod apply;
+mod decide;
+mod execute;
+mod inputs;
+mod mirrors;
+
+pub use apply::{Applied, Apply, apply};
+pub use execute::Watch;
+pub use mirrors::Mirrors;
+
+use crate::config::{Settings, StackManager};
+use crate::error::{Diagnose, Kind};
+use crate::git::{GitError, Repository};
+use crate::manager::{Manager, ManagerError, Snapshot};
+use crate::module::{self, Evaluation};
+use crate::problem::{Problem, Severity};
+use crate::runner::RunnerError;
+use crate::stack::{Comparison, Deletions, Object, compare};
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Runner(#[from] RunnerError),
+    #[error("{manager} says stack_manager = \"spacelift\": Spacelift applies it, not dayfly")]
+    NotApplied { manager: String },
+    #[error(
+        "{} of {} previews would be deleted at once", deletions.deleted, deletions.all
+    )]
+    MassDeletion { deletions: Deletions },
+    #[error("cannot {doing} {path}")]
+    Disk { doing: &'static str, path: String, source: std::io::Error },
+}
+
+impl Diagnose for ReconcileError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Manager(error) => error.kind(),
+            Self::Git(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+            Self::Runner(error) => error.kind(),
+            Self::NotApplied { .. } => Kind::Usage,
+            Self::MassDeletion { .. } => Kind::Denied,
+            Self::Disk { .. } => Kind::Outside,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Manager(error) => error.hint(),
+            Self::Git(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Runner(error) => error.hint(),
+            Self::NotApplied { .. } => Some(
+                "set stack_manager = \"dayfly\" in its dayfly.hcl; `plan` and `validate` work as it is"
+                    .to_owned(),
+            ),
+            Self::MassDeletion { deletions } => Some(format!(
+                "look at `dayfly plan`; if that is meant: --allow-deletions {}",
+                deletions.deleted
+            )),
+            Self::Disk { .. } => None,
+        }
+    }
+}
+
+/// What a manager run of one commit would do. Nothing is recorded yet.
+pub struct Planned {
+    /// `None` of a plain directory.
+    pub commit: Option<String>,
+    pub settings: Settings,
+    pub evaluation: Evaluation,
+    pub comparison: Comparison,
+    pub deletions: Deletions,
+}
+
+impl Planned {
+    /// Everything that is wrong with the repository, and every deletion that is refused.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.evaluation.problems.iter().chain(&self.comparison.problems)
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.problems().any(|problem| problem.severity == Severity::Error)
+    }
+}
+
+/// Evaluates the manager repository and compares it with what is recorded.
+pub fn plan(
+    manager: &Manager,
+    cache: &Repository,
+    recorded: &[Object],
+) -> Result<Planned, ReconcileError> {
+    let snapshot = manager.snapshot_or_directory(cache)?;
+    let settings = snapshot.settings()?;
+    let evaluation = evaluate(&snapshot, &settings);
+    let comparison = compare(recorded, &evaluation);
+    let deletions = Deletions::count(recorded, &comparison.changes);
+    let commit = snapshot.commit().map(ToString::to_string);
+    Ok(Planned { commit, settings, evaluation, comparison, deletions })
+}
+
+fn evaluate(snapshot: &Snapshot, settings: &Settings) -> Evaluation {
+    module::evaluate(snapshot.files(), "", &Default::default(), &settings.manager_stack)
+}
+
+fn applies_itself(manager: &Manager, settings: &Settings) -> Result<(), ReconcileError> {
+    match settings.stack_manager {
+        StackManager::Dayfly => Ok(()),
+        StackManager::Spacelift => {
+            Err(ReconcileError::NotApplied { manager: manager.remote.to_string() })
+        }
+    }
+}
