@@ -460,10 +460,8 @@ impl Execution<'_> {
     }
 
     fn clean(&self, messages: &[String]) -> Vec<String> {
-        messages
-            .iter()
-            .map(|message| self.log.secrets().redact(message))
-            .collect()
+        let clean = |message: &String| reason::one_line(&self.log.secrets().redact(message));
+        messages.iter().map(clean).collect()
     }
 }
 

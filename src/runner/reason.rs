@@ -11,41 +11,49 @@ pub(super) fn begins_error(line: &str) -> bool {
 /// The first error in a tool's text: what is wrong, its details, and where, as the tool prints
 /// it (`with terraform_data.page, on main.tf line 7`). `None` if there is none.
 pub(super) fn first_error(text: &str) -> Option<String> {
-    let mut lines = text
-        .lines()
-        .map(bare)
-        .skip_while(|line| !line.starts_with("Error: "));
-    let summary = lines
-        .next()?
-        .trim_start_matches("Error: ")
-        .trim()
-        .to_owned();
-    let rest: Vec<String> = lines.take_while(|line| !is_next_message(line)).collect();
+    let lines: Vec<String> = text.lines().map(bare).collect();
+    let starts: Vec<usize> = (0..lines.len())
+        .filter(|index| is_message(&lines[*index]))
+        .collect();
+    let messages = starts.iter().enumerate().map(|(number, start)| {
+        let end = starts.get(number + 1).copied().unwrap_or(lines.len());
+        &lines[*start..end]
+    });
+    let mut errors = messages
+        .filter(|message| begins_error(&message[0]))
+        .map(tell);
+    let first = errors.next()?;
+    // Terraform's preface to the errors of a module that cannot be read.
+    let is_preface = first.contains("described below");
+    Some(errors.next().filter(|_| is_preface).unwrap_or(first))
+}
 
-    let mut place = Vec::new();
-    let mut detail: Vec<&str> = Vec::new();
-    for paragraph in rest
+/// One message of the tool, as one line.
+fn tell(message: &[String]) -> String {
+    let mut paragraphs = message
         .split(|line| line.trim().is_empty())
-        .filter(|lines| !lines.is_empty())
-    {
-        if place.is_empty() && detail.is_empty() && is_place(&paragraph[0]) {
-            place = paragraph
-                .iter()
-                .filter(|line| is_place(line))
-                .map(|line| where_is(line))
-                .collect();
-        } else if detail.is_empty() {
-            detail = paragraph.iter().map(|line| line.trim()).collect();
-        }
+        .filter(|paragraph| !paragraph.is_empty())
+        .peekable();
+    // A long summary is wrapped.
+    let summary = paragraphs.next().unwrap_or_default().join(" ");
+    let mut told = summary.trim_start_matches("Error: ").trim().to_owned();
+    let place = paragraphs
+        .next_if(|paragraph| is_place(&paragraph[0]))
+        .unwrap_or_default();
+    // The lines of the file that are quoted there may hold empty ones.
+    let detail = paragraphs.find(|paragraph| !paragraph[0].starts_with(' '));
+    if let Some(detail) = detail {
+        told = format!("{told}: {}", detail.join(" "));
     }
-    let mut reason = summary;
-    if !detail.is_empty() {
-        reason = format!("{reason}: {}", detail.join(" "));
-    }
+    let place: Vec<&str> = place
+        .iter()
+        .filter(|line| is_place(line))
+        .map(|line| where_is(line))
+        .collect();
     if !place.is_empty() {
-        reason = format!("{reason} ({})", place.join(", "));
+        told = format!("{told} ({})", place.join(", "));
     }
-    Some(one_line(&reason))
+    one_line(&told)
 }
 
 /// The text as one line, without control characters, and not longer than a reason may be.
@@ -83,7 +91,7 @@ fn bare(line: &str) -> String {
         .to_owned()
 }
 
-fn is_next_message(line: &str) -> bool {
+fn is_message(line: &str) -> bool {
     line.starts_with("Error: ") || line.starts_with("Warning: ")
 }
 
@@ -120,6 +128,14 @@ mod tests {
                 "No value: The root module needs it. (on variables.tf line 1)",
             ),
             ("Error: input is disabled\n", "input is disabled"),
+            (
+                "Error: Terraform encountered problems during initialisation, including problems\nwith the configuration, described below.\n\nThe configuration must be valid.\n\nError: Unsupported block type\n\n  on main.tf line 1:\n   1: not hcl\n\nBlocks of type \"not\" are not expected here.\n",
+                "Unsupported block type: Blocks of type \"not\" are not expected here. (on main.tf line 1)",
+            ),
+            (
+                "Error: A long summary that\nis wrapped\n\n  on a.tf line 1:\n   1: a\n\n   3: b\n\nDetail.\n",
+                "A long summary that is wrapped: Detail. (on a.tf line 1)",
+            ),
             ("Error: a\n\nWarning: b\n\nnot of the error\n", "a"),
         ];
         for (text, reason) in cases {

@@ -28,7 +28,7 @@ impl Secrets {
             patterns.push(secret.trim().as_bytes().to_vec());
             // As it stands within a quoted string of Terraform or JSON.
             let quoted = Value::from(secret.as_str()).to_string();
-            patterns.push(quoted.trim_matches('"').as_bytes().to_vec());
+            patterns.push(quoted.as_bytes()[1..quoted.len() - 1].to_vec());
             patterns.extend(
                 secret
                     .split_whitespace()

@@ -68,18 +68,22 @@ variable "password" {}
 output "address" { value = "https://u:${var.password}@example.com" }
 resource "terraform_data" "a" {
   provisioner "local-exec" {
-    command = "printf topse; sleep 0.2; printf 'cret-%s\n' 42; echo done"
+    command = "echo ${var.password}"
   }
 }
 "#,
     );
     scene.set("TF_VAR_password", "topsecret-42");
     scene.plan.secrets = vec!["topsecret-42".to_owned()];
+    // Two chunks, each without the secret.
+    let split = "printf 'split topse'; sleep 0.2; printf 'cret-%s\\n' 42";
+    scene.plan.hooks.before_init = vec![split.to_owned()];
     let outcome = scene.run(RunType::Tracked).await;
     assert_eq!(outcome.state, RunState::Finished, "{}", reason(&outcome));
     assert_eq!(outcome.outputs["address"], "https://u:****@example.com");
     let log = scene.log();
     assert!(log.contains("terraform_data.a (local-exec): ****"), "{log}");
+    assert!(log.contains("\nsplit ****\n"), "{log}");
     assert!(!log.contains("topsecret"), "{log}");
     for step in [
         "== init: ",
