@@ -6,10 +6,7 @@ use jiff::Timestamp;
 pub type Time = Timestamp;
 
 /// Now, in whole seconds: what is written never carries more.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the room that knows the time"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the room that knows the time")]
 pub fn now() -> Time {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)

@@ -1,9 +1,8 @@
 //! The steps of a run, in their order.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -12,13 +11,13 @@ use crate::run::{RunEvent, RunState, RunType, transition};
 use super::environment;
 use super::error::RunnerError;
 use super::init_lock;
-use super::log::{Heard, RunLog};
+use super::log::RunLog;
 use super::outcome::{Counts, Outcome, Reason};
-use super::plan::{RunPlan, StateOwner};
-use super::process::{self, Command, Limits, StopSignal, Stopped};
+use super::plan::RunPlan;
+use super::process::{Limits, StopSignal};
 use super::readings;
-use super::reason;
 use super::redact::Secrets;
+use super::step::{Halt, Steps, failed};
 use super::tool::ToolPath;
 use super::workspace;
 
@@ -60,13 +59,16 @@ pub async fn execute(
     let log = RunLog::open(&plan.log, secrets)
         .map_err(|error| workspace::disk(plan, "open the log", &plan.log, error))?;
     let mut execution = Execution {
-        tool,
         plan,
         journal,
-        log,
-        limits: Limits::new(plan.time_limit, plan.grace, stop),
-        directory: workspace::prepare(plan)?,
-        environment: environment::of_children(plan),
+        steps: Steps {
+            tool,
+            plan,
+            log,
+            limits: Limits::new(plan.time_limit, plan.grace, stop),
+            directory: workspace::prepare(plan)?,
+            environment: environment::of_children(plan),
+        },
         state: RunState::Preparing,
         outcome: Outcome {
             state: RunState::Preparing,
@@ -86,33 +88,10 @@ pub async fn execute(
     Ok(execution.outcome)
 }
 
-/// Why the steps do not go on.
-enum Halt {
-    Failed(Reason),
-    Error(RunnerError),
-}
-
-impl From<RunnerError> for Halt {
-    fn from(error: RunnerError) -> Self {
-        Self::Error(error)
-    }
-}
-
-/// What a tool's step left behind.
-struct Done {
-    code: i32,
-    heard: Heard,
-    captured: Vec<u8>,
-}
-
 struct Execution<'a> {
-    tool: &'a ToolPath,
     plan: &'a RunPlan,
     journal: &'a mut dyn Journal,
-    log: RunLog,
-    limits: Limits,
-    directory: PathBuf,
-    environment: BTreeMap<String, String>,
+    steps: Steps<'a>,
     state: RunState,
     outcome: Outcome,
 }
@@ -127,13 +106,13 @@ impl Execution<'_> {
             Ok(event) => event,
             Err(Halt::Error(error)) => return Err(error),
             Err(Halt::Failed(reason)) => {
-                let stopped = matches!(reason, Reason::TimeLimit { .. } | Reason::Interrupted);
-                self.outcome.reason = Some(reason);
-                if stopped {
+                let event = if reason.is_stop() {
                     RunEvent::Interrupt
                 } else {
                     RunEvent::Fail
-                }
+                };
+                self.outcome.reason = Some(reason);
+                event
             }
         };
         self.move_by(event)?;
@@ -148,17 +127,17 @@ impl Execution<'_> {
         let hooks = &self.plan.hooks;
         self.init().await?;
         self.enter(RunEvent::Plan)?;
-        self.hooks("before_plan", &hooks.before_plan).await?;
+        self.steps.hooks("before_plan", &hooks.before_plan).await?;
         let has_changes = self.write_plan().await?;
         let plan_json = self.read_plan().await?;
-        self.hooks("after_plan", &hooks.after_plan).await?;
+        self.steps.hooks("after_plan", &hooks.after_plan).await?;
         self.outcome.counts = Some(readings::counts(&plan_json));
         match self.journal.judge(&plan_json) {
             Verdict::Pass => {}
-            Verdict::Warn(messages) => self.outcome.warnings = self.clean(&messages),
+            Verdict::Warn(messages) => self.outcome.warnings = self.steps.clean(&messages),
             Verdict::Deny(messages) => {
                 return Err(Halt::Failed(Reason::Denied {
-                    messages: self.clean(&messages),
+                    messages: self.steps.clean(&messages),
                 }));
             }
         }
@@ -170,9 +149,11 @@ impl Execution<'_> {
                 return Ok(RunEvent::Await);
             }
             self.enter(RunEvent::Apply)?;
-            self.hooks("before_apply", &hooks.before_apply).await?;
+            self.steps
+                .hooks("before_apply", &hooks.before_apply)
+                .await?;
             self.apply().await?;
-            self.hooks("after_apply", &hooks.after_apply).await?;
+            self.steps.hooks("after_apply", &hooks.after_apply).await?;
         }
         self.read_outputs().await?;
         Ok(RunEvent::Finish)
@@ -182,7 +163,9 @@ impl Execution<'_> {
         let hooks = &self.plan.hooks;
         self.init().await?;
         self.enter(RunEvent::Destroy)?;
-        self.hooks("before_destroy", &hooks.before_destroy).await?;
+        self.steps
+            .hooks("before_destroy", &hooks.before_destroy)
+            .await?;
         let arguments = [
             "destroy",
             "-auto-approve",
@@ -191,6 +174,7 @@ impl Execution<'_> {
             "-lock-timeout=60s",
         ];
         let done = match self
+            .steps
             .changing_step("destroy", &arguments.map(OsString::from))
             .await
         {
@@ -219,26 +203,30 @@ impl Execution<'_> {
             self.outcome.left.clone_from(&left);
             return Err(Halt::Failed(Reason::Left { addresses: left }));
         }
-        self.hooks("after_destroy", &hooks.after_destroy).await?;
+        self.steps
+            .hooks("after_destroy", &hooks.after_destroy)
+            .await?;
         Ok(RunEvent::Finish)
     }
 
     async fn init(&mut self) -> Result<(), Halt> {
         let hooks = &self.plan.hooks;
         self.enter(RunEvent::Initialize)?;
-        self.hooks("before_init", &hooks.before_init).await?;
+        self.steps.hooks("before_init", &hooks.before_init).await?;
         let cache = &self.plan.plugin_cache;
         let lock = tokio::select! {
             lock = init_lock::acquire(cache) => {
                 lock.map_err(|error| workspace::disk(self.plan, "lock", cache, error))?
             }
-            why = self.limits.stopped() => return Err(self.halted(why)),
+            why = self.steps.limits.stopped() => return Err(self.steps.halted(why)),
         };
         let arguments = ["init", "-input=false", "-no-color", "-reconfigure"];
-        self.step("init", &arguments.map(OsString::from)).await?;
+        self.steps
+            .step("init", &arguments.map(OsString::from))
+            .await?;
         drop(lock);
-        workspace::prove_state_is_kept(self.plan, &self.directory)?;
-        self.hooks("after_init", &hooks.after_init).await
+        workspace::prove_state_is_kept(self.plan, &self.steps.directory)?;
+        self.steps.hooks("after_init", &hooks.after_init).await
     }
 
     /// Whether the plan changes anything, outputs included.
@@ -254,7 +242,7 @@ impl Execution<'_> {
         let mut out = OsString::from("-out=");
         out.push(&self.plan.plan_file);
         arguments.push(out);
-        let done = self.tool_step("plan", &arguments, false).await?;
+        let done = self.steps.tool_step("plan", &arguments, false).await?;
         match done.code {
             0 => Ok(false),
             2 => Ok(true),
@@ -268,22 +256,26 @@ impl Execution<'_> {
             "-json".into(),
             self.plan.plan_file.clone().into(),
         ];
-        self.json_step("show", &arguments).await
+        self.steps.json_step("show", &arguments).await
     }
 
     async fn apply(&mut self) -> Result<(), Halt> {
         let arguments = ["apply", "-input=false", "-no-color", "-lock-timeout=60s"];
         let mut arguments = arguments.map(OsString::from).to_vec();
         arguments.push(self.plan.plan_file.clone().into());
-        self.changing_step("apply", &arguments).await.map(drop)
+        self.steps
+            .changing_step("apply", &arguments)
+            .await
+            .map(drop)
     }
 
     async fn read_outputs(&mut self) -> Result<(), Halt> {
         let printed = self
+            .steps
             .json_step("output", &["output".into(), "-json".into()])
             .await?;
         let outputs = readings::outputs(&printed).into_iter();
-        let secrets = self.log.secrets();
+        let secrets = self.steps.log.secrets();
         self.outcome.outputs = outputs
             .map(|(name, value)| (name, secrets.redact_value(value)))
             .collect();
@@ -292,150 +284,27 @@ impl Execution<'_> {
 
     async fn read_addresses(&mut self) -> Result<Vec<String>, Halt> {
         let state = self
+            .steps
             .json_step("show", &["show".into(), "-json".into()])
             .await?;
-        Ok(self.clean(&readings::addresses(&state)))
-    }
-
-    /// A step that changes real things and their state.
-    async fn changing_step(
-        &mut self,
-        step: &'static str,
-        arguments: &[OsString],
-    ) -> Result<Done, Halt> {
-        let done = self.step(step, arguments).await;
-        match workspace::errored_state(&self.directory) {
-            Some(file) => Err(Halt::Failed(Reason::StateNotStored {
-                file: self.rescue(file),
-            })),
-            None => done,
-        }
-    }
-
-    /// Takes a state that could not be stored out of the disposable workspace, if it can.
-    fn rescue(&self, found: PathBuf) -> PathBuf {
-        let StateOwner::Managed { file } = &self.plan.state else {
-            return found;
-        };
-        let mut kept = file.clone().into_os_string();
-        kept.push(format!(".errored-{}", self.plan.run));
-        match fs::copy(&found, &kept) {
-            Ok(_) => kept.into(),
-            Err(_) => found,
-        }
-    }
-
-    async fn json_step(
-        &mut self,
-        step: &'static str,
-        arguments: &[OsString],
-    ) -> Result<Value, Halt> {
-        let done = self.tool_step(step, arguments, true).await?;
-        if done.code != 0 {
-            return Err(failed(step, done.code, &done.heard));
-        }
-        serde_json::from_slice(&done.captured).map_err(|error| {
-            let stack = self.plan.stack.clone();
-            Halt::Error(RunnerError::Unreadable {
-                stack,
-                step,
-                reason: error.to_string(),
-            })
-        })
-    }
-
-    async fn step(&mut self, step: &'static str, arguments: &[OsString]) -> Result<Done, Halt> {
-        let done = self.tool_step(step, arguments, false).await?;
-        if done.code == 0 {
-            Ok(done)
-        } else {
-            Err(failed(step, done.code, &done.heard))
-        }
-    }
-
-    async fn tool_step(
-        &mut self,
-        step: &'static str,
-        arguments: &[OsString],
-        captures: bool,
-    ) -> Result<Done, Halt> {
-        let words = arguments.iter().map(OsString::as_os_str);
-        let shown: Vec<_> = std::iter::once(OsStr::new(self.tool.tool.program()))
-            .chain(words)
-            .map(OsStr::to_string_lossy)
-            .collect();
-        self.log.begin(step, &shown.join(" "));
-        let tool = self.tool;
-        self.spawn(&tool.path, arguments, captures).await
-    }
-
-    async fn hooks(&mut self, hook: &'static str, commands: &[String]) -> Result<(), Halt> {
-        for command in commands {
-            self.log.begin(hook, command);
-            let arguments = [OsString::from("-c"), command.into()];
-            let done = self.spawn(Path::new("/bin/sh"), &arguments, false).await?;
-            if done.code != 0 {
-                return Err(failed(hook, done.code, &done.heard));
-            }
-        }
-        Ok(())
+        Ok(self.steps.clean(&readings::addresses(&state)))
     }
 
     /// The run has ended and stays as it ended: a hook that fails now is told in the log.
     async fn after_run(&mut self) -> Result<(), RunnerError> {
         let hooks = &self.plan.hooks;
         let name = "TF_VAR_spacelift_final_run_state".to_owned();
-        self.environment.insert(name, self.state.to_string());
-        match self.hooks("after_run", &hooks.after_run).await {
+        self.steps.environment.insert(name, self.state.to_string());
+        match self.steps.hooks("after_run", &hooks.after_run).await {
             Ok(()) => Ok(()),
             Err(Halt::Error(error)) => Err(error),
             Err(Halt::Failed(reason)) => {
-                self.log.begin("after_run", &format!("ignored: {reason}"));
+                self.steps
+                    .log
+                    .begin("after_run", &format!("ignored: {reason}"));
                 Ok(())
             }
         }
-    }
-
-    async fn spawn(
-        &mut self,
-        program: &Path,
-        arguments: &[OsString],
-        captures: bool,
-    ) -> Result<Done, Halt> {
-        let command = Command {
-            program,
-            arguments,
-            directory: &self.directory,
-            environment: &self.environment,
-            captures,
-        };
-        let ended = process::run(command, &self.limits, &mut self.log).await;
-        let heard = self.log.end();
-        let ended = ended.map_err(|source| RunnerError::Process {
-            stack: self.plan.stack.clone(),
-            program: program.to_owned(),
-            source,
-        })?;
-        if let Some(why) = ended.stopped {
-            return Err(self.halted(why));
-        }
-        let heard = heard
-            .map_err(|error| workspace::disk(self.plan, "write the log", self.log.path(), error))?;
-        // A child that a signal ended has no code.
-        Ok(Done {
-            code: ended.status.code().unwrap_or(-1),
-            heard,
-            captured: ended.captured,
-        })
-    }
-
-    fn halted(&self, why: Stopped) -> Halt {
-        Halt::Failed(match why {
-            Stopped::TimeLimit => Reason::TimeLimit {
-                limit: self.plan.time_limit,
-            },
-            Stopped::Interrupted => Reason::Interrupted,
-        })
     }
 
     /// Moves on and has it recorded, before anything is done.
@@ -458,25 +327,4 @@ impl Execution<'_> {
             })?;
         Ok(())
     }
-
-    fn clean(&self, messages: &[String]) -> Vec<String> {
-        let clean = |message: &String| reason::one_line(&self.log.secrets().redact(message));
-        messages.iter().map(clean).collect()
-    }
-}
-
-/// The tool's own first error; of a program that tells none, its last line.
-fn failed(step: &'static str, code: i32, heard: &Heard) -> Halt {
-    let message = reason::first_error(&heard.error).unwrap_or_else(|| {
-        let ended = if code < 0 {
-            "was killed".to_owned()
-        } else {
-            format!("exit code {code}")
-        };
-        match heard.last.back() {
-            Some(line) => format!("{ended}: {}", reason::one_line(line)),
-            None => ended,
-        }
-    });
-    Halt::Failed(Reason::Step { step, message })
 }

@@ -21,6 +21,7 @@ mod process;
 mod readings;
 mod reason;
 mod redact;
+mod step;
 mod tool;
 mod workspace;
 
