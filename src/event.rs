@@ -249,24 +249,6 @@ pub struct PullRequestEvent {
     pub at: Option<Time>,
 }
 
-impl PullRequestEvent {
-    /// A person's word that the environment of `id` is to go.
-    pub fn removal(id: PullRequestId, at: Option<Time>) -> Self {
-        let pull_request = PullRequest {
-            id,
-            repository_id: None,
-            head_sha: HeadSha(String::new()),
-            head_branch: Branch(String::new()),
-            base_branch: None,
-            is_open: false,
-            is_draft: false,
-            is_fork: false,
-            labels: Vec::new(),
-        };
-        Self { action: Action::Closed, pull_request, at }
-    }
-}
-
 macro_rules! string_conversions {
     ($($kind:ty),*) => {$(
         impl From<$kind> for String {

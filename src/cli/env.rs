@@ -12,9 +12,9 @@ use crate::clock::Time;
 use crate::config::Scheme;
 use crate::environment::EnvironmentId;
 use crate::error::Kind;
-use crate::event::{Action, Branch, HeadSha, PullRequest, PullRequestEvent, PullRequestId};
+use crate::event::{Branch, HeadSha, PullRequest, PullRequestId};
 use crate::git;
-use crate::manager::{self, Environment, Outcome, OutcomeAction, Wish};
+use crate::manager::{self, Environment, Outcome, OutcomeAction, Wish, Word};
 
 /// Show, write and remove environments
 #[derive(Subcommand)]
@@ -157,13 +157,13 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
         is_fork: false,
         labels: Vec::new(),
     };
-    let event = PullRequestEvent { action: Action::Synchronize, pull_request, at: args.at };
-    write(&args.manager, Wish { event, by_person: true, service: args.service }, output)
+    let word = Word::Upsert { pull_request, at: args.at };
+    write(&args.manager, Wish { word, service: args.service }, output)
 }
 
 fn delete(args: DeleteArgs, output: &Output) -> Ended {
-    let event = PullRequestEvent::removal(args.pull_request, args.at);
-    write(&args.manager, Wish { event, by_person: true, service: args.service }, output)
+    let word = Word::Delete { pull_request: args.pull_request, at: args.at };
+    write(&args.manager, Wish { word, service: args.service }, output)
 }
 
 /// Does what `wish` asks for and tells what was done.
@@ -172,10 +172,8 @@ pub(super) fn write(manager: &ManagerArgs, wish: Wish, output: &Output) -> Ended
     let author = git::identity();
     let outcome = manager::write(&manager.manager(), &wish, &cache.repository, &author)?;
     tell(&outcome, output);
-    if outcome.over_limit && wish.by_person {
-        return Ok(Kind::Denied as u8);
-    }
-    Ok(DONE)
+    let is_denied = outcome.over_limit && !matches!(wish.word, Word::Event(_));
+    Ok(if is_denied { Kind::Denied as u8 } else { DONE })
 }
 
 fn tell(outcome: &Outcome, output: &Output) {

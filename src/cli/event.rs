@@ -7,7 +7,7 @@ use super::output::Output;
 use super::{Ended, env};
 use crate::error::{Diagnose, Kind};
 use crate::github::webhook;
-use crate::manager::Wish;
+use crate::manager::{Wish, Word};
 
 /// Do what a GitHub pull request event means, under the service's rules
 ///
@@ -50,5 +50,5 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     let payload = std::fs::read(&args.event_path)
         .map_err(|source| EventFileError::Read { path: args.event_path.clone(), source })?;
     let event = webhook::read_event(&args.event_name, &payload)?;
-    env::write(&args.manager, Wish { event, by_person: false, service: args.service }, output)
+    env::write(&args.manager, Wish { word: Word::Event(event), service: args.service }, output)
 }

@@ -9,7 +9,7 @@ mod writer;
 
 pub use location::{Manager, Snapshot};
 pub use services::{Environment, Service, environments, find_environment, services};
-pub use writer::{Outcome, OutcomeAction, Wish, write};
+pub use writer::{Outcome, OutcomeAction, Wish, Word, write};
 
 use std::time::Duration;
 

@@ -9,11 +9,11 @@ use serde_json::Value;
 use super::location::read_text;
 use super::services::Service;
 use super::{Manager, ManagerError, Snapshot, environments, services};
-use crate::clock;
+use crate::clock::{self, Time};
 use crate::environment::{
-    Admission, EnvironmentId, Merge, admit, environment_name, merge,
+    Admission, EnvironmentFile, EnvironmentId, Merge, admit, environment_name, merge,
 };
-use crate::event::{Action, PullRequestEvent};
+use crate::event::{PullRequest, PullRequestEvent, PullRequestId};
 use crate::files::{Files, join};
 use crate::generate;
 use crate::git::{Edit, Push, Repository, Signature};
@@ -24,11 +24,55 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What is to be done for a pull request.
 #[derive(Clone, Debug)]
 pub struct Wish {
-    pub event: PullRequestEvent,
-    /// A person's word is not judged by the rules of `admit`, except `limit`.
-    pub by_person: bool,
+    pub word: Word,
     /// The service meant, where a repository is a source of several.
     pub service: Option<String>,
+}
+
+/// Whose word it is. A person's is not judged by the rules of `admit`, except `limit`.
+#[derive(Clone, Debug)]
+pub enum Word {
+    Event(PullRequestEvent),
+    Upsert { pull_request: PullRequest, at: Option<Time> },
+    Delete { pull_request: PullRequestId, at: Option<Time> },
+}
+
+impl Word {
+    fn pull_request(&self) -> &PullRequestId {
+        match self {
+            Self::Event(event) => &event.pull_request.id,
+            Self::Upsert { pull_request, .. } => &pull_request.id,
+            Self::Delete { pull_request, .. } => pull_request,
+        }
+    }
+
+    fn repository_id(&self) -> Option<u64> {
+        match self {
+            Self::Event(event) => event.pull_request.repository_id,
+            Self::Upsert { pull_request, .. } => pull_request.repository_id,
+            Self::Delete { .. } => None,
+        }
+    }
+
+    fn at(&self) -> Option<Time> {
+        match self {
+            Self::Event(event) => event.at,
+            Self::Upsert { at, .. } | Self::Delete { at, .. } => *at,
+        }
+    }
+
+    fn is_person(&self) -> bool {
+        !matches!(self, Self::Event(_))
+    }
+
+    /// The event's own word, for the record.
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Event(event) => event.action.as_str(),
+            Self::Upsert { .. } => "upsert",
+            Self::Delete { .. } => "delete",
+        }
+    }
 }
 
 /// What was done, and for which environment.
@@ -123,20 +167,23 @@ pub fn write(
 /// The commit's message: what, and in trailers for which pull request and after which event. None
 /// of it is free text of a pull request's.
 fn message(outcome: &Outcome, wish: &Wish) -> String {
-    let pull_request = &wish.event.pull_request.id;
+    let pull_request = wish.word.pull_request();
     let verb = match outcome.action {
         OutcomeAction::Created => "open",
         OutcomeAction::Updated => "update",
         _ => "close",
     };
     let word = |text: &Option<String>| text.clone().unwrap_or_default();
-    let event = if wish.by_person { "person" } else { wish.event.action.as_str() };
     let mut message = format!(
-        "{}: {verb} {pull_request}\n\nDayfly-Environment: {}\nDayfly-Pull-Request: {pull_request}\nDayfly-Event: {event}\n",
+        "{}: {verb} {pull_request}\n\n\
+         Dayfly-Environment: {}\n\
+         Dayfly-Pull-Request: {pull_request}\n\
+         Dayfly-Event: {}\n",
         word(&outcome.service),
         word(&outcome.environment),
+        wish.word.as_str(),
     );
-    if let Some(at) = wish.event.at {
+    if let Some(at) = wish.word.at() {
         message.push_str(&format!("Dayfly-Event-At: {at}\n"));
     }
     message
@@ -144,79 +191,96 @@ fn message(outcome: &Outcome, wish: &Wish) -> String {
 
 /// What `wish` means for the manager repository as it stands. Pure but for reading `files`.
 fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
-    let pull_request = &wish.event.pull_request;
     let service = match choose_service(files, wish)? {
         Ok(service) => service,
         Err(reason) => return Ok(ignored(None, reason)),
     };
-    let admission = if wish.by_person {
-        match &wish.event.action {
-            Action::Closed => Admission::Refuse("removed by hand".to_owned()),
-            _ => Admission::Take,
-        }
-    } else {
-        admit(&wish.event, &service.rules.admit)
+    let (admission, pull_request) = match &wish.word {
+        Word::Event(event) => (admit(event, &service.rules.admit), Some(&event.pull_request)),
+        Word::Upsert { pull_request, .. } => (Admission::Take, Some(pull_request)),
+        Word::Delete { .. } => (Admission::Refuse("removed by hand".to_owned()), None),
     };
     if let Admission::Ignore(reason) = admission {
         return Ok(ignored(Some(&service), reason));
     }
-    let existing = service.find(files, &pull_request.id, pull_request.repository_id)?;
+    let existing = service.find(files, wish.word.pull_request(), wish.word.repository_id())?;
     if let Some((file, _)) = &existing
-        && let (Some(written), Some(at)) = (file.event_at, wish.event.at)
+        && let (Some(written), Some(at)) = (file.event_at, wish.word.at())
         && at < written
     {
-        let mut decision = ignored(
-            Some(&service),
-            format!("stale: the environment was written for a later event, of {written}"),
-        );
-        decision.outcome.environment = file.environment.clone();
+        let reason = format!("stale: the environment was written for a later event, of {written}");
+        let mut decision = ignored(Some(&service), reason);
+        decision.outcome.environment.clone_from(&file.environment);
         decision.outcome.path = Some(file.path.clone());
         return Ok(decision);
     }
-    match (admission, existing) {
-        (Admission::Ignore(reason), _) => Ok(ignored(Some(&service), reason)),
-        (Admission::Refuse(reason), None) => {
-            let closed = matches!(wish.event.action, Action::Closed);
+    match (admission, pull_request, existing) {
+        (Admission::Take, Some(pull_request), Some((file, text))) => {
+            update(files, &service, wish, pull_request, file, &text)
+        }
+        (Admission::Take, Some(pull_request), None) => create(files, &service, wish, pull_request),
+        (Admission::Refuse(reason), _, Some((file, _))) => remove(&service, file, reason),
+        (Admission::Refuse(reason), _, None) => {
+            let closed = wish.word.is_person() || wish.word.as_str() == "closed";
             let action = if closed { OutcomeAction::Absent } else { OutcomeAction::Ignored };
             Ok(nothing(Some(&service), action, Some(reason)))
         }
-        (Admission::Refuse(reason), Some((file, _))) => {
-            let mut decision = nothing(Some(&service), OutcomeAction::Deleted, Some(reason));
-            if let Some(id) = &file.environment {
-                decision.outcome.url = service.url(id, file.pull_request.as_ref())?;
-            }
-            decision.outcome.environment = file.environment;
-            decision.outcome.path = Some(file.path.clone());
-            decision.edit = Some(Edit::Remove { path: file.path });
-            Ok(decision)
+        (Admission::Take | Admission::Ignore(_), ..) => {
+            Ok(ignored(Some(&service), "nothing is asked for".to_owned()))
         }
-        (Admission::Take, Some((file, text))) => {
-            let id = match file.environment {
-                Some(id) => EnvironmentId::given(id),
-                None => derive_id(files, &service, wish)?,
-            };
-            let rendered = render(files, &service, wish, &id, &file.name)?;
-            let (action, edit) = match merge(&file.path, &text, &rendered)? {
-                Merge::Unchanged => (OutcomeAction::Unchanged, None),
-                Merge::Changed(text) => {
-                    let bytes = text.into_bytes();
-                    let edit = Edit::Write { path: file.path.clone(), bytes };
-                    (OutcomeAction::Updated, Some(edit))
-                }
-            };
-            told(&service, action, &id, file.path, wish, edit)
-        }
-        (Admission::Take, None) => create(files, &service, wish),
     }
 }
 
-fn create(files: &dyn Files, service: &Service, wish: &Wish) -> Result<Decision, ManagerError> {
+fn remove(
+    service: &Service,
+    file: EnvironmentFile,
+    reason: String,
+) -> Result<Decision, ManagerError> {
+    let mut decision = nothing(Some(service), OutcomeAction::Deleted, Some(reason));
+    if let Some(id) = &file.environment {
+        decision.outcome.url = service.url(id, file.pull_request.as_ref())?;
+    }
+    decision.outcome.environment = file.environment;
+    decision.outcome.path = Some(file.path.clone());
+    decision.edit = Some(Edit::Remove { path: file.path });
+    Ok(decision)
+}
+
+fn update(
+    files: &dyn Files,
+    service: &Service,
+    wish: &Wish,
+    pull_request: &PullRequest,
+    file: EnvironmentFile,
+    text: &str,
+) -> Result<Decision, ManagerError> {
+    let id = match file.environment {
+        Some(id) => EnvironmentId::given(id),
+        None => derive_id(files, service, pull_request)?,
+    };
+    let rendered = render(files, service, wish, pull_request, &id, &file.name)?;
+    let (action, edit) = match merge(&file.path, text, &rendered)? {
+        Merge::Unchanged => (OutcomeAction::Unchanged, None),
+        Merge::Changed(text) => {
+            let edit = Edit::Write { path: file.path.clone(), bytes: text.into_bytes() };
+            (OutcomeAction::Updated, Some(edit))
+        }
+    };
+    told(service, action, &id, file.path, wish, edit)
+}
+
+fn create(
+    files: &dyn Files,
+    service: &Service,
+    wish: &Wish,
+    pull_request: &PullRequest,
+) -> Result<Decision, ManagerError> {
     let limit = service.rules.admit.limit;
     let (standing, _) = environments(files, Some(&service.name))?;
     if standing.len() >= limit {
         let oldest = standing
             .iter()
-            .min_by_key(|environment| (environment.file.event_at.is_none(), environment.file.event_at))
+            .min_by_key(|other| (other.file.event_at.is_none(), other.file.event_at))
             .map(|environment| environment.file.name.as_str())
             .unwrap_or_default();
         let reason = format!(
@@ -227,14 +291,13 @@ fn create(files: &dyn Files, service: &Service, wish: &Wish) -> Result<Decision,
         decision.outcome.over_limit = true;
         return Ok(decision);
     }
-    let id = derive_id(files, service, wish)?;
-    let name = environment_name(&wish.event.pull_request.id, &id);
+    let id = derive_id(files, service, pull_request)?;
+    let name = environment_name(&pull_request.id, &id);
     let path = join(&service.environments_directory(), &format!("{name}.tf"));
     if files.read(&path)?.is_some() {
-        let pull_request = wish.event.pull_request.id.clone();
-        return Err(ManagerError::PathTaken { path, pull_request });
+        return Err(ManagerError::PathTaken { path, pull_request: pull_request.id.clone() });
     }
-    let text = render(files, service, wish, &id, &name)?;
+    let text = render(files, service, wish, pull_request, &id, &name)?;
     let edit = Edit::Write { path: path.clone(), bytes: text.into_bytes() };
     told(service, OutcomeAction::Created, &id, path, wish, Some(edit))
 }
@@ -243,9 +306,8 @@ fn create(files: &dyn Files, service: &Service, wish: &Wish) -> Result<Decision,
 fn derive_id(
     files: &dyn Files,
     service: &Service,
-    wish: &Wish,
+    pull_request: &PullRequest,
 ) -> Result<EnvironmentId, ManagerError> {
-    let pull_request = &wish.event.pull_request;
     let (standing, _) = environments(files, None)?;
     let taken: BTreeSet<String> = standing
         .into_iter()
@@ -261,10 +323,10 @@ fn render(
     files: &dyn Files,
     service: &Service,
     wish: &Wish,
+    pull_request: &PullRequest,
     id: &EnvironmentId,
     name: &str,
 ) -> Result<String, ManagerError> {
-    let pull_request = &wish.event.pull_request;
     let repository = &pull_request.id.repository;
     let Some(source) = service.source(repository) else {
         return Err(ManagerError::NotItsSource {
@@ -276,40 +338,36 @@ fn render(
     let Some(template) = read_text(files, &template_path)? else {
         return Err(ManagerError::NoTemplate { service: service.name.clone() });
     };
-    let mut values = BTreeMap::new();
-    values.extend(service.inputs(source, pull_request, id)?);
+    let mut values: BTreeMap<String, Value> =
+        service.inputs(source, pull_request, id)?.into_iter().collect();
     values.insert("environment".to_owned(), Value::from(id.as_str()));
     values.insert("pull_request".to_owned(), Value::from(pull_request.id.to_string()));
     if let Some(number) = pull_request.repository_id {
         values.insert("repository_id".to_owned(), Value::from(number));
     }
-    if let Some(at) = wish.event.at {
+    if let Some(at) = wish.word.at() {
         values.insert("event_at".to_owned(), Value::from(at.to_string()));
     }
     Ok(generate::environment_file(&template, &template_path, name, &values)?)
 }
 
 /// The service that the wish is for, or why there is none.
-fn choose_service(
-    files: &dyn Files,
-    wish: &Wish,
-) -> Result<Result<Service, String>, ManagerError> {
-    let repository = &wish.event.pull_request.id.repository;
+fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Result<Service, String>, ManagerError> {
+    let repository = &wish.word.pull_request().repository;
     let services = services(files)?;
     let names = |services: &[Service]| -> Vec<String> {
         services.iter().map(|service| service.name.clone()).collect()
     };
+    let known = names(&services);
     if let Some(name) = &wish.service {
-        let known = names(&services);
         return match services.into_iter().find(|service| service.name == *name) {
             Some(service) => Ok(Ok(service)),
             None => Err(ManagerError::NoService { name: name.clone(), known }),
         };
     }
-    let known = names(&services);
     let mut takers: Vec<Service> =
         services.into_iter().filter(|service| service.source(repository).is_some()).collect();
-    match (takers.len(), wish.by_person) {
+    match (takers.len(), wish.word.is_person()) {
         (1, _) => Ok(Ok(takers.remove(0))),
         (0, true) => Err(ManagerError::NoSource { repository: repository.clone(), known }),
         (0, false) => Ok(Err(format!("no service takes pull requests of {repository}"))),
@@ -348,13 +406,13 @@ fn told(
     wish: &Wish,
     edit: Option<Edit>,
 ) -> Result<Decision, ManagerError> {
-    let unordered = wish.by_person && wish.event.at.is_none() && edit.is_some();
+    let unordered = wish.word.is_person() && wish.word.at().is_none() && edit.is_some();
     let mut decision = nothing(Some(service), action, None);
     decision.outcome.reason =
         unordered.then(|| "unordered: no --at was given, the last to arrive wins".to_owned());
     decision.outcome.environment = Some(id.to_string());
     decision.outcome.path = Some(path);
-    decision.outcome.url = service.url(id.as_str(), Some(&wish.event.pull_request.id))?;
+    decision.outcome.url = service.url(id.as_str(), Some(wish.word.pull_request()))?;
     decision.edit = edit;
     Ok(decision)
 }
