@@ -241,6 +241,23 @@ pub struct PullRequest {
     pub labels: Vec<String>,
 }
 
+impl PullRequest {
+    /// A pull request of `repository` as any could be, for trying out rules.
+    pub fn example(repository: RepositoryName) -> Self {
+        Self {
+            id: PullRequestId { repository, number: 1 },
+            repository_id: None,
+            head_sha: HeadSha("0".repeat(40)),
+            head_branch: Branch("example".to_owned()),
+            base_branch: None,
+            is_open: true,
+            is_draft: false,
+            is_fork: false,
+            labels: Vec::new(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullRequestEvent {
     pub action: Action,

@@ -8,7 +8,9 @@ mod services;
 mod writer;
 
 pub use location::{Manager, Snapshot};
-pub use services::{Environment, Service, environments, find_environment, services};
+pub use services::{
+    Environment, Service, check_services, environments, find_environment, services,
+};
 pub use writer::{Outcome, OutcomeAction, Wish, Word, write};
 
 use std::time::Duration;

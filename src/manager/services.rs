@@ -11,6 +11,7 @@ use crate::config::{ServiceRules, Source};
 use crate::environment::{EnvironmentFile, EnvironmentId};
 use crate::event::{PullRequest, PullRequestId, RepositoryName};
 use crate::files::{Files, join};
+use crate::generate;
 use crate::module;
 
 /// A directory of the manager repository with a `service.hcl`.
@@ -41,6 +42,37 @@ pub fn services(files: &dyn Files) -> Result<Vec<Service>, ManagerError> {
         }
     }
     Ok(services)
+}
+
+/// Everything that is wrong with the rules and the templates of the services.
+pub fn check_services(files: &dyn Files) -> Vec<ManagerError> {
+    let names = match files.list("") {
+        Ok(entries) => entries.into_iter().filter(|entry| entry.is_directory),
+        Err(error) => return vec![error.into()],
+    };
+    names.filter_map(|entry| check_service(files, &entry.name).err()).collect()
+}
+
+fn check_service(files: &dyn Files, name: &str) -> Result<(), ManagerError> {
+    let path = join(name, ServiceRules::FILE);
+    let Some(text) = read_text(files, &path)? else { return Ok(()) };
+    let service = Service { name: name.to_owned(), rules: ServiceRules::read(&path, &text)? };
+    let template = join(name, "environment.tf.tera");
+    let template_text = read_text(files, &template)?;
+    let template_text =
+        template_text.ok_or_else(|| ManagerError::NoTemplate { service: name.to_owned() })?;
+    // A pull request that might come: what fails for it fails for each.
+    for source in &service.rules.sources {
+        let pull_request = PullRequest::example(source.repository.clone());
+        let id = EnvironmentId::given("00000000");
+        let mut values: BTreeMap<String, Value> =
+            service.inputs(source, &pull_request, &id)?.into_iter().collect();
+        values.insert("environment".to_owned(), json!(id));
+        values.insert("pull_request".to_owned(), json!(pull_request.id));
+        service.url(id.as_str(), Some(&pull_request.id))?;
+        generate::environment_file(&template_text, &template, "example", &values)?;
+    }
+    Ok(())
 }
 
 impl Service {

@@ -11,10 +11,13 @@ use super::Planned;
 use crate::clock::Time;
 use crate::event::RepositoryName;
 use crate::git::{CommitId, GitError};
-use crate::policy::{Policy, PolicyType, Stack as PolicyStack, judge_push, judge_trigger};
+use crate::policy::input::Stack as PolicyStack;
+use crate::policy::{
+    Engine, Policy, PolicyError, PolicyFailure, PolicyType, PushDecision, judge_push, judge_trigger,
+};
 use crate::problem::Problem;
 use crate::run::{RunState, RunType};
-use crate::stack::{ChangeAction, Object, Phase, StackId, StackSpec};
+use crate::stack::{Change, ChangeAction, Object, Phase, StackId, StackSpec};
 use crate::store::{ManagerRun, NewRun, Run, StackRecord};
 
 /// What is known when a manager run is decided.
@@ -216,20 +219,13 @@ fn look(
     let verdict = judge_tip(situation, objects, object, spec, seen, tip, decided);
     let cause = format!("push of {} to {}", short(&tip.to_string()), spec.branch);
     match verdict {
-        Tracked::Run => (Some((tip.to_string(), tip.to_string())), Some(cause)),
-        Tracked::Head => (Some((tip.to_string(), tip.to_string())), None),
-        Tracked::No => {
+        PushDecision::Track => (Some((tip.to_string(), tip.to_string())), Some(cause)),
+        PushDecision::MoveHead => (Some((tip.to_string(), tip.to_string())), None),
+        PushDecision::Propose | PushDecision::Ignore => {
             let tracked = tracked.unwrap_or_else(|| seen.to_owned());
             (Some((tip.to_string(), tracked)), None)
         }
     }
-}
-
-enum Tracked {
-    Run,
-    /// The head moves without a run (`notrigger`).
-    Head,
-    No,
 }
 
 fn judge_tip(
@@ -240,7 +236,7 @@ fn judge_tip(
     seen: &str,
     tip: &CommitId,
     decided: &mut Decided,
-) -> Tracked {
+) -> PushDecision {
     let mirror = spec.repository.as_ref().and_then(|name| situation.mirrors.open(name).ok());
     let from: Option<CommitId> = seen.parse().ok();
     // What cannot be compared (a history that was thrown away) counts as touching the project.
@@ -252,24 +248,27 @@ fn judge_tip(
     let info = mirror.as_ref().and_then(|mirror| mirror.commit_info(tip).ok());
     let stack = stack_input(situation, object, spec);
     let input = push_input(stack, &spec.branch, tip, info.as_ref(), affected);
-    let policies = match attached(objects, spec.id.as_str(), &spec.labels, PolicyType::GitPush) {
-        Ok(policies) => policies,
+    let policies = attached(objects, spec.id.as_str(), &spec.labels, PolicyType::GitPush);
+    match policies.map(|policies| judge_push(&policies, &input)) {
+        Ok(Ok(verdict)) => {
+            decided.tell(&verdict.errors);
+            verdict.decision(false)
+        }
+        Ok(Err(error)) => {
+            decided.problems.push(Problem::error(error.to_string()));
+            PushDecision::Ignore
+        }
         Err(problem) => {
             decided.problems.push(problem);
-            return Tracked::No;
+            PushDecision::Ignore
         }
-    };
-    let verdict = judge_push(&policies, &input);
-    for failure in &verdict.errors {
-        decided.problems.push(Problem::error(format!(
-            "policy {} cannot judge a push for stack {}: {}",
-            failure.policy, spec.id, failure.message
-        )));
     }
-    match (verdict.track, verdict.notrigger) {
-        (true, false) => Tracked::Run,
-        (true, true) => Tracked::Head,
-        (false, _) => Tracked::No,
+}
+
+impl Decided {
+    /// Policies that gave no answer: they let nothing through, and a person must know.
+    fn tell(&mut self, failures: &[PolicyFailure]) {
+        self.problems.extend(failures.iter().map(|failure| Problem::error(failure.to_string())));
     }
 }
 
@@ -291,7 +290,7 @@ fn triggered(
 ) -> Vec<(StackId, String)> {
     let planned = situation.planned;
     let changes = &planned.comparison.changes;
-    if !changes.iter().any(super::super::stack::Change::is_visible) {
+    if !changes.iter().any(Change::is_visible) {
         return Vec::new();
     }
     let manager_stack = &planned.settings.manager_stack;
@@ -314,11 +313,7 @@ fn triggered(
         situation.now,
     );
     let verdict = judge_trigger(&policies, &input);
-    for failure in &verdict.errors {
-        let message =
-            format!("policy {} cannot name stacks: {}", failure.policy, failure.message);
-        decided.problems.push(Problem::error(message));
-    }
+    decided.tell(&verdict.errors);
     let cause = format!("trigger policy, for {} of the manager repository", short(commit));
     let known: BTreeSet<&str> = stacks.iter().map(|(_, spec)| spec.id.as_str()).collect();
     verdict
@@ -352,13 +347,23 @@ pub(super) fn attached(
     objects
         .iter()
         .filter(|object| object.kind == "spacelift_policy")
-        .filter(|policy| policy.text("type").parse() == Ok(kind))
+        .filter(|policy| policy.text("type").parse::<PolicyType>().is_ok_and(|own| own == kind))
         .filter(|policy| by_attachment.contains(policy.id()) || attaches_itself(policy))
-        .map(|policy| {
-            let engine = policy.text("engine_type").parse().unwrap_or_default();
-            Policy::read(policy.id(), kind, engine, policy.text("body")).map_err(|error| {
-                Problem::error(error.to_string()).in_file(policy.origin.file.clone())
-            })
-        })
+        .map(|policy| read_policy(policy).map_err(|error| problem_of(policy, &error)))
         .collect()
+}
+
+/// Reads a recorded or desired `spacelift_policy`.
+pub(super) fn read_policy(policy: &Object) -> Result<Policy, PolicyError> {
+    // Spacelift's default engine is the first.
+    let engine = match policy.text("engine_type") {
+        "" => Engine::default(),
+        word => word.parse()?,
+    };
+    Policy::read(policy.id(), policy.text("type").parse()?, engine, policy.text("body"))
+}
+
+/// The error, where the policy stands.
+pub(super) fn problem_of(policy: &Object, error: &PolicyError) -> Problem {
+    Problem::error(error.to_string()).in_file(policy.origin.file.clone())
 }

@@ -18,7 +18,8 @@ use crate::config::Settings;
 use crate::error::Error;
 use crate::event::RepositoryName;
 use crate::git::{CommitId, Repository};
-use crate::policy::{Policy, PolicyType, Stack as PolicyStack, TerraformPlan, judge_plan};
+use crate::policy::input::{Sanitization, Stack as PolicyStack, TerraformPlan};
+use crate::policy::{Policy, PolicyType, judge_plan};
 use crate::run::{RunEvent, RunState, RunType, transition};
 use crate::runner::{
     self, Hooks, HostEnvironment, Journal, JournalFailure, Outcome, RunPlan, StateOwner,
@@ -388,19 +389,15 @@ impl Journal for RunJournal<'_, '_> {
         if self.prepared.policies.is_empty() {
             return Verdict::Pass;
         }
-        let plan = match TerraformPlan::from_show(plan_json, Default::default()) {
-            Ok(plan) => plan,
-            Err(error) => return Verdict::Deny(vec![error.to_string()]),
-        };
+        let plan = TerraformPlan::from_show(plan_json, Sanitization::default());
         let input = plan_input(self.run, self.prepared.stack.clone(), plan);
         let verdict = judge_plan(&self.prepared.policies, &input);
-        let failures =
-            verdict.errors.iter().map(|failure| format!("{}: {}", failure.policy, failure.message));
-        let denied: Vec<String> = verdict.deny.iter().cloned().chain(failures).collect();
-        match (denied.is_empty(), verdict.warn.is_empty()) {
-            (false, _) => Verdict::Deny(denied),
-            (true, false) => Verdict::Warn(verdict.warn.into_iter().collect()),
-            (true, true) => Verdict::Pass,
+        if !verdict.deny.is_empty() {
+            Verdict::Deny(verdict.deny)
+        } else if !verdict.warn.is_empty() {
+            Verdict::Warn(verdict.warn)
+        } else {
+            Verdict::Pass
         }
     }
 }

@@ -1,13 +1,11 @@
 //! Objects in the shape that policies are asked in.
 
-use serde_json::{Map, Value};
-
 use crate::clock::Time;
 use crate::git::{CommitId, CommitInfo};
-use crate::policy::{
-    Change as PolicyChange, Commit, FinishedRun, Phase as ChangePhase, PlanContext, PlanInput,
-    PolicyAction, PushInput, PushedCommit, QueueingStack, Run as PolicyRun, Stack as PolicyStack,
-    StateChange, TerraformPlan, TriggerInput,
+use crate::policy::input::{
+    Action as PolicyAction, Change as PolicyChange, Commit, FinishedRun, Phase as ChangePhase,
+    PlanContext, PlanInput, PushInput, PushedCommit, QueueingStack, Run as PolicyRun,
+    Stack as PolicyStack, StateChange, TerraformPlan, TriggerInput,
 };
 use crate::stack::{Change, ChangeAction, Object, StackSpec};
 use crate::store::{Run, StackRecord};
@@ -146,14 +144,4 @@ pub(super) fn plan_input(run: &Run, stack: PolicyStack, plan: TerraformPlan) -> 
 
 fn nanoseconds(time: Time) -> i64 {
     i64::try_from(time.as_nanosecond()).unwrap_or_default()
-}
-
-/// The attributes as the plan shows them: no value of a secret.
-pub(super) fn shown(object: &Object) -> Map<String, Value> {
-    let mut attributes = object.attributes.clone();
-    if object.flag("write_only") {
-        attributes.remove("value");
-        attributes.remove("content");
-    }
-    attributes
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::ReconcileError;
 use crate::config::Settings;
 use crate::event::RepositoryName;
 use crate::git::{CommitId, GitError, Remote, Repository, Token, list_tips};
@@ -30,9 +29,14 @@ impl Mirrors {
     }
 
     /// The mirror of `repository`, made if it is not there.
-    pub fn open(&self, repository: &RepositoryName) -> Result<Repository, ReconcileError> {
+    pub fn open(&self, repository: &RepositoryName) -> Result<Repository, GitError> {
         let name = repository.to_string().to_ascii_lowercase();
-        Ok(Repository::open_or_create(&self.directory.join(format!("{name}.git")))?)
+        Repository::open_or_create(&self.directory.join(format!("{name}.git")))
+    }
+
+    /// The token, for logs to leave out.
+    pub(super) fn secret(&self) -> Option<String> {
+        self.token.as_ref().map(|token| token.expose().to_owned())
     }
 
     /// Asks each repository once where its branches stand, and fetches those of them that are
@@ -58,8 +62,7 @@ impl Mirrors {
     ) -> Result<Looked, GitError> {
         let remote = self.remote(settings, repository);
         let tips = list_tips(&remote)?;
-        let name = repository.to_string().to_ascii_lowercase();
-        let mirror = Repository::open_or_create(&self.directory.join(format!("{name}.git")))?;
+        let mirror = self.open(repository)?;
         let missing: Vec<String> = branches
             .iter()
             .filter_map(|branch| Some((branch, tips.branches.get(branch)?)))

@@ -14,10 +14,12 @@ pub use apply::{Applied, Apply, apply};
 pub use execute::Watch;
 pub use mirrors::Mirrors;
 
-use crate::config::{Settings, StackManager};
+use std::collections::BTreeSet;
+
+use crate::config::{ConfigError, Settings, StackManager};
 use crate::error::{Diagnose, Kind};
 use crate::git::{GitError, Repository};
-use crate::manager::{Manager, ManagerError, Snapshot};
+use crate::manager::{Manager, ManagerError, Snapshot, check_services};
 use crate::module::{self, Evaluation};
 use crate::problem::{Problem, Severity};
 use crate::runner::RunnerError;
@@ -114,6 +116,53 @@ pub fn plan(
 
 fn evaluate(snapshot: &Snapshot, settings: &Settings) -> Evaluation {
     module::evaluate(snapshot.files(), "", &Default::default(), &settings.manager_stack)
+}
+
+/// What a look at the whole repository found.
+pub struct Validated {
+    pub environments: usize,
+    pub stacks: usize,
+    pub problems: Vec<Problem>,
+}
+
+/// Everything that is wrong with the manager repository, in one pass: its settings, the rules of
+/// its services, its modules and its policies.
+pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, ReconcileError> {
+    let snapshot = manager.snapshot_or_directory(cache)?;
+    let mut problems = Vec::new();
+    let settings = snapshot.settings().unwrap_or_else(|error| {
+        problems.push(problem_of_manager(&error));
+        Settings::default()
+    });
+    problems.extend(check_services(snapshot.files()).iter().map(problem_of_manager));
+    let evaluation = evaluate(&snapshot, &settings);
+    problems.extend(evaluation.problems.iter().cloned());
+    let objects: Vec<Object> = evaluation.resources.iter().map(Object::from_resource).collect();
+    for policy in objects.iter().filter(|object| object.kind == "spacelift_policy") {
+        if let Err(error) = decide::read_policy(policy) {
+            problems.push(decide::problem_of(policy, &error));
+        }
+    }
+    let environments: BTreeSet<&str> = objects
+        .iter()
+        .filter_map(|object| object.origin.environment().map(|call| call.address.as_str()))
+        .collect();
+    let stacks = objects.iter().filter(|object| object.is_stack()).count();
+    Ok(Validated { environments: environments.len(), stacks, problems })
+}
+
+/// The problem behind an error of the manager's, where it has a place in a file.
+fn problem_of_manager(error: &ManagerError) -> Problem {
+    match error {
+        ManagerError::Config(ConfigError::File(problem)) => problem.clone(),
+        other => {
+            let problem = Problem::error(other.to_string());
+            match other.hint() {
+                Some(hint) => problem.with_hint(hint),
+                None => problem,
+            }
+        }
+    }
 }
 
 fn applies_itself(manager: &Manager, settings: &Settings) -> Result<(), ReconcileError> {
