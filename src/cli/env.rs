@@ -1,5 +1,7 @@
 //! `dayfly env`: the environments of a manager repository.
 
+use std::path::Path;
+
 use clap::{Args, Subcommand, ValueEnum};
 use owo_colors::OwoColorize;
 use serde_json::{Map, Value, json};
@@ -169,7 +171,7 @@ fn delete(args: DeleteArgs, output: &Output) -> Ended {
 /// Does what `wish` asks for and tells what was done.
 pub(super) fn write(manager: &ManagerArgs, wish: Wish, output: &Output) -> Ended {
     let cache = Cache::new()?;
-    let author = git::identity();
+    let author = git::identity(Path::new("."));
     let outcome = manager::write(&manager.manager(), &wish, &cache.repository, &author)?;
     tell(&outcome, output);
     let is_denied = outcome.over_limit && !matches!(wish.word, Word::Event(_));

@@ -53,7 +53,7 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     let commit = commit(&args.directory, &laid, "Make the manager repository")?;
     let mut told = vec![(args.directory, laid, commit)];
     if let Some(directory) = args.setup {
-        let files = generate::setup(&Setup::new(args.repository.clone()))?;
+        let files = generate::setup(&Setup { repository: args.repository })?;
         git::init_work_tree(&directory)?;
         let laid = generate::lay(&files, &directory)?;
         let commit = self::commit(&directory, &laid, "Set up the manager stack")?;

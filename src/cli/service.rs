@@ -1,13 +1,16 @@
 //! `dayfly service`: the services of a manager repository.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
 use super::output::Output;
 use super::{DONE, Ended, init};
+use crate::error::Error;
 use crate::event::RepositoryName;
-use crate::generate::{self, NewService};
+use crate::files::Directory;
+use crate::generate::{self, Added, Domain, NewService, ServiceName};
+use crate::manager::Snapshot;
 
 /// Add services to a manager repository
 #[derive(Subcommand)]
@@ -21,7 +24,7 @@ pub(super) enum Command {
 #[derive(clap::Args)]
 pub(super) struct AddArgs {
     /// The service's name, such as hello-service: a directory and part of each host name
-    name: String,
+    name: ServiceName,
 
     /// The manager repository, as `dayfly init` made it
     #[arg(long, value_name = "DIR")]
@@ -37,7 +40,7 @@ pub(super) struct AddArgs {
 
     /// The domain below which previews answer: <id>.<service>.<domain>
     #[arg(long)]
-    domain: String,
+    domain: Domain,
 }
 
 pub(super) fn run(command: Command, output: &Output) -> Ended {
@@ -47,8 +50,12 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         service_repository: args.service_repository,
         infra_repository: args.infra_repository,
         domain: args.domain,
+        manager: manager_repository(&args.directory)?,
     };
-    let laid = generate::add_service(&service, &args.directory)?;
+    let Added { files: mut laid, is_called_now } = generate::add_service(&service, &args.directory)?;
+    if is_called_now {
+        laid.written.push("main.tf".to_owned());
+    }
     let commit = init::commit(&args.directory, &laid, &format!("Add the service {}", args.name))?;
     if output.is_json() {
         output.json(&init::described(&args.directory, &laid, commit.as_deref()));
@@ -56,4 +63,10 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         init::tell(&args.directory, &laid, commit.as_deref(), output);
     }
     Ok(DONE)
+}
+
+/// The manager repository's own name, where its settings say it.
+fn manager_repository(directory: &Path) -> Result<Option<RepositoryName>, Error> {
+    let snapshot = Snapshot::Directory(Directory::new(directory));
+    Ok(snapshot.settings()?.repository)
 }

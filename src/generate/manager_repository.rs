@@ -23,6 +23,18 @@ pub struct ManagerRepository {
     pub clone_urls: BTreeMap<String, String>,
 }
 
+impl ManagerRepository {
+    /// One whose stacks are cloned from GitHub.
+    pub fn new(repository: RepositoryName, stack_manager: StackManager) -> Self {
+        Self {
+            repository,
+            stack_manager,
+            clone_url: None,
+            clone_urls: BTreeMap::new(),
+        }
+    }
+}
+
 const SOURCES: &[Source] = &[
     Source {
         path: "dayfly.hcl",

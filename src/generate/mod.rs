@@ -4,6 +4,7 @@
 //! functions here are pure, but for [`lay`] and [`add_service`]: those write, and never over a file
 //! that is there already.
 
+mod demo;
 mod environment_file;
 mod laying;
 mod literal;
@@ -15,12 +16,13 @@ mod source;
 
 use std::io;
 
+pub use demo::demo_infra;
 pub use environment_file::environment_file;
 pub use laying::{Laid, lay};
 pub use literal::hcl_string;
 pub use manager_repository::{ManagerRepository, manager_repository, manager_stack};
 pub use names::{Domain, ServiceName};
-pub use service::{NewService, add_service, service, with_service_call};
+pub use service::{Added, NewService, add_service, service, with_service_call};
 pub use setup::{Setup, setup};
 
 use crate::error::{Diagnose, Kind};

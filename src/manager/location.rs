@@ -48,7 +48,7 @@ impl Manager {
 
     /// As [`Manager::snapshot`], but a path that is no repository is read as a plain directory.
     pub fn snapshot_or_directory(&self, cache: &Repository) -> Result<Snapshot, ManagerError> {
-        if let Some(path) = self.remote.path() {
+        if let Some(path) = self.remote.local_path() {
             if !path.is_dir() {
                 return Err(ManagerError::NoDirectory(path.display().to_string()));
             }

@@ -1,7 +1,7 @@
 //! One `apply`: passes of recording and running, until nothing waits any more.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::decide::{Situation, decide, resulting, stacks};
 use super::execute::{Execution, Watch};
@@ -87,7 +87,7 @@ pub fn apply(
         let left_before = leaving(&store.objects()?);
         applied.runs.extend(execution.run_all(&mut store, watch)?);
         let has_left = leaving(&store.objects()?) < left_before;
-        if !(waits && has_left) || options.stop.is_set() {
+        if !(waits && has_left) || *options.stop.borrow() {
             break;
         }
     }

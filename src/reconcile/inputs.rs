@@ -106,7 +106,7 @@ pub(super) fn push_input(
     affected_files: Vec<String>,
 ) -> PushInput {
     let commit = Commit {
-        author: info.map(|info| info.author.clone()).unwrap_or_default(),
+        author: info.map(|info| info.author.name().to_owned()).unwrap_or_default(),
         message: info.map(|info| info.message.clone()).unwrap_or_default(),
         created_at: info.map(|info| nanoseconds(info.time)).unwrap_or_default(),
         branch: branch.to_owned(),

@@ -71,7 +71,7 @@ pub(super) fn run(connection: &mut Connection) -> Result<Option<u32>, rusqlite::
     for step in &STEPS[done..] {
         transaction.execute_batch(step)?;
     }
-    transaction.pragma_update(None, "user_version", STEPS.len())?;
+    transaction.execute_batch(&format!("PRAGMA user_version = {}", STEPS.len()))?;
     transaction.commit()?;
     Ok(None)
 }

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::event::{PullRequestId, RepositoryName};
 use crate::git::{CommitId, Signature};
 use crate::github::webhook;
-use crate::manager::{self, Outcome, OutcomeAction, Wish, Word};
+use crate::manager::{self, Outcome, Wish, Word};
 use crate::reconcile::{self, Applied, Apply};
 use crate::run::{RunState, RunType};
 use crate::runner::HostEnvironment;
