@@ -28,6 +28,5 @@ pub mod run;
 pub mod store;
 pub mod runner;
 pub mod reconcile;
-pub mod report;
 pub mod github;
 pub mod cli;

@@ -11,6 +11,9 @@ pub use host::{data_directory, git_token, host_environment};
 pub use service_rules::{Admit, Forks, Scheme, ServiceRules, Source};
 pub use settings::{Limits, RunnerSettings, Settings, StackManager};
 
+/// An expression of a configuration file, to be evaluated by `module`.
+pub type Expression = hcl_edit::expr::Expression;
+
 use crate::error::{Diagnose, Kind};
 use crate::problem::Problem;
 

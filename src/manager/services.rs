@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hcl_edit::expr::Expression;
 use serde_json::{Value, json};
 
 use super::ManagerError;
 use super::location::read_text;
-use crate::config::{ServiceRules, Source};
+use crate::config::{Expression, ServiceRules, Source};
 use crate::environment::{EnvironmentFile, EnvironmentId};
 use crate::event::{PullRequest, PullRequestId, RepositoryName};
 use crate::files::{Files, join};
