@@ -1,4 +1,4 @@
-//! The calls in a module's syntax tree, and where they stand.
+//! The calls in a module's syntax tree, what `with` replaces, and where both stand.
 
 use regorus::unstable::{Expr, Literal, Module, Query, Ref, Rule, RuleHead, Span};
 
@@ -14,15 +14,12 @@ pub(super) struct Call<'m> {
 
 /// Every call of the module, in the order of the source.
 pub(super) fn calls(module: &Module) -> Vec<Call<'_>> {
-    let mut walk = Walk {
-        caller: String::new(),
-        calls: Vec::new(),
-    };
-    for rule in &module.policy {
-        walk.caller = rule_path(rule).unwrap_or_default();
-        walk.rule(rule);
-    }
-    walk.calls
+    Walk::over(module).calls
+}
+
+/// Everything that a `with` puts something else in the place of.
+pub(super) fn with_targets(module: &Module) -> Vec<&Expr> {
+    Walk::over(module).with_targets
 }
 
 /// The dotted path of the rule a statement belongs to; `None` if it is computed.
@@ -54,9 +51,23 @@ pub(super) fn path(expression: &Expr) -> Option<String> {
 struct Walk<'m> {
     caller: String,
     calls: Vec<Call<'m>>,
+    with_targets: Vec<&'m Expr>,
 }
 
 impl<'m> Walk<'m> {
+    fn over(module: &'m Module) -> Self {
+        let mut walk = Self {
+            caller: String::new(),
+            calls: Vec::new(),
+            with_targets: Vec::new(),
+        };
+        for rule in &module.policy {
+            walk.caller = rule_path(rule).unwrap_or_default();
+            walk.rule(rule);
+        }
+        walk
+    }
+
     fn rule(&mut self, rule: &'m Rule) {
         match rule {
             Rule::Spec { head, bodies, .. } => {
@@ -105,7 +116,10 @@ impl<'m> Walk<'m> {
                     self.query(query);
                 }
             }
-            self.expressions(statement.with_mods.iter().map(|modifier| &modifier.r#as));
+            for modifier in &statement.with_mods {
+                self.with_targets.push(&modifier.refr);
+                self.expression(&modifier.r#as);
+            }
         }
     }
 

@@ -16,12 +16,14 @@ mod flags;
 pub mod input;
 mod judge;
 mod kind;
+mod nesting;
 mod notification;
 mod plan;
 mod prelude;
 mod push;
 mod sanitize;
 mod source;
+mod testing;
 mod trigger;
 
 pub use approval::{Approval, ApprovalNote, ApprovalVerdict, judge_approval};
@@ -36,6 +38,7 @@ pub use notification::{
 pub use plan::{PlanVerdict, judge_plan};
 pub use push::{PushDecision, PushVerdict, judge_push};
 pub use sanitize::{sanitize, sanitized_values};
+pub use testing::{TestOutcome, TestResult, run_tests};
 pub use trigger::{TriggerVerdict, judge_trigger};
 
 #[cfg(test)]

@@ -41,16 +41,16 @@ pub(super) fn prelude(kind: PolicyType, module: &Module) -> String {
             Shape::Boolean if defaulted.contains(*rule) => Ok(()),
             Shape::Boolean => write!(text, "\ndefault {rule} := false\n"),
             Shape::Texts | Shape::Objects => {
-                write!(text, "\n{rule} contains member if some member in []\n")
+                write!(text, "\n{rule} contains \"\" if false\n")
             }
             Shape::Text => Ok(()),
         };
         let _ = match shape {
             Shape::Text if is_there => {
-                write!(result, "\t\"{rule}\": {{value | value := {rule}}},\n")
+                writeln!(result, "\t\"{rule}\": {{value | value := {rule}}},")
             }
             Shape::Text => Ok(()),
-            _ => write!(result, "\t\"{rule}\": {rule},\n"),
+            _ => writeln!(result, "\t\"{rule}\": {rule},"),
         };
     }
     let _ = write!(text, "\n{RESULT} := {{\n{result}}}\n");
@@ -70,4 +70,38 @@ pub(super) fn prelude(kind: PolicyType, module: &Module) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kind::{Engine, PolicyType};
+    use super::super::source::parse;
+    use super::prelude;
+
+    #[test]
+    fn what_the_policy_defines_itself_is_left_alone() {
+        let text = |kind, body: &str| {
+            let body = format!("package spacelift\n{body}");
+            prelude(kind, &parse("p", Engine::RegoV0, &body).unwrap())
+        };
+        let push = text(PolicyType::GitPush, "default track = true\nlock = \"a\"");
+        // OPA refuses a second default.
+        assert!(!push.contains("default track"), "{push}");
+        assert!(push.contains("default propose := false\n"), "{push}");
+        assert!(
+            push.contains("\"lock\": {value | value := lock},\n"),
+            "{push}"
+        );
+        assert!(!push.contains("unlock"), "{push}");
+        assert!(!push.contains("_resources"), "{push}");
+
+        let plan = text(
+            PolicyType::Plan,
+            "created_resources = 1\na { re_match(\"a\", \"b\") }",
+        );
+        assert!(!plan.contains("\ncreated_resources"), "{plan}");
+        assert!(plan.contains("deleted_resources contains"), "{plan}");
+        assert!(plan.contains("re_match(pattern, value) :="), "{plan}");
+        assert!(!plan.contains("set_diff"), "{plan}");
+    }
 }

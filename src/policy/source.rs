@@ -8,6 +8,7 @@ use super::builtins;
 use super::calls::{Call, calls, path, rule_path};
 use super::contract::{self, RESULT, Shape};
 use super::kind::{Engine, PolicyType};
+use super::nesting;
 use crate::problem::Problem;
 
 /// The package every policy is in.
@@ -15,6 +16,15 @@ pub(super) const PACKAGE: &str = "spacelift";
 
 /// The module, parsed. The problem is the first that the parser met.
 pub(super) fn parse(file: &str, engine: Engine, text: &str) -> Result<Ref<Module>, Problem> {
+    // The parser takes a null character for a blank; OPA refuses it.
+    if let Some(offset) = text.find('\0') {
+        return Err(Problem::error("there is a null character")
+            .in_file(file)
+            .at(text, offset));
+    }
+    if let Some((span, message)) = nesting::too_deep(file, text) {
+        return Err(problem_at(&span, message));
+    }
     let mut parser = regorus::Engine::new();
     parser.set_rego_v0(engine == Engine::RegoV0);
     parser

@@ -265,6 +265,9 @@ fn the_version_of_rego_is_not_guessed() {
 fn hostile_text_is_an_error() {
     let deep = format!("a = {}1{}", "[".repeat(5_000), "]".repeat(5_000));
     let lines = format!("a = {}1{}", "[\n".repeat(5_000), "]\n".repeat(5_000));
+    let chain = format!("a = 1{}", "\n+ 1".repeat(19_000));
+    let minus = format!("a = {}1", "-\n".repeat(19_000));
+    let not = format!("a {{ {} input.x }}", "not\n".repeat(19_000));
     for body in [
         "\u{0}",
         "a { \"",
@@ -272,8 +275,28 @@ fn hostile_text_is_an_error() {
         "a[",
         deep.as_str(),
         lines.as_str(),
+        chain.as_str(),
+        minus.as_str(),
+        not.as_str(),
         "import",
     ] {
         assert!(read(Trigger, Engine::RegoV0, body).is_err(), "{:.20}", body);
+    }
+}
+
+#[test]
+fn what_the_guard_lets_through_fits_the_stack() {
+    let nested = format!("a = {}1{}", "[".repeat(14), "]".repeat(14));
+    let chain = format!(
+        "a = 1{}\nb {{ a > 1 }}\ntrigger[\"a\"] {{ b }}",
+        " + 1".repeat(98)
+    );
+    for body in [nested, chain] {
+        match read(Trigger, Engine::RegoV0, &body) {
+            Ok(policy) => {
+                policy.evaluate(&serde_json::json!({})).unwrap();
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
 }
