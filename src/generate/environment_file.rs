@@ -284,7 +284,7 @@ fn literal(expression: &Expression) -> Option<Value> {
         Expression::Number(number) => serde_json::to_value(number.value()).ok(),
         Expression::String(text) => Some(Value::String(text.value().clone())),
         Expression::UnaryOp(negated) if *negated.operator.value() == UnaryOperator::Neg => {
-            let number = -negated.expr.as_number()?.clone();
+            let number = -*negated.expr.as_number()?;
             serde_json::to_value(number).ok()
         }
         _ => None,

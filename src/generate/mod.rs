@@ -20,7 +20,7 @@ pub use laying::{Laid, lay};
 pub use literal::hcl_string;
 pub use manager_repository::{ManagerRepository, manager_repository, manager_stack};
 pub use names::{Domain, ServiceName};
-pub use service::{NewService, add_service, service, with_service_call};
+pub use service::{Added, NewService, add_service, service, with_service_call};
 pub use setup::{Setup, setup};
 
 use crate::error::{Diagnose, Kind};
