@@ -9,9 +9,11 @@ mod laying;
 mod literal;
 mod manager_repository;
 mod names;
+mod placeholder;
 mod service;
 mod setup;
 mod source;
+mod template_line;
 
 use std::io;
 
