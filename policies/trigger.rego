@@ -48,9 +48,7 @@ stacks_to_destroy contains stack if {
 	is_string(stack)
 }
 
-is_new_or_changed("added")
-
-is_new_or_changed("changed")
+is_new_or_changed(action) if action in {"added", "changed"}
 
 # A new value of a variable arrives as a replacement: the provider never changes one in place.
 is_new_or_changed(action) if endswith(action, "replaced")

@@ -7,21 +7,18 @@
 //! template does around it.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::ops::Range;
 
 use hcl_edit::Span;
 use hcl_edit::expr::{Expression, UnaryOperator};
-use hcl_edit::structure::{Block, BlockLabel, Body};
-use hcl_edit::visit::{Visit, visit_expr};
+use hcl_edit::structure::{Block, Body};
 use serde_json::Value;
 use tera::{Context, ErrorKind, Kwargs, State, Tera};
 
+use super::placeholder::{PLACEHOLDER, places, write_placeholder};
+use super::template_line::template_line;
 use super::{GenerateError, hcl_string};
 use crate::problem::Problem;
-
-/// Begins each placeholder. No template has a reason to say this.
-const PLACEHOLDER: &str = "dayfly_value_";
 
 /// Values that a template may ask for by `{% if … %}` although they are not always given.
 const OPTIONAL: &[&str] = &["repository_id", "event_at", "expires_at", "expires_at_unix"];
@@ -116,15 +113,9 @@ impl TemplateSource<'_> {
             );
             self.problem(message, rendered, error.location().offset())
         })?;
-        let mut places = Places::default();
-        places.visit_body(&body);
-        places.0.sort_by_key(|range| range.start);
         let mut filled = String::with_capacity(rendered.len());
         let mut written = 0;
-        for place in places.0 {
-            let Some(text) = placeholder_text(&rendered[place.clone()]) else {
-                continue;
-            };
+        for (place, text) in places(rendered, &body) {
             filled.push_str(self.without_placeholder(rendered, written..place.start)?);
             filled.push_str(&hcl_string(&text));
             written = place.end;
@@ -233,49 +224,6 @@ impl TemplateSource<'_> {
     }
 }
 
-/// The escape function of the template engine: all that is printed of a string.
-fn write_placeholder(text: &str, output: &mut dyn Write) -> io::Result<()> {
-    output.write_all(PLACEHOLDER.as_bytes())?;
-    for byte in text.bytes() {
-        write!(output, "{byte:02x}")?;
-    }
-    output.write_all(b"_")
-}
-
-/// The text that a placeholder stands for; `None` if `word` is none, or one with something at its
-/// ends.
-fn placeholder_text(word: &str) -> Option<String> {
-    let digits = word.strip_prefix(PLACEHOLDER)?.strip_suffix('_')?;
-    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    let bytes: Option<Vec<u8>> = (0..digits.len())
-        .step_by(2)
-        .map(|position| u8::from_str_radix(&digits[position..position + 2], 16).ok())
-        .collect();
-    String::from_utf8(bytes?).ok()
-}
-
-/// Where a placeholder may stand: the ranges of variables that are whole expressions, and of
-/// labels.
-#[derive(Default)]
-struct Places(Vec<Range<usize>>);
-
-impl Visit for Places {
-    fn visit_expr(&mut self, expression: &Expression) {
-        if let Expression::Variable(name) = expression {
-            self.0.extend(name.span());
-        }
-        visit_expr(self, expression);
-    }
-
-    fn visit_block_label(&mut self, label: &BlockLabel) {
-        if let BlockLabel::Ident(name) = label {
-            self.0.extend(name.span());
-        }
-    }
-}
-
 /// The value of an expression that is a plain string, number, bool or null.
 fn literal(expression: &Expression) -> Option<Value> {
     match expression {
@@ -284,56 +232,11 @@ fn literal(expression: &Expression) -> Option<Value> {
         Expression::Number(number) => serde_json::to_value(number.value()).ok(),
         Expression::String(text) => Some(Value::String(text.value().clone())),
         Expression::UnaryOp(negated) if *negated.operator.value() == UnaryOperator::Neg => {
-            let number = -negated.expr.as_number()?.clone();
+            let number = -*negated.expr.as_number()?;
             serde_json::to_value(number).ok()
         }
         _ => None,
     }
-}
-
-/// The number, counted from 1, of the line of `template` that most likely made `line`: all its
-/// fixed parts stand in it in their order, and no other line has more of them.
-fn template_line(template: &str, line: &str) -> Option<usize> {
-    let made = |source: &str| {
-        let (mut rest, mut made) = (line, 0);
-        for part in fixed_parts(source) {
-            rest = &rest[rest.find(part)? + part.len()..];
-            made += part.len();
-        }
-        Some(made)
-    };
-    let likeness = |(position, source): (usize, &str)| Some((made(source)?, position));
-    let best = template.lines().enumerate().filter_map(likeness);
-    let (made, position) = best.max_by_key(|(made, position)| (*made, usize::MAX - position))?;
-    (made > 0).then_some(position + 1)
-}
-
-/// What a line of a template says outside of `{{ … }}`, `{% … %}` and `{# … #}`.
-fn fixed_parts(source: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut rest = source;
-    loop {
-        let open = ["{{", "{%", "{#"]
-            .into_iter()
-            .filter_map(|tag| rest.find(tag))
-            .min();
-        let Some(open) = open else {
-            parts.push(rest);
-            break;
-        };
-        parts.push(&rest[..open]);
-        let close = ["}}", "%}", "#}"]
-            .into_iter()
-            .filter_map(|tag| rest[open..].find(tag))
-            .min();
-        let Some(close) = close else { break };
-        rest = &rest[open + close + 2..];
-    }
-    parts
-        .into_iter()
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .collect()
 }
 
 /// The offset of `word` where it stands by itself.

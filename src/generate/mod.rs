@@ -10,9 +10,11 @@ mod laying;
 mod literal;
 mod manager_repository;
 mod names;
+mod placeholder;
 mod service;
 mod setup;
 mod source;
+mod template_line;
 
 use std::io;
 

@@ -214,7 +214,13 @@ fn values(service: &NewService) -> Result<Context, GenerateError> {
     let mut values = Context::new();
     values.insert("name", name.as_str());
     values.insert("service_repository", &service_repository.to_string());
-    values.insert("infra_repository", &infra_repository.to_string());
+    // One spelling for both where they are one.
+    let infra = if infra_repository == service_repository {
+        service_repository
+    } else {
+        infra_repository
+    };
+    values.insert("infra_repository", &infra.to_string());
     values.insert("infra_name", infra_repository.name());
     values.insert("infra_owner", &is_foreign.then_some(owner));
     values.insert("domain", domain.as_str());
@@ -257,7 +263,7 @@ mod tests {
         );
 
         let one = NewService {
-            infra_repository: "acme/hello-service".parse().unwrap(),
+            infra_repository: "ACME/hello-service".parse().unwrap(),
             ..hello()
         };
         let text = self::text(&one, "hello-service/service.hcl");
@@ -267,6 +273,7 @@ mod tests {
             1,
             "a second block for one repository is refused"
         );
+        assert!(text.contains("infra_repository_branch = pull_request.head_branch"));
     }
 
     #[test]
