@@ -25,9 +25,8 @@ pub enum Push {
 
 impl Repository {
     /// Fetches by `refspecs`, full ones (`+refs/heads/x:refs/heads/x`, or a commit's id on the
-    /// left). If all of them are patterns, what they cover and the remote no longer has is removed
-    /// here. `depth` counts commits of history; `None` takes all of it, or what is new to a shallow
-    /// repository.
+    /// left). What a pattern in them covers and the remote no longer has is removed here. `depth`
+    /// counts commits of history; `None` takes all of it, or what is new to a shallow repository.
     pub fn fetch(
         &self,
         remote: &Remote,
@@ -35,17 +34,17 @@ impl Repository {
         depth: Option<u32>,
     ) -> Result<(), GitError> {
         let doing = format!("fetch from {remote}");
-        // For a single name `--prune` removes the reference before it is fetched anew: were the
-        // fetch to fail then, what it kept would be lost.
-        let patterns = refspecs
-            .iter()
-            .all(|spec| spec.as_ref().as_encoded_bytes().contains(&b'*'));
         let depth = depth.map(|commits| format!("--depth={commits}"));
         let answer = self
             .call(doing.as_str(), remote)
-            .args(["fetch", "--progress", "--no-tags", "--update-shallow"])
+            .args([
+                "fetch",
+                "--progress",
+                "--prune",
+                "--no-tags",
+                "--update-shallow",
+            ])
             .args(["--no-write-fetch-head", "--no-recurse-submodules"])
-            .args([if patterns { "--prune" } else { "--no-prune" }])
             .args(depth)
             .args(["--", remote.address()])
             .args(refspecs)

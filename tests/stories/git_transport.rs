@@ -393,6 +393,31 @@ fn a_shallow_cache_reads_and_writes() {
 }
 
 #[test]
+fn a_shallow_checkout_can_be_read_from() {
+    let world = World::new();
+    let manager = world.repository("manager");
+    manager.commit("main", &[("a", "1")]);
+    let tip = id(&manager.commit("main", &[("b", "1")]));
+    let checkout = world.path("checkout");
+    let to = checkout.to_str().unwrap();
+    let clone = ["clone", "--quiet", "--depth=1", &manager.url, to];
+    world.git(&world.path(""), &clone);
+    let writer = Writer::new(&world, "cache", to, None);
+    assert_eq!(writer.fetch(), Some(tip.clone()));
+    assert_eq!(writer.cache.commit_info(&tip).unwrap().message, "change");
+    let copy = Writer::new(&world, "copy", &manager.url, None);
+    let refspec = ["+refs/heads/main:refs/heads/main"];
+    copy.cache
+        .fetch(
+            &Remote::new(manager.path.to_str().unwrap(), None),
+            &refspec,
+            Some(1),
+        )
+        .unwrap();
+    assert_eq!(copy.cache.branch_tip("main").unwrap(), Some(tip));
+}
+
+#[test]
 fn a_commit_is_fetched_by_its_id_and_outlives_its_branch() {
     let world = World::new();
     let infra = world.repository("infra");
