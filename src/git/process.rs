@@ -176,16 +176,16 @@ fn inherited_settings() -> usize {
         .unwrap_or(0)
 }
 
+/// How a child ended, its stdout and its stderr.
+type Ended = (ExitStatus, Vec<u8>, Vec<u8>);
+
 enum Said {
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
 }
 
 /// Collects what the child says until it ends; `None` if it was stopped for its silence.
-fn listen(
-    mut child: Child,
-    silence_limit: Duration,
-) -> io::Result<Option<(ExitStatus, Vec<u8>, Vec<u8>)>> {
+fn listen(mut child: Child, silence_limit: Duration) -> io::Result<Option<Ended>> {
     let (sender, receiver) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {
         forward(stdout, sender.clone(), Said::Stdout);
@@ -208,7 +208,7 @@ fn listen(
             Err(RecvTimeoutError::Disconnected) => break,
             // A process that a hook left behind may hold the pipes open: it is not waited for.
             Err(RecvTimeoutError::Timeout) => match ended {
-                Some(since) if Instant::duration_since(&Instant::now(), since) > GRACE => break,
+                Some(since) if Instant::elapsed(&since) > GRACE => break,
                 Some(_) => {}
                 None if child.try_wait()?.is_some() => ended = Some(Instant::now()),
                 None if heard.elapsed() > silence_limit => {

@@ -1,0 +1,14 @@
+//! The world that a story plays in: see [`World`].
+
+#![allow(
+    dead_code,
+    reason = "of what the world offers, each story takes its part"
+)]
+
+mod bare_repository;
+mod git_server;
+mod world;
+
+pub(crate) use bare_repository::BareRepository;
+pub(crate) use git_server::GitServer;
+pub(crate) use world::World;
