@@ -18,7 +18,9 @@ pub fn now() -> Time {
 /// A share from 0 to 1, another one each time, to keep writers from trying in step.
 pub fn jitter() -> f64 {
     use std::hash::{BuildHasher, Hasher};
-    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    let random = std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish();
     f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
 

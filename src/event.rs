@@ -245,7 +245,10 @@ impl PullRequest {
     /// A pull request of `repository` as any could be, for trying out rules.
     pub fn example(repository: RepositoryName) -> Self {
         Self {
-            id: PullRequestId { repository, number: 1 },
+            id: PullRequestId {
+                repository,
+                number: 1,
+            },
             repository_id: None,
             head_sha: HeadSha("0".repeat(40)),
             head_branch: Branch("example".to_owned()),

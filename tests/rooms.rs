@@ -41,7 +41,11 @@ fn rooms() -> Result<Vec<(String, PathBuf, String)>> {
         .map(|path| {
             let inside = path.strip_prefix(&root)?.to_owned();
             let first = inside.components().next().context("a path has a name")?;
-            let room = first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
+            let room = first
+                .as_os_str()
+                .to_string_lossy()
+                .trim_end_matches(".rs")
+                .to_owned();
             Ok((room, inside, fs::read_to_string(&path)?))
         })
         .collect()
@@ -52,7 +56,10 @@ fn named<'a>(text: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
     text.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
         .flat_map(move |line| line.split(prefix).skip(1))
-        .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+        .filter_map(|rest| {
+            rest.split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+        })
         .filter(|name| !name.is_empty())
 }
 
@@ -61,7 +68,11 @@ fn imports_run_one_way() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
     let order: Vec<String> = fs::read_to_string(root)?
         .lines()
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';').map(str::to_owned))
+        .filter_map(|line| {
+            line.strip_prefix("pub mod ")?
+                .strip_suffix(';')
+                .map(str::to_owned)
+        })
         .collect();
     ensure!(order.len() > 10, "lib.rs lists the rooms");
     let place = |room: &str| order.iter().position(|other| other == room);
@@ -78,7 +89,11 @@ fn imports_run_one_way() -> Result<()> {
         }
     }
     ensure!(arrows > 100, "only {arrows} imports were found");
-    ensure!(wrong.is_empty(), "arrows that run back:\n{}", wrong.join("\n"));
+    ensure!(
+        wrong.is_empty(),
+        "arrows that run back:\n{}",
+        wrong.join("\n")
+    );
     Ok(())
 }
 
@@ -87,13 +102,24 @@ fn libraries_stay_in_their_rooms() -> Result<()> {
     let mut wrong = Vec::new();
     for (room, path, text) in rooms()? {
         for (library, allowed) in LIBRARIES {
-            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-            let used = code.into_iter().any(|line| line.contains(&format!("{library}::")));
+            let code = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
+            let used = code
+                .into_iter()
+                .any(|line| line.contains(&format!("{library}::")));
             if used && !allowed.contains(&room.as_str()) {
-                wrong.push(format!("{}: {library} belongs to {allowed:?}", path.display()));
+                wrong.push(format!(
+                    "{}: {library} belongs to {allowed:?}",
+                    path.display()
+                ));
             }
         }
     }
-    ensure!(wrong.is_empty(), "libraries outside of their rooms:\n{}", wrong.join("\n"));
+    ensure!(
+        wrong.is_empty(),
+        "libraries outside of their rooms:\n{}",
+        wrong.join("\n")
+    );
     Ok(())
 }

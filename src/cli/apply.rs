@@ -66,7 +66,10 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
 }
 
 fn code(applied: &Applied) -> u8 {
-    let has_errors = applied.problems.iter().any(|p| p.severity == Severity::Error);
+    let has_errors = applied
+        .problems
+        .iter()
+        .any(|p| p.severity == Severity::Error);
     // A run that never came to have a commit failed for its repository, not by itself.
     let failed = |run: &&crate::store::Run| run.state == RunState::Failed && !run.commit.is_empty();
     if has_errors || applied.runs.iter().any(|run| failed(&run)) {
@@ -102,8 +105,15 @@ fn tell(applied: &Applied, output: &Output) {
             RunState::Failed => run.state.red().bold().to_string(),
             _ => run.state.yellow().to_string(),
         };
-        let note = run.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
-        output.data(format_args!("run {} of {} ({}) {state}{note}", run.id, run.stack, run.kind));
+        let note = run
+            .note
+            .as_ref()
+            .map(|note| format!(": {note}"))
+            .unwrap_or_default();
+        output.data(format_args!(
+            "run {} of {} ({}) {state}{note}",
+            run.id, run.stack, run.kind
+        ));
     }
     let count = |state| applied.runs.iter().filter(|run| run.state == state).count();
     output.data(format_args!(
@@ -118,7 +128,9 @@ fn tell(applied: &Applied, output: &Output) {
 pub(super) fn stop_signal() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         if let Ok(runtime) = runtime {
             let _ = runtime.block_on(tokio::signal::ctrl_c());
             let _ = sender.send(true);
@@ -128,4 +140,3 @@ pub(super) fn stop_signal() -> watch::Receiver<bool> {
     });
     receiver
 }
-

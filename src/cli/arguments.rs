@@ -22,7 +22,10 @@ pub(super) struct ManagerArgs {
 
 impl ManagerArgs {
     pub(super) fn manager(&self) -> Manager {
-        Manager { remote: Remote::new(&self.manager, token()), branch: self.branch.clone() }
+        Manager {
+            remote: Remote::new(&self.manager, token()),
+            branch: self.branch.clone(),
+        }
     }
 }
 
@@ -71,6 +74,9 @@ impl Cache {
             .tempdir()
             .map_err(CacheError::Directory)?;
         let repository = Repository::open_or_create(directory.path())?;
-        Ok(Self { repository, _directory: directory })
+        Ok(Self {
+            repository,
+            _directory: directory,
+        })
     }
 }

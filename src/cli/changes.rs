@@ -7,13 +7,20 @@ use crate::stack::{Change, ChangeAction};
 
 /// The changes, a line each, with what differs below.
 pub(super) fn listed(changes: &[Change]) -> Vec<String> {
-    changes.iter().filter(|change| change.is_visible()).flat_map(lines).collect()
+    changes
+        .iter()
+        .filter(|change| change.is_visible())
+        .flat_map(lines)
+        .collect()
 }
 
 /// `1 to add, 0 to change, 0 to replace, 0 to delete`.
 pub(super) fn summed(changes: &[Change]) -> String {
     let count = |action| {
-        changes.iter().filter(|change| change.is_visible() && change.action == action).count()
+        changes
+            .iter()
+            .filter(|change| change.is_visible() && change.action == action)
+            .count()
     };
     format!(
         "{} to add, {} to change, {} to replace, {} to delete",
@@ -40,15 +47,21 @@ fn lines(change: &Change) -> Vec<String> {
         if is_secret(change, name) {
             lines.push(format!("      {name}: (a secret)"));
         } else {
-            lines.push(format!("      {name}: {} -> {}", shown(before), shown(after)));
+            lines.push(format!(
+                "      {name}: {} -> {}",
+                shown(before),
+                shown(after)
+            ));
         }
     }
     lines
 }
 
 fn is_secret(change: &Change, name: &str) -> bool {
-    matches!(name, "value" | "content" | "value_wo" | "content_wo" | "checksum" | "import_state")
-        && (change.object.flag("write_only") || name.ends_with("_wo") || name == "import_state")
+    matches!(
+        name,
+        "value" | "content" | "value_wo" | "content_wo" | "checksum" | "import_state"
+    ) && (change.object.flag("write_only") || name.ends_with("_wo") || name == "import_state")
 }
 
 /// A value on one line, cut where it is long.

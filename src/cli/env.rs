@@ -159,13 +159,33 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
         is_fork: false,
         labels: Vec::new(),
     };
-    let word = Word::Upsert { pull_request, at: args.at };
-    write(&args.manager, Wish { word, service: args.service }, output)
+    let word = Word::Upsert {
+        pull_request,
+        at: args.at,
+    };
+    write(
+        &args.manager,
+        Wish {
+            word,
+            service: args.service,
+        },
+        output,
+    )
 }
 
 fn delete(args: DeleteArgs, output: &Output) -> Ended {
-    let word = Word::Delete { pull_request: args.pull_request, at: args.at };
-    write(&args.manager, Wish { word, service: args.service }, output)
+    let word = Word::Delete {
+        pull_request: args.pull_request,
+        at: args.at,
+    };
+    write(
+        &args.manager,
+        Wish {
+            word,
+            service: args.service,
+        },
+        output,
+    )
 }
 
 /// Does what `wish` asks for and tells what was done.
@@ -216,7 +236,10 @@ fn described(environment: &Environment) -> Value {
 
 fn list(args: &ListArgs, output: &Output) -> Ended {
     let cache = Cache::new()?;
-    let snapshot = args.manager.manager().snapshot_or_directory(&cache.repository)?;
+    let snapshot = args
+        .manager
+        .manager()
+        .snapshot_or_directory(&cache.repository)?;
     let (environments, unreadable) =
         manager::environments(snapshot.files(), args.service.as_deref())?;
     if output.is_json() {
@@ -231,12 +254,18 @@ fn list(args: &ListArgs, output: &Output) -> Ended {
                 [
                     file.environment.clone().unwrap_or_default(),
                     environment.service.clone(),
-                    file.pull_request.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    file.pull_request
+                        .as_ref()
+                        .map(ToString::to_string)
+                        .unwrap_or_default(),
                     environment.url.clone().unwrap_or_default(),
                 ]
             })
             .collect();
-        output.data(table(["ENVIRONMENT", "SERVICE", "PULL REQUEST", "URL"], &rows));
+        output.data(table(
+            ["ENVIRONMENT", "SERVICE", "PULL REQUEST", "URL"],
+            &rows,
+        ));
     }
     let is_whole = unreadable.is_empty();
     for error in unreadable {
@@ -247,7 +276,10 @@ fn list(args: &ListArgs, output: &Output) -> Ended {
 
 fn show(args: &ShowArgs, output: &Output) -> Ended {
     let cache = Cache::new()?;
-    let snapshot = args.manager.manager().snapshot_or_directory(&cache.repository)?;
+    let snapshot = args
+        .manager
+        .manager()
+        .snapshot_or_directory(&cache.repository)?;
     let environment =
         manager::find_environment(snapshot.files(), args.service.as_deref(), &args.name)?;
     if output.is_json() {

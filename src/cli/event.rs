@@ -33,7 +33,10 @@ pub(super) struct Args {
 #[derive(Debug, thiserror::Error)]
 enum EventFileError {
     #[error("cannot read the event at {}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
 }
 
 impl Diagnose for EventFileError {
@@ -47,8 +50,17 @@ impl Diagnose for EventFileError {
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
-    let payload = std::fs::read(&args.event_path)
-        .map_err(|source| EventFileError::Read { path: args.event_path.clone(), source })?;
+    let payload = std::fs::read(&args.event_path).map_err(|source| EventFileError::Read {
+        path: args.event_path.clone(),
+        source,
+    })?;
     let event = webhook::read_event(&args.event_name, &payload)?;
-    env::write(&args.manager, Wish { word: Word::Event(event), service: args.service }, output)
+    env::write(
+        &args.manager,
+        Wish {
+            word: Word::Event(event),
+            service: args.service,
+        },
+        output,
+    )
 }

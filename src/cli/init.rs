@@ -53,7 +53,9 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     let commit = commit(&args.directory, &laid, "Make the manager repository")?;
     let mut told = vec![(args.directory, laid, commit)];
     if let Some(directory) = args.setup {
-        let files = generate::setup(&Setup { repository: args.repository })?;
+        let files = generate::setup(&Setup {
+            repository: args.repository,
+        })?;
         git::init_work_tree(&directory)?;
         let laid = generate::lay(&files, &directory)?;
         let commit = self::commit(&directory, &laid, "Set up the manager stack")?;
@@ -99,7 +101,11 @@ pub(super) fn described(directory: &Path, laid: &Laid, commit: Option<&str>) -> 
 
 pub(super) fn tell(directory: &Path, laid: &Laid, commit: Option<&str>, output: &Output) {
     for path in &laid.written {
-        output.data(format_args!("{} {}", "+".green(), directory.join(path).display()));
+        output.data(format_args!(
+            "{} {}",
+            "+".green(),
+            directory.join(path).display()
+        ));
     }
     for path in &laid.kept {
         let path = directory.join(path);
@@ -112,7 +118,9 @@ pub(super) fn tell(directory: &Path, laid: &Laid, commit: Option<&str>, output: 
     }
     match commit {
         Some(commit) => output.data(format_args!("committed {}", &commit[..commit.len().min(8)])),
-        None if laid.kept.is_empty() => output.data(format_args!("{}: nothing to do", directory.display())),
+        None if laid.kept.is_empty() => {
+            output.data(format_args!("{}: nothing to do", directory.display()))
+        }
         None => {}
     }
 }

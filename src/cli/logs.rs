@@ -24,7 +24,10 @@ pub(super) struct Args {
 #[derive(Debug, thiserror::Error)]
 enum LogError {
     #[error("cannot read the log {}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
 }
 
 impl Diagnose for LogError {

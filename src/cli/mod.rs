@@ -33,7 +33,12 @@ use output::{Format, Output};
 /// stacks that are planned, applied and, when the pull request closes, destroyed. Spacelift can run
 /// the manager repository, or dayfly itself.
 #[derive(Parser)]
-#[command(name = "dayfly", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "dayfly",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -96,7 +101,9 @@ pub fn main() -> ExitCode {
 /// `DAYFLY_LOG=debug` tells what happens inside, on stderr.
 fn trace() {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::builder().with_env_var("DAYFLY_LOG").from_env_lossy();
+    let filter = EnvFilter::builder()
+        .with_env_var("DAYFLY_LOG")
+        .from_env_lossy();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -53,7 +53,11 @@ impl Output {
     }
 
     pub(super) fn error(&self, error: &Error) {
-        self.talk(format_args!("{} {}", "error:".red().bold(), error.message()));
+        self.talk(format_args!(
+            "{} {}",
+            "error:".red().bold(),
+            error.message()
+        ));
         for cause in error.causes() {
             self.talk(format_args!("  {} {cause}", "caused by:".dimmed()));
         }
@@ -65,7 +69,9 @@ impl Output {
     pub(super) fn problem(&self, problem: &Problem) {
         match problem.severity {
             Severity::Error => self.talk(format_args!("{} {problem}", "error:".red().bold())),
-            Severity::Warning => self.talk(format_args!("{} {problem}", "warning:".yellow().bold())),
+            Severity::Warning => {
+                self.talk(format_args!("{} {problem}", "warning:".yellow().bold()))
+            }
         }
         if let Some(hint) = &problem.hint {
             self.talk(format_args!("  {} {hint}", "hint:".cyan()));

@@ -20,8 +20,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
     let directory = args.data.directory()?;
-    let recorded =
-        if Store::exists(&directory) { Store::open(&directory)?.objects()? } else { Vec::new() };
+    let recorded = if Store::exists(&directory) {
+        Store::open(&directory)?.objects()?
+    } else {
+        Vec::new()
+    };
     let cache = Cache::new()?;
     let planned = reconcile::plan(&args.manager.manager(), &cache.repository, &recorded)?;
     if output.is_json() {
@@ -41,9 +44,14 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         }
         if !planned.comparison.kept.is_empty() {
             let kept = planned.comparison.kept.len();
-            output.data(format_args!("  {kept} objects cannot be read and stay as they are"));
+            output.data(format_args!(
+                "  {kept} objects cannot be read and stay as they are"
+            ));
         }
-        output.data(format_args!("Plan: {}.", changes::summed(&planned.comparison.changes)));
+        output.data(format_args!(
+            "Plan: {}.",
+            changes::summed(&planned.comparison.changes)
+        ));
     }
     Ok(if planned.has_errors() { FAILED } else { DONE })
 }

@@ -19,7 +19,10 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new() -> Self {
         let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { bars, running: Mutex::new(BTreeMap::new()) }
+        Self {
+            bars,
+            running: Mutex::new(BTreeMap::new()),
+        }
     }
 
     /// Takes the live lines away.
@@ -42,7 +45,8 @@ impl Watch for Progress {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = running.entry(run.id.to_string()).or_insert_with(|| {
             let bar = bars.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {msg}  {elapsed}") {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {msg}  {elapsed}")
+            {
                 bar.set_style(style);
             }
             bar.set_prefix(run.stack.to_string());

@@ -37,7 +37,9 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     } else {
         let rows: Vec<[String; 7]> = runs.iter().map(row).collect();
         output.data(table(
-            ["RUN", "STACK", "TYPE", "STATE", "COMMIT", "CHANGES", "CAUSE"],
+            [
+                "RUN", "STACK", "TYPE", "STATE", "COMMIT", "CHANGES", "CAUSE",
+            ],
             &rows,
         ));
     }
@@ -46,7 +48,9 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
 
 fn row(run: &Run) -> [String; 7] {
     let changes = match (run.added, run.changed, run.destroyed) {
-        (Some(added), Some(changed), Some(destroyed)) => format!("+{added} ~{changed} -{destroyed}"),
+        (Some(added), Some(changed), Some(destroyed)) => {
+            format!("+{added} ~{changed} -{destroyed}")
+        }
         _ => String::new(),
     };
     [

@@ -52,11 +52,18 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         domain: args.domain,
         manager: manager_repository(&args.directory)?,
     };
-    let Added { files: mut laid, is_called_now } = generate::add_service(&service, &args.directory)?;
+    let Added {
+        files: mut laid,
+        is_called_now,
+    } = generate::add_service(&service, &args.directory)?;
     if is_called_now {
         laid.written.push("main.tf".to_owned());
     }
-    let commit = init::commit(&args.directory, &laid, &format!("Add the service {}", args.name))?;
+    let commit = init::commit(
+        &args.directory,
+        &laid,
+        &format!("Add the service {}", args.name),
+    )?;
     if output.is_json() {
         output.json(&init::described(&args.directory, &laid, commit.as_deref()));
     } else {

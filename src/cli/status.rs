@@ -45,7 +45,10 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         if output.is_json() {
             output.json(&json!({ "commit": null, "stacks": [] }));
         } else {
-            output.talk(format_args!("nothing was applied yet in {}", directory.display()));
+            output.talk(format_args!(
+                "nothing was applied yet in {}",
+                directory.display()
+            ));
         }
         return Ok(DONE);
     }
@@ -62,17 +65,29 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
 
 fn stacks(store: &Store) -> Result<Vec<StackStatus>, Error> {
     let mut records = store.stacks()?;
-    let mut last_runs: BTreeMap<StackId, Run> =
-        store.last_runs()?.into_iter().map(|run| (run.stack.clone(), run)).collect();
+    let mut last_runs: BTreeMap<StackId, Run> = store
+        .last_runs()?
+        .into_iter()
+        .map(|run| (run.stack.clone(), run))
+        .collect();
     let mut stacks = Vec::new();
-    for object in store.objects()?.into_iter().filter(crate::stack::Object::is_stack) {
+    for object in store
+        .objects()?
+        .into_iter()
+        .filter(crate::stack::Object::is_stack)
+    {
         let id = StackId::new(object.id());
         let record = records.remove(&id).unwrap_or_default();
         let run = last_runs.remove(&id);
-        let failed = run.as_ref().is_some_and(|run| run.state == RunState::Failed);
+        let failed = run
+            .as_ref()
+            .is_some_and(|run| run.state == RunState::Failed);
         stacks.push(StackStatus {
             phase: object.phase,
-            state: run.as_ref().map_or("NONE", |run| run.state.as_str()).to_owned(),
+            state: run
+                .as_ref()
+                .map_or("NONE", |run| run.state.as_str())
+                .to_owned(),
             repository: object.text("repository").to_owned(),
             branch: object.text("branch").to_owned(),
             commit: record.tracked_commit,
@@ -80,7 +95,11 @@ fn stacks(store: &Store) -> Result<Vec<StackStatus>, Error> {
             outputs: record.outputs,
             note: run.as_ref().and_then(|run| run.note.clone()),
             run: run.map(|run| run.id.to_string()),
-            failing_since: if failed { store.failing_since(&id)? } else { None },
+            failing_since: if failed {
+                store.failing_since(&id)?
+            } else {
+                None
+            },
             id,
         });
     }
@@ -116,7 +135,11 @@ fn tell(stacks: &[StackStatus], output: &Output) {
         if let Some(since) = stack.failing_since {
             let age = clock::age(since);
             let note = stack.note.clone().unwrap_or_default();
-            output.data(format_args!("{} {} for {age}: {note}", stack.id, "fails".red().bold()));
+            output.data(format_args!(
+                "{} {} for {age}: {note}",
+                stack.id,
+                "fails".red().bold()
+            ));
         }
     }
 }

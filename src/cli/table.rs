@@ -31,7 +31,10 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [["ä".to_owned(), "1".to_owned()], ["long".to_owned(), "2".to_owned()]];
+        let rows = [
+            ["ä".to_owned(), "1".to_owned()],
+            ["long".to_owned(), "2".to_owned()],
+        ];
         let text = anstream::adapter::strip_str(&table(["A", "B"], &rows)).to_string();
         assert_eq!(text, "A     B\nä     1\nlong  2");
     }

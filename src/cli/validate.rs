@@ -18,7 +18,13 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, output: &Output) -> Ended {
     let cache = Cache::new()?;
     let found = reconcile::validate(&args.manager.manager(), &cache.repository)?;
-    let count = |severity| found.problems.iter().filter(|p: &&Problem| p.severity == severity).count();
+    let count = |severity| {
+        found
+            .problems
+            .iter()
+            .filter(|p: &&Problem| p.severity == severity)
+            .count()
+    };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if output.is_json() {
         output.json(&json!({

@@ -23,5 +23,8 @@ pub fn demo_infra(
     values.insert("artifacts", artifacts);
     values.insert("pages", pages);
     values.insert("layout", layout);
-    Ok(vec![PREVIEW.render("", &values)?, verbatim("common/", "main.tf", COMMON)])
+    Ok(vec![
+        PREVIEW.render("", &values)?,
+        verbatim("common/", "main.tf", COMMON),
+    ])
 }

@@ -17,7 +17,11 @@ pub struct Manager {
 
 /// The files of a manager repository at one commit, or of a plain directory.
 pub enum Snapshot {
-    Commit { branch: String, commit: CommitId, tree: CommitTree },
+    Commit {
+        branch: String,
+        commit: CommitId,
+        tree: CommitTree,
+    },
     Directory(Directory),
 }
 
@@ -33,9 +37,10 @@ impl Manager {
         match tips.branches.get(&branch) {
             Some(commit) => Ok((branch, commit.clone())),
             None if tips.branches.is_empty() => Err(ManagerError::Empty(self.remote.to_string())),
-            None => {
-                Err(ManagerError::NoBranch { manager: self.remote.to_string(), branch })
-            }
+            None => Err(ManagerError::NoBranch {
+                manager: self.remote.to_string(),
+                branch,
+            }),
         }
     }
 
@@ -43,7 +48,11 @@ impl Manager {
     pub fn snapshot(&self, cache: &Repository) -> Result<Snapshot, ManagerError> {
         let (branch, commit) = self.tip()?;
         self.fetch(cache, &branch)?;
-        Ok(Snapshot::Commit { tree: cache.tree(&commit)?, branch, commit })
+        Ok(Snapshot::Commit {
+            tree: cache.tree(&commit)?,
+            branch,
+            commit,
+        })
     }
 
     /// As [`Manager::snapshot`], but a path that is no repository is read as a plain directory.
@@ -96,9 +105,13 @@ impl Snapshot {
 
 /// The file's text; `None` if there is no file.
 pub(super) fn read_text(files: &dyn Files, path: &str) -> Result<Option<String>, ManagerError> {
-    let Some(bytes) = files.read(path)? else { return Ok(None) };
+    let Some(bytes) = files.read(path)? else {
+        return Ok(None);
+    };
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(text)),
-        Err(_) => Err(ManagerError::NotText { file: path.to_owned() }),
+        Err(_) => Err(ManagerError::NotText {
+            file: path.to_owned(),
+        }),
     }
 }

@@ -46,21 +46,41 @@ pub enum ManagerError {
     #[error("there is no service {name} in the manager repository")]
     NoService { name: String, known: Vec<String> },
     #[error("no service takes pull requests of {repository}")]
-    NoSource { repository: RepositoryName, known: Vec<String> },
+    NoSource {
+        repository: RepositoryName,
+        known: Vec<String>,
+    },
     #[error("{} services take pull requests of {repository}: {}", services.len(), services.join(", "))]
-    ManyServices { repository: RepositoryName, services: Vec<String> },
+    ManyServices {
+        repository: RepositoryName,
+        services: Vec<String>,
+    },
     #[error("the service {service} takes no pull requests of {repository}")]
-    NotItsSource { service: String, repository: RepositoryName },
+    NotItsSource {
+        service: String,
+        repository: RepositoryName,
+    },
     #[error("{file}: `{name}` cannot be told: {reason}")]
-    Input { file: String, name: String, reason: String },
+    Input {
+        file: String,
+        name: String,
+        reason: String,
+    },
     #[error("{service} has no environment.tf.tera")]
     NoTemplate { service: String },
     #[error("{path} stands there already and is not the environment of {pull_request}")]
-    PathTaken { path: String, pull_request: PullRequestId },
+    PathTaken {
+        path: String,
+        pull_request: PullRequestId,
+    },
     #[error("there is no environment {0}")]
     NoEnvironment(String),
     #[error("lost the race for the branch of {manager} {attempts} times in {} s", waited.as_secs())]
-    LostRace { manager: String, attempts: u32, waited: Duration },
+    LostRace {
+        manager: String,
+        attempts: u32,
+        waited: Duration,
+    },
 }
 
 impl Diagnose for ManagerError {
@@ -92,7 +112,10 @@ impl Diagnose for ManagerError {
             Self::NoDirectory(_) => "--manager takes a path or a URL".to_owned(),
             Self::NoService { known, .. } | Self::NoSource { known, .. } => list(known),
             Self::ManyServices { .. } => "name one with --service".to_owned(),
-            Self::NotItsSource { service, repository } => {
+            Self::NotItsSource {
+                service,
+                repository,
+            } => {
                 format!("add `source \"{repository}\" {{ … }}` to {service}/service.hcl")
             }
             Self::NoTemplate { service } => {

@@ -33,11 +33,18 @@ pub struct Environment {
 /// pull requests it takes.
 pub fn services(files: &dyn Files) -> Result<Vec<Service>, ManagerError> {
     let mut services = Vec::new();
-    for entry in files.list("")?.into_iter().filter(|entry| entry.is_directory) {
+    for entry in files
+        .list("")?
+        .into_iter()
+        .filter(|entry| entry.is_directory)
+    {
         let path = join(&entry.name, ServiceRules::FILE);
         if let Some(text) = read_text(files, &path)? {
             let rules = ServiceRules::read(&path, &text)?;
-            services.push(Service { name: entry.name, rules });
+            services.push(Service {
+                name: entry.name,
+                rules,
+            });
         }
     }
     Ok(services)
@@ -49,23 +56,33 @@ pub fn check_services(files: &dyn Files) -> Vec<ManagerError> {
         Ok(entries) => entries.into_iter().filter(|entry| entry.is_directory),
         Err(error) => return vec![error.into()],
     };
-    names.filter_map(|entry| check_service(files, &entry.name).err()).collect()
+    names
+        .filter_map(|entry| check_service(files, &entry.name).err())
+        .collect()
 }
 
 fn check_service(files: &dyn Files, name: &str) -> Result<(), ManagerError> {
     let path = join(name, ServiceRules::FILE);
-    let Some(text) = read_text(files, &path)? else { return Ok(()) };
-    let service = Service { name: name.to_owned(), rules: ServiceRules::read(&path, &text)? };
+    let Some(text) = read_text(files, &path)? else {
+        return Ok(());
+    };
+    let service = Service {
+        name: name.to_owned(),
+        rules: ServiceRules::read(&path, &text)?,
+    };
     let template = join(name, "environment.tf.tera");
     let template_text = read_text(files, &template)?;
-    let template_text =
-        template_text.ok_or_else(|| ManagerError::NoTemplate { service: name.to_owned() })?;
+    let template_text = template_text.ok_or_else(|| ManagerError::NoTemplate {
+        service: name.to_owned(),
+    })?;
     // A pull request that might come: what fails for it fails for each.
     for source in &service.rules.sources {
         let pull_request = PullRequest::example(source.repository.clone());
         let id = EnvironmentId::given("00000000");
-        let mut values: BTreeMap<String, Value> =
-            service.inputs(source, &pull_request, &id)?.into_iter().collect();
+        let mut values: BTreeMap<String, Value> = service
+            .inputs(source, &pull_request, &id)?
+            .into_iter()
+            .collect();
         values.insert("environment".to_owned(), json!(id));
         values.insert("pull_request".to_owned(), json!(pull_request.id));
         service.url(id.as_str(), Some(&pull_request.id))?;
@@ -105,7 +122,9 @@ impl Service {
         let needle = format!("#{}\"", pull_request.number);
         let mut by_name = None;
         for path in self.environment_paths(files)? {
-            let Some(text) = read_text(files, &path)? else { continue };
+            let Some(text) = read_text(files, &path)? else {
+                continue;
+            };
             if !text.contains(&needle) {
                 continue;
             }
@@ -138,14 +157,15 @@ impl Service {
         let scope = scope(
             id.as_str(),
             Some(&pull_request.id),
-            Some((pull_request.head_sha.as_str(), pull_request.head_branch.as_str())),
+            Some((
+                pull_request.head_sha.as_str(),
+                pull_request.head_branch.as_str(),
+            )),
         );
         source
             .inputs
             .iter()
-            .map(|(name, expression)| {
-                Ok((name.clone(), self.evaluate(name, expression, &scope)?))
-            })
+            .map(|(name, expression)| Ok((name.clone(), self.evaluate(name, expression, &scope)?)))
             .collect()
     }
 
@@ -155,7 +175,9 @@ impl Service {
         environment: &str,
         pull_request: Option<&PullRequestId>,
     ) -> Result<Option<String>, ManagerError> {
-        let Some(expression) = &self.rules.url else { return Ok(None) };
+        let Some(expression) = &self.rules.url else {
+            return Ok(None);
+        };
         let scope = scope(environment, pull_request, None);
         match self.evaluate("url", expression, &scope)? {
             Value::String(url) => Ok(Some(url)),
@@ -220,18 +242,31 @@ pub fn environments(
         && !services.iter().any(|service| service.name == name)
     {
         let known = services.into_iter().map(|service| service.name).collect();
-        return Err(ManagerError::NoService { name: name.to_owned(), known });
+        return Err(ManagerError::NoService {
+            name: name.to_owned(),
+            known,
+        });
     }
-    for service in services.iter().filter(|s| service.is_none_or(|name| s.name == name)) {
+    for service in services
+        .iter()
+        .filter(|s| service.is_none_or(|name| s.name == name))
+    {
         for path in service.environment_paths(files)? {
-            let Some(text) = read_text(files, &path)? else { continue };
+            let Some(text) = read_text(files, &path)? else {
+                continue;
+            };
             match EnvironmentFile::read(&path, &text) {
                 Ok(Some(file)) => {
                     let url = match &file.environment {
                         Some(id) => service.url(id, file.pull_request.as_ref())?,
                         None => None,
                     };
-                    environments.push(Environment { service: service.name.clone(), file, text, url });
+                    environments.push(Environment {
+                        service: service.name.clone(),
+                        file,
+                        text,
+                        url,
+                    });
                 }
                 Ok(None) => {}
                 Err(error) => unreadable.push(error.into()),
@@ -253,7 +288,9 @@ pub fn find_environment(
         let file = &environment.file;
         file.environment.as_deref() == Some(name)
             || file.name == name
-            || pull_request.as_ref().is_some_and(|id| file.belongs_to(id, None))
+            || pull_request
+                .as_ref()
+                .is_some_and(|id| file.belongs_to(id, None))
     };
     match environments.into_iter().find(is_meant) {
         Some(environment) => Ok(environment),

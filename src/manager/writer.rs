@@ -33,8 +33,14 @@ pub struct Wish {
 #[derive(Clone, Debug)]
 pub enum Word {
     Event(PullRequestEvent),
-    Upsert { pull_request: PullRequest, at: Option<Time> },
-    Delete { pull_request: PullRequestId, at: Option<Time> },
+    Upsert {
+        pull_request: PullRequest,
+        at: Option<Time>,
+    },
+    Delete {
+        pull_request: PullRequestId,
+        at: Option<Time>,
+    },
 }
 
 impl Word {
@@ -196,7 +202,10 @@ fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
         Err(reason) => return Ok(ignored(None, reason)),
     };
     let (admission, pull_request) = match &wish.word {
-        Word::Event(event) => (admit(event, &service.rules.admit), Some(&event.pull_request)),
+        Word::Event(event) => (
+            admit(event, &service.rules.admit),
+            Some(&event.pull_request),
+        ),
         Word::Upsert { pull_request, .. } => (Admission::Take, Some(pull_request)),
         Word::Delete { .. } => (Admission::Refuse("removed by hand".to_owned()), None),
     };
@@ -222,7 +231,11 @@ fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
         (Admission::Refuse(reason), _, Some((file, _))) => remove(&service, file, reason),
         (Admission::Refuse(reason), _, None) => {
             let closed = wish.word.is_person() || wish.word.as_str() == "closed";
-            let action = if closed { OutcomeAction::Absent } else { OutcomeAction::Ignored };
+            let action = if closed {
+                OutcomeAction::Absent
+            } else {
+                OutcomeAction::Ignored
+            };
             Ok(nothing(Some(&service), action, Some(reason)))
         }
         (Admission::Take | Admission::Ignore(_), ..) => {
@@ -262,7 +275,10 @@ fn update(
     let (action, edit) = match merge(&file.path, text, &rendered)? {
         Merge::Unchanged => (OutcomeAction::Unchanged, None),
         Merge::Changed(text) => {
-            let edit = Edit::Write { path: file.path.clone(), bytes: text.into_bytes() };
+            let edit = Edit::Write {
+                path: file.path.clone(),
+                bytes: text.into_bytes(),
+            };
             (OutcomeAction::Updated, Some(edit))
         }
     };
@@ -295,10 +311,16 @@ fn create(
     let name = environment_name(&pull_request.id, &id);
     let path = join(&service.environments_directory(), &format!("{name}.tf"));
     if files.read(&path)?.is_some() {
-        return Err(ManagerError::PathTaken { path, pull_request: pull_request.id.clone() });
+        return Err(ManagerError::PathTaken {
+            path,
+            pull_request: pull_request.id.clone(),
+        });
     }
     let text = render(files, service, wish, pull_request, &id, &name)?;
-    let edit = Edit::Write { path: path.clone(), bytes: text.into_bytes() };
+    let edit = Edit::Write {
+        path: path.clone(),
+        bytes: text.into_bytes(),
+    };
     told(service, OutcomeAction::Created, &id, path, wish, Some(edit))
 }
 
@@ -311,11 +333,19 @@ fn derive_id(
     let (standing, _) = environments(files, None)?;
     let taken: BTreeSet<String> = standing
         .into_iter()
-        .filter(|other| !other.file.belongs_to(&pull_request.id, pull_request.repository_id))
+        .filter(|other| {
+            !other
+                .file
+                .belongs_to(&pull_request.id, pull_request.repository_id)
+        })
         .filter_map(|other| other.file.environment)
         .collect();
     let is_taken = |id: &str| taken.contains(id);
-    Ok(EnvironmentId::derive(&pull_request.id, service.rules.scheme, is_taken))
+    Ok(EnvironmentId::derive(
+        &pull_request.id,
+        service.rules.scheme,
+        is_taken,
+    ))
 }
 
 /// The environment's file as it would be made anew.
@@ -336,19 +366,31 @@ fn render(
     };
     let template_path = join(&service.name, "environment.tf.tera");
     let Some(template) = read_text(files, &template_path)? else {
-        return Err(ManagerError::NoTemplate { service: service.name.clone() });
+        return Err(ManagerError::NoTemplate {
+            service: service.name.clone(),
+        });
     };
-    let mut values: BTreeMap<String, Value> =
-        service.inputs(source, pull_request, id)?.into_iter().collect();
+    let mut values: BTreeMap<String, Value> = service
+        .inputs(source, pull_request, id)?
+        .into_iter()
+        .collect();
     values.insert("environment".to_owned(), Value::from(id.as_str()));
-    values.insert("pull_request".to_owned(), Value::from(pull_request.id.to_string()));
+    values.insert(
+        "pull_request".to_owned(),
+        Value::from(pull_request.id.to_string()),
+    );
     if let Some(number) = pull_request.repository_id {
         values.insert("repository_id".to_owned(), Value::from(number));
     }
     if let Some(at) = wish.word.at() {
         values.insert("event_at".to_owned(), Value::from(at.to_string()));
     }
-    Ok(generate::environment_file(&template, &template_path, name, &values)?)
+    Ok(generate::environment_file(
+        &template,
+        &template_path,
+        name,
+        &values,
+    )?)
 }
 
 /// The service that the wish is for, or why there is none.
@@ -356,21 +398,34 @@ fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Result<Service, Stri
     let repository = &wish.word.pull_request().repository;
     let services = services(files)?;
     let names = |services: &[Service]| -> Vec<String> {
-        services.iter().map(|service| service.name.clone()).collect()
+        services
+            .iter()
+            .map(|service| service.name.clone())
+            .collect()
     };
     let known = names(&services);
     if let Some(name) = &wish.service {
         return match services.into_iter().find(|service| service.name == *name) {
             Some(service) => Ok(Ok(service)),
-            None => Err(ManagerError::NoService { name: name.clone(), known }),
+            None => Err(ManagerError::NoService {
+                name: name.clone(),
+                known,
+            }),
         };
     }
-    let mut takers: Vec<Service> =
-        services.into_iter().filter(|service| service.source(repository).is_some()).collect();
+    let mut takers: Vec<Service> = services
+        .into_iter()
+        .filter(|service| service.source(repository).is_some())
+        .collect();
     match (takers.len(), wish.word.is_person()) {
         (1, _) => Ok(Ok(takers.remove(0))),
-        (0, true) => Err(ManagerError::NoSource { repository: repository.clone(), known }),
-        (0, false) => Ok(Err(format!("no service takes pull requests of {repository}"))),
+        (0, true) => Err(ManagerError::NoSource {
+            repository: repository.clone(),
+            known,
+        }),
+        (0, false) => Ok(Err(format!(
+            "no service takes pull requests of {repository}"
+        ))),
         _ => Err(ManagerError::ManyServices {
             repository: repository.clone(),
             services: names(&takers),

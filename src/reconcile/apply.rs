@@ -66,8 +66,11 @@ pub fn apply(
         applies_itself(options.manager, &planned.settings)?;
         store.claim(&owner(options.manager, &planned.settings))?;
         let allowed = options.allow_deletions.unwrap_or_default();
-        if planned.deletions.exceed(&planned.settings.limits) && planned.deletions.deleted > allowed {
-            return Err(ReconcileError::MassDeletion { deletions: planned.deletions });
+        if planned.deletions.exceed(&planned.settings.limits) && planned.deletions.deleted > allowed
+        {
+            return Err(ReconcileError::MassDeletion {
+                deletions: planned.deletions,
+            });
         }
         told(&planned);
         if pass == 0 {
@@ -95,7 +98,10 @@ pub fn apply(
 }
 
 fn leaving(objects: &[Object]) -> usize {
-    objects.iter().filter(|object| object.is_stack() && object.phase != crate::stack::Phase::Active).count()
+    objects
+        .iter()
+        .filter(|object| object.is_stack() && object.phase != crate::stack::Phase::Active)
+        .count()
 }
 
 /// Whom the data directory belongs to: the repository by its own name, else by where it is.
@@ -116,10 +122,16 @@ fn record(
 ) -> Result<BTreeMap<RepositoryKey, String>, ReconcileError> {
     let objects = resulting(recorded, planned);
     let looked = look(planned, &objects, mirrors);
-    let last_runs: BTreeMap<StackId, Run> =
-        store.last_runs()?.into_iter().map(|run| (run.stack.clone(), run)).collect();
-    let queued: BTreeSet<StackId> =
-        store.unfinished_runs()?.into_iter().map(|run| run.stack).collect();
+    let last_runs: BTreeMap<StackId, Run> = store
+        .last_runs()?
+        .into_iter()
+        .map(|run| (run.stack.clone(), run))
+        .collect();
+    let queued: BTreeSet<StackId> = store
+        .unfinished_runs()?
+        .into_iter()
+        .map(|run| run.stack)
+        .collect();
     let now = clock::now();
     let decided = decide(
         &Situation {
@@ -136,8 +148,19 @@ fn record(
     );
     store.record(&decided.manager_run, now)?;
     applied.commit.clone_from(&planned.commit);
-    applied.changes.extend(planned.comparison.changes.iter().filter(|c| c.is_visible()).cloned());
-    applied.problems = planned.problems().cloned().chain(decided.problems).collect();
+    applied.changes.extend(
+        planned
+            .comparison
+            .changes
+            .iter()
+            .filter(|c| c.is_visible())
+            .cloned(),
+    );
+    applied.problems = planned
+        .problems()
+        .cloned()
+        .chain(decided.problems)
+        .collect();
     let mut silent = BTreeMap::new();
     applied.unreachable.clear();
     for (key, result) in looked {

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Planned;
 use super::inputs::{policy_stack, push_input, trigger_input};
 use super::mirrors::{Looked, Mirrors, RepositoryKey};
-use super::Planned;
 use crate::clock::Time;
 use crate::event::RepositoryName;
 use crate::git::{CommitId, GitError};
@@ -57,11 +57,12 @@ pub(super) fn resulting(recorded: &[Object], planned: &Planned) -> Vec<Object> {
 }
 
 /// The stacks among `objects`, in types.
-pub(super) fn stacks<'o>(
-    objects: &'o [Object],
-    planned: &Planned,
-) -> Vec<(&'o Object, StackSpec)> {
-    let owner = planned.settings.repository.as_ref().map(RepositoryName::owner);
+pub(super) fn stacks<'o>(objects: &'o [Object], planned: &Planned) -> Vec<(&'o Object, StackSpec)> {
+    let owner = planned
+        .settings
+        .repository
+        .as_ref()
+        .map(RepositoryName::owner);
     objects
         .iter()
         .filter(|object| object.is_stack())
@@ -88,7 +89,10 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
     for (object, spec) in &stacks {
         let (tracked, cause) = look(situation, objects, object, spec, &mut decided);
         if let Some((seen, tracked)) = tracked {
-            decided.manager_run.tips.push((spec.id.clone(), seen, tracked));
+            decided
+                .manager_run
+                .tips
+                .push((spec.id.clone(), seen, tracked));
         }
         if let Some(cause) = cause {
             wanted.insert(spec.id.clone(), (RunType::Tracked, cause));
@@ -98,28 +102,51 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
         wanted.insert(stack, (RunType::Tracked, cause));
     }
     for (_, spec) in &stacks {
-        let failed = situation.last_runs.get(&spec.id).filter(|run| is_to_be_retried(run));
+        let failed = situation
+            .last_runs
+            .get(&spec.id)
+            .filter(|run| is_to_be_retried(run));
         if let Some(run) = failed {
             let cause = format!("retry of run {}, which {}", run.id, how_it_ended(run));
-            wanted.entry(spec.id.clone()).or_insert((RunType::Tracked, cause));
+            wanted
+                .entry(spec.id.clone())
+                .or_insert((RunType::Tracked, cause));
         }
     }
-    let commits: BTreeMap<&StackId, &String> =
-        decided.manager_run.tips.iter().map(|(stack, _, tracked)| (stack, tracked)).collect();
+    let commits: BTreeMap<&StackId, &String> = decided
+        .manager_run
+        .tips
+        .iter()
+        .map(|(stack, _, tracked)| (stack, tracked))
+        .collect();
     let runs = wanted
         .into_iter()
         .filter(|(stack, (kind, _))| {
-            *kind == RunType::Destroy || !situation.queued.contains(stack) || commits.contains_key(stack)
+            *kind == RunType::Destroy
+                || !situation.queued.contains(stack)
+                || commits.contains_key(stack)
         })
         .map(|(stack, (kind, cause))| {
             let record = situation.records.get(&stack);
-            let began = || record.and_then(|r| r.began.as_ref()).map(|began| began.commit.clone());
+            let began = || {
+                record
+                    .and_then(|r| r.began.as_ref())
+                    .map(|began| began.commit.clone())
+            };
             let tracked = || record.and_then(|record| record.tracked_commit.clone());
             let commit = match kind {
                 RunType::Destroy => began(),
-                _ => commits.get(&stack).map(|commit| (*commit).clone()).or_else(tracked),
+                _ => commits
+                    .get(&stack)
+                    .map(|commit| (*commit).clone())
+                    .or_else(tracked),
             };
-            NewRun { stack, kind, commit: commit.unwrap_or_default(), cause }
+            NewRun {
+                stack,
+                kind,
+                commit: commit.unwrap_or_default(),
+                cause,
+            }
         })
         .collect();
     decided.manager_run.runs = runs;
@@ -127,7 +154,10 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
 }
 
 fn is_to_be_retried(run: &Run) -> bool {
-    matches!(run.state, RunState::Failed | RunState::Stopped | RunState::Canceled)
+    matches!(
+        run.state,
+        RunState::Failed | RunState::Stopped | RunState::Canceled
+    )
 }
 
 fn how_it_ended(run: &Run) -> String {
@@ -152,7 +182,10 @@ fn leave(
         .filter(|change| change.action == ChangeAction::Deleted && change.object.is_stack());
     for stack in gone.map(|change| &change.object) {
         let id = StackId::new(stack.id());
-        let began = situation.records.get(&id).is_some_and(|record| record.began.is_some());
+        let began = situation
+            .records
+            .get(&id)
+            .is_some_and(|record| record.began.is_some());
         let belongings = || {
             situation
                 .recorded
@@ -165,13 +198,25 @@ fn leave(
         match (began, has_destructor) {
             (false, _) => {}
             (true, true) => {
-                manager_run.deleting.extend(belongings().map(|object| object.address.clone()));
-                wanted.insert(id, (RunType::Destroy, "its stack is gone from the repository".to_owned()));
+                manager_run
+                    .deleting
+                    .extend(belongings().map(|object| object.address.clone()));
+                wanted.insert(
+                    id,
+                    (
+                        RunType::Destroy,
+                        "its stack is gone from the repository".to_owned(),
+                    ),
+                );
             }
             (true, false) => manager_run.orphaned.push(stack.address.clone()),
         }
     }
-    for stack in situation.recorded.iter().filter(|o| o.is_stack() && o.phase == Phase::Deleting) {
+    for stack in situation
+        .recorded
+        .iter()
+        .filter(|o| o.is_stack() && o.phase == Phase::Deleting)
+    {
         let id = StackId::new(stack.id());
         let cause = match situation.last_runs.get(&id) {
             Some(run) if run.kind == RunType::Destroy => {
@@ -193,12 +238,16 @@ fn look(
     decided: &mut Decided,
 ) -> (Option<(String, String)>, Option<String>) {
     let nothing = (None, None);
-    let Some(repository) = &spec.repository else { return nothing };
+    let Some(repository) = &spec.repository else {
+        return nothing;
+    };
     let Some(Ok(looked)) = situation.looked.get(&RepositoryKey::from(repository)) else {
         return nothing;
     };
     // A vanished branch is neither a push nor a deletion.
-    let Some(tip) = looked.branches.get(&spec.branch) else { return nothing };
+    let Some(tip) = looked.branches.get(&spec.branch) else {
+        return nothing;
+    };
     let record = situation.records.get(&spec.id);
     let seen = record.and_then(|record| record.seen_commit.as_deref());
     let tracked = record.and_then(|record| record.tracked_commit.clone());
@@ -237,7 +286,10 @@ fn judge_tip(
     tip: &CommitId,
     decided: &mut Decided,
 ) -> PushDecision {
-    let mirror = spec.repository.as_ref().and_then(|name| situation.mirrors.open(name).ok());
+    let mirror = spec
+        .repository
+        .as_ref()
+        .and_then(|name| situation.mirrors.open(name).ok());
     let from: Option<CommitId> = seen.parse().ok();
     // What cannot be compared (a history that was thrown away) counts as touching the project.
     let affected = mirror
@@ -245,7 +297,9 @@ fn judge_tip(
         .zip(from.as_ref())
         .and_then(|(mirror, from)| mirror.changed_paths(from, tip).ok())
         .unwrap_or_else(|| vec![crate::files::join(&spec.project_root, "unknown")]);
-    let info = mirror.as_ref().and_then(|mirror| mirror.commit_info(tip).ok());
+    let info = mirror
+        .as_ref()
+        .and_then(|mirror| mirror.commit_info(tip).ok());
     let stack = stack_input(situation, object, spec);
     let input = push_input(stack, &spec.branch, tip, info.as_ref(), affected);
     let policies = attached(objects, spec.id.as_str(), &spec.labels, PolicyType::GitPush);
@@ -268,7 +322,11 @@ fn judge_tip(
 impl Decided {
     /// Policies that gave no answer: they let nothing through, and a person must know.
     fn tell(&mut self, failures: &[PolicyFailure]) {
-        self.problems.extend(failures.iter().map(|failure| Problem::error(failure.to_string())));
+        self.problems.extend(
+            failures
+                .iter()
+                .map(|failure| Problem::error(failure.to_string())),
+        );
     }
 }
 
@@ -277,7 +335,10 @@ pub(super) fn short(commit: &str) -> &str {
 }
 
 fn stack_input(situation: &Situation<'_>, object: &Object, spec: &StackSpec) -> PolicyStack {
-    let state = situation.last_runs.get(&spec.id).map_or("NONE", |run| run.state.as_str());
+    let state = situation
+        .last_runs
+        .get(&spec.id)
+        .map_or("NONE", |run| run.state.as_str());
     policy_stack(object, spec, situation.records.get(&spec.id), state)
 }
 
@@ -301,8 +362,10 @@ fn triggered(
             return Vec::new();
         }
     };
-    let described =
-        stacks.iter().map(|(object, spec)| stack_input(situation, object, spec)).collect();
+    let described = stacks
+        .iter()
+        .map(|(object, spec)| stack_input(situation, object, spec))
+        .collect();
     let commit = planned.commit.as_deref().unwrap_or_default();
     let input = trigger_input(
         manager_stack,
@@ -314,7 +377,10 @@ fn triggered(
     );
     let verdict = judge_trigger(&policies, &input);
     decided.tell(&verdict.errors);
-    let cause = format!("trigger policy, for {} of the manager repository", short(commit));
+    let cause = format!(
+        "trigger policy, for {} of the manager repository",
+        short(commit)
+    );
     let known: BTreeSet<&str> = stacks.iter().map(|(_, spec)| spec.id.as_str()).collect();
     verdict
         .stacks
@@ -339,15 +405,24 @@ pub(super) fn attached(
         .map(|attachment| attachment.text("policy_id"))
         .collect();
     let attaches_itself = |policy: &Object| {
-        let own = policy.attributes.get("labels").and_then(serde_json::Value::as_array);
-        own.into_iter().flatten().filter_map(|label| label.as_str()?.strip_prefix("autoattach:")).any(
-            |wanted| wanted == "*" || labels.iter().any(|label| label == wanted),
-        )
+        let own = policy
+            .attributes
+            .get("labels")
+            .and_then(serde_json::Value::as_array);
+        own.into_iter()
+            .flatten()
+            .filter_map(|label| label.as_str()?.strip_prefix("autoattach:"))
+            .any(|wanted| wanted == "*" || labels.iter().any(|label| label == wanted))
     };
     objects
         .iter()
         .filter(|object| object.kind == "spacelift_policy")
-        .filter(|policy| policy.text("type").parse::<PolicyType>().is_ok_and(|own| own == kind))
+        .filter(|policy| {
+            policy
+                .text("type")
+                .parse::<PolicyType>()
+                .is_ok_and(|own| own == kind)
+        })
         .filter(|policy| by_attachment.contains(policy.id()) || attaches_itself(policy))
         .map(|policy| read_policy(policy).map_err(|error| problem_of(policy, &error)))
         .collect()
@@ -360,7 +435,12 @@ pub(super) fn read_policy(policy: &Object) -> Result<Policy, PolicyError> {
         "" => Engine::default(),
         word => word.parse()?,
     };
-    Policy::read(policy.id(), policy.text("type").parse()?, engine, policy.text("body"))
+    Policy::read(
+        policy.id(),
+        policy.text("type").parse()?,
+        engine,
+        policy.text("body"),
+    )
 }
 
 /// The error, where the policy stands.

@@ -89,14 +89,21 @@ impl Execution<'_> {
             watch,
         };
         let failures: Vec<ReconcileError> = std::thread::scope(|scope| {
-            let workers: Vec<_> =
-                (0..workers).map(|_| scope.spawn(|| self.work(&shared))).collect();
-            workers.into_iter().filter_map(|worker| worker.join().ok()?.err()).collect()
+            let workers: Vec<_> = (0..workers)
+                .map(|_| scope.spawn(|| self.work(&shared)))
+                .collect();
+            workers
+                .into_iter()
+                .filter_map(|worker| worker.join().ok()?.err())
+                .collect()
         });
         if let Some(error) = failures.into_iter().next() {
             return Err(error);
         }
-        let mut ended = shared.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = shared
+            .ended
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         ended.sort_by_key(|run| run.id.as_str().parse::<u64>().unwrap_or_default());
         Ok(ended)
     }
@@ -130,7 +137,9 @@ impl Execution<'_> {
             .build()
             .map_err(|source| disk("start a worker in", &self.directory, source))?;
         while !*self.stop.borrow() {
-            let Some(run) = lock(&shared.waiting).pop_front() else { break };
+            let Some(run) = lock(&shared.waiting).pop_front() else {
+                break;
+            };
             let ended = runtime.block_on(self.run_one(shared, run))?;
             lock(&shared.ended).push(ended);
         }
@@ -182,7 +191,10 @@ impl Execution<'_> {
     fn prepare(&self, shared: &Shared<'_>, run: &Run) -> Result<Prepared, String> {
         let (objects, mut records) = {
             let store = lock(&shared.store);
-            (store.objects().map_err(chain)?, store.stacks().map_err(chain)?)
+            (
+                store.objects().map_err(chain)?,
+                store.stacks().map_err(chain)?,
+            )
         };
         let stack = objects
             .iter()
@@ -199,16 +211,21 @@ impl Execution<'_> {
                 (began, Vec::new())
             }
             _ => {
-                let active: Vec<Object> =
-                    objects.iter().filter(|o| o.phase == Phase::Active).cloned().collect();
+                let active: Vec<Object> = objects
+                    .iter()
+                    .filter(|o| o.phase == Phase::Active)
+                    .cloned()
+                    .collect();
                 let inputs = self.inputs(stack, &spec, run, &active)?;
                 let attached = |kind| {
                     attached(&active, spec.id.as_str(), &spec.labels, kind)
                         .map_err(|problem| problem.to_string())
                 };
                 if !attached(PolicyType::Approval)?.is_empty() {
-                    return Err("an APPROVAL policy is attached, which dayfly does not judge yet"
-                        .to_owned());
+                    return Err(
+                        "an APPROVAL policy is attached, which dayfly does not judge yet"
+                            .to_owned(),
+                    );
                 }
                 (inputs, attached(PolicyType::Plan)?)
             }
@@ -222,7 +239,13 @@ impl Execution<'_> {
                 inputs.repository
             ));
         }
-        Ok(Prepared { inputs, mirror, commit, policies, stack: described })
+        Ok(Prepared {
+            inputs,
+            mirror,
+            commit,
+            policies,
+            stack: described,
+        })
     }
 
     fn inputs(
@@ -240,12 +263,20 @@ impl Execution<'_> {
         };
         if run.commit.is_empty() {
             let url = self.mirrors.remote(self.settings, &repository);
-            return Err(match self.unreachable.get(&RepositoryKey::from(&repository)) {
-                Some(said) => said.clone(),
-                None => format!("{url} has no branch {}", spec.branch),
-            });
+            return Err(
+                match self.unreachable.get(&RepositoryKey::from(&repository)) {
+                    Some(said) => said.clone(),
+                    None => format!("{url} has no branch {}", spec.branch),
+                },
+            );
         }
-        Ok(RunInputs::gather(stack, spec, repository, &run.commit, objects))
+        Ok(RunInputs::gather(
+            stack,
+            spec,
+            repository,
+            &run.commit,
+            objects,
+        ))
     }
 
     fn workspace(&self, run: &Run) -> PathBuf {
@@ -262,7 +293,12 @@ impl Execution<'_> {
         run: &mut Run,
         prepared: &Prepared,
     ) -> Result<Outcome, String> {
-        let Prepared { inputs, mirror, commit, .. } = prepared;
+        let Prepared {
+            inputs,
+            mirror,
+            commit,
+            ..
+        } = prepared;
         let tool = self.tool(shared, inputs.opentofu).await?;
         let workspace = self.workspace(run);
         let runs = self.directory.join("runs");
@@ -287,7 +323,10 @@ impl Execution<'_> {
             run: run.id.clone(),
             kind: run.kind,
             stack: run.stack.to_string(),
-            repository: self.mirrors.remote(self.settings, &inputs.repository).to_string(),
+            repository: self
+                .mirrors
+                .remote(self.settings, &inputs.repository)
+                .to_string(),
             commit: inputs.commit.clone(),
             workspace,
             project_root: inputs.project_root.clone(),
@@ -297,7 +336,9 @@ impl Execution<'_> {
             mounted_files: mounted_files(inputs)?,
             hooks: hooks(inputs),
             state: if inputs.manage_state {
-                StateOwner::Managed { file: self.state_directory(run).join("terraform.tfstate") }
+                StateOwner::Managed {
+                    file: self.state_directory(run).join("terraform.tfstate"),
+                }
             } else {
                 StateOwner::Own
             },
@@ -309,13 +350,26 @@ impl Execution<'_> {
             grace: GRACE,
             autodeploy: inputs.autodeploy,
         };
-        let mut journal = RunJournal { execution: self, shared, run, prepared };
-        runner::execute(&tool, &plan, &mut journal, self.stop.clone()).await.map_err(chain)
+        let mut journal = RunJournal {
+            execution: self,
+            shared,
+            run,
+            prepared,
+        };
+        runner::execute(&tool, &plan, &mut journal, self.stop.clone())
+            .await
+            .map_err(chain)
     }
 
     /// The tool, looked for once per apply.
     async fn tool(&self, shared: &Shared<'_>, opentofu: Option<bool>) -> Result<ToolPath, String> {
-        let asked = opentofu.map(|tofu| if tofu { Tool::OpenTofu } else { Tool::Terraform });
+        let asked = opentofu.map(|tofu| {
+            if tofu {
+                Tool::OpenTofu
+            } else {
+                Tool::Terraform
+            }
+        });
         let key = opentofu.unwrap_or_default();
         if let Some(tool) = lock(&shared.tools).get(&key) {
             return Ok(tool.clone());
@@ -343,9 +397,10 @@ impl Execution<'_> {
         }
         let note = match (&outcome.reason, outcome.state) {
             (Some(reason), _) => Some(reason.to_string()),
-            (None, RunState::Unconfirmed) if !outcome.warnings.is_empty() => {
-                Some(format!("waits for a person: {}", outcome.warnings.join("; ")))
-            }
+            (None, RunState::Unconfirmed) if !outcome.warnings.is_empty() => Some(format!(
+                "waits for a person: {}",
+                outcome.warnings.join("; ")
+            )),
             (None, RunState::Unconfirmed) => Some("waits for a person (autodeploy is off)".into()),
             _ => None,
         };
@@ -379,7 +434,9 @@ impl Journal for RunJournal<'_, '_> {
             // From here on the stack has something to destroy: its commit and its inputs are kept
             // until that is done (invariant 3).
             let stack = self.run.stack.clone();
-            self.prepared.mirror.pin(stack.as_str(), &self.prepared.commit)?;
+            self.prepared
+                .mirror
+                .pin(stack.as_str(), &self.prepared.commit)?;
             lock(&self.shared.store).begin(&stack, &self.prepared.inputs)?;
         }
         Ok(self.execution.enter(self.shared, self.run, state, None)?)
@@ -431,7 +488,11 @@ fn hooks(inputs: &RunInputs) -> Hooks {
 }
 
 fn disk(doing: &'static str, path: &std::path::Path, source: std::io::Error) -> ReconcileError {
-    ReconcileError::Disk { doing, path: path.display().to_string(), source }
+    ReconcileError::Disk {
+        doing,
+        path: path.display().to_string(),
+        source,
+    }
 }
 
 /// An error and its causes in one line, for the note of a run.

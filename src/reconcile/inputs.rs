@@ -20,21 +20,41 @@ pub(super) fn trigger_input(
     now: Time,
 ) -> TriggerInput {
     let state = if failed { "FAILED" } else { "FINISHED" };
-    let states_history = ["QUEUED", "READY", "PREPARING", "INITIALIZING", "PLANNING", "APPLYING", state]
-        .map(|state| StateChange { new_state: state.to_owned() })
-        .to_vec();
+    let states_history = [
+        "QUEUED",
+        "READY",
+        "PREPARING",
+        "INITIALIZING",
+        "PLANNING",
+        "APPLYING",
+        state,
+    ]
+    .map(|state| StateChange {
+        new_state: state.to_owned(),
+    })
+    .to_vec();
     let run = PolicyRun {
         id: commit.to_owned(),
         kind: "TRACKED".to_owned(),
         state: state.to_owned(),
-        commit: Commit { hash: commit.to_owned(), ..Commit::default() },
-        changes: changes.iter().filter(|c| c.is_visible()).flat_map(policy_changes).collect(),
+        commit: Commit {
+            hash: commit.to_owned(),
+            ..Commit::default()
+        },
+        changes: changes
+            .iter()
+            .filter(|c| c.is_visible())
+            .flat_map(policy_changes)
+            .collect(),
         created_at: nanoseconds(now),
         updated_at: nanoseconds(now),
         ..PolicyRun::default()
     };
     TriggerInput {
-        run: FinishedRun { run, states_history },
+        run: FinishedRun {
+            run,
+            states_history,
+        },
         stack: PolicyStack {
             id: manager_stack.to_owned(),
             name: manager_stack.to_owned(),
@@ -43,7 +63,10 @@ pub(super) fn trigger_input(
         },
         stacks: stacks
             .into_iter()
-            .map(|stack| QueueingStack { stack, queued_runs: 0 })
+            .map(|stack| QueueingStack {
+                stack,
+                queued_runs: 0,
+            })
             .collect(),
         workflow: Vec::new(),
     }
@@ -79,7 +102,11 @@ pub(super) fn policy_stack(
 ) -> PolicyStack {
     let tracked_commit = record
         .and_then(|record| record.tracked_commit.clone())
-        .map(|hash| Commit { hash, branch: spec.branch.clone(), ..Commit::default() });
+        .map(|hash| Commit {
+            hash,
+            branch: spec.branch.clone(),
+            ..Commit::default()
+        });
     PolicyStack {
         additional_project_globs: spec.additional_project_globs.clone(),
         administrative: object.flag("administrative"),
@@ -88,7 +115,10 @@ pub(super) fn policy_stack(
         id: spec.id.to_string(),
         labels: spec.labels.clone(),
         name: spec.name.clone(),
-        namespace: spec.repository.as_ref().map(|repository| repository.owner().to_owned()),
+        namespace: spec
+            .repository
+            .as_ref()
+            .map(|repository| repository.owner().to_owned()),
         project_root: spec.project_root.clone(),
         repository: object.text("repository").to_owned(),
         state: state.to_owned(),
@@ -106,7 +136,9 @@ pub(super) fn push_input(
     affected_files: Vec<String>,
 ) -> PushInput {
     let commit = Commit {
-        author: info.map(|info| info.author.name().to_owned()).unwrap_or_default(),
+        author: info
+            .map(|info| info.author.name().to_owned())
+            .unwrap_or_default(),
         message: info.map(|info| info.message.clone()).unwrap_or_default(),
         created_at: info.map(|info| nanoseconds(info.time)).unwrap_or_default(),
         branch: branch.to_owned(),
@@ -114,12 +146,23 @@ pub(super) fn push_input(
         hash: tip.to_string(),
         ..Commit::default()
     };
-    PushInput { push: PushedCommit { affected_files, commit }, stack, ..PushInput::default() }
+    PushInput {
+        push: PushedCommit {
+            affected_files,
+            commit,
+        },
+        stack,
+        ..PushInput::default()
+    }
 }
 
 /// A plan as a PLAN policy sees it.
 pub(super) fn plan_input(run: &Run, stack: PolicyStack, plan: TerraformPlan) -> PlanInput {
-    let commit = Commit { hash: run.commit.clone(), branch: stack.branch.clone(), ..Commit::default() };
+    let commit = Commit {
+        hash: run.commit.clone(),
+        branch: stack.branch.clone(),
+        ..Commit::default()
+    };
     PlanInput {
         spacelift: PlanContext {
             commit: commit.clone(),

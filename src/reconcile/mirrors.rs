@@ -72,7 +72,9 @@ impl Mirrors {
         if !missing.is_empty() {
             mirror.fetch(&remote, &missing, None)?;
         }
-        Ok(Looked { branches: tips.branches })
+        Ok(Looked {
+            branches: tips.branches,
+        })
     }
 }
 

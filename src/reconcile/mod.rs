@@ -43,7 +43,11 @@ pub enum ReconcileError {
     )]
     MassDeletion { deletions: Deletions },
     #[error("cannot {doing} {path}")]
-    Disk { doing: &'static str, path: String, source: std::io::Error },
+    Disk {
+        doing: &'static str,
+        path: String,
+        source: std::io::Error,
+    },
 }
 
 impl Diagnose for ReconcileError {
@@ -91,11 +95,15 @@ pub struct Planned {
 impl Planned {
     /// Everything that is wrong with the repository, and every deletion that is refused.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.evaluation.problems.iter().chain(&self.comparison.problems)
+        self.evaluation
+            .problems
+            .iter()
+            .chain(&self.comparison.problems)
     }
 
     pub fn has_errors(&self) -> bool {
-        self.problems().any(|problem| problem.severity == Severity::Error)
+        self.problems()
+            .any(|problem| problem.severity == Severity::Error)
     }
 }
 
@@ -111,11 +119,22 @@ pub fn plan(
     let comparison = compare(recorded, &evaluation);
     let deletions = Deletions::count(recorded, &comparison.changes);
     let commit = snapshot.commit().map(ToString::to_string);
-    Ok(Planned { commit, settings, evaluation, comparison, deletions })
+    Ok(Planned {
+        commit,
+        settings,
+        evaluation,
+        comparison,
+        deletions,
+    })
 }
 
 fn evaluate(snapshot: &Snapshot, settings: &Settings) -> Evaluation {
-    module::evaluate(snapshot.files(), "", &Default::default(), &settings.manager_stack)
+    module::evaluate(
+        snapshot.files(),
+        "",
+        &Default::default(),
+        &settings.manager_stack,
+    )
 }
 
 /// What a look at the whole repository found.
@@ -134,21 +153,41 @@ pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, Reco
         problems.push(problem_of_manager(&error));
         Settings::default()
     });
-    problems.extend(check_services(snapshot.files()).iter().map(problem_of_manager));
+    problems.extend(
+        check_services(snapshot.files())
+            .iter()
+            .map(problem_of_manager),
+    );
     let evaluation = evaluate(&snapshot, &settings);
     problems.extend(evaluation.problems.iter().cloned());
-    let objects: Vec<Object> = evaluation.resources.iter().map(Object::from_resource).collect();
-    for policy in objects.iter().filter(|object| object.kind == "spacelift_policy") {
+    let objects: Vec<Object> = evaluation
+        .resources
+        .iter()
+        .map(Object::from_resource)
+        .collect();
+    for policy in objects
+        .iter()
+        .filter(|object| object.kind == "spacelift_policy")
+    {
         if let Err(error) = decide::read_policy(policy) {
             problems.push(decide::problem_of(policy, &error));
         }
     }
     let environments: BTreeSet<&str> = objects
         .iter()
-        .filter_map(|object| object.origin.environment().map(|call| call.address.as_str()))
+        .filter_map(|object| {
+            object
+                .origin
+                .environment()
+                .map(|call| call.address.as_str())
+        })
         .collect();
     let stacks = objects.iter().filter(|object| object.is_stack()).count();
-    Ok(Validated { environments: environments.len(), stacks, problems })
+    Ok(Validated {
+        environments: environments.len(),
+        stacks,
+        problems,
+    })
 }
 
 /// The problem behind an error of the manager's, where it has a place in a file.
@@ -168,8 +207,8 @@ fn problem_of_manager(error: &ManagerError) -> Problem {
 fn applies_itself(manager: &Manager, settings: &Settings) -> Result<(), ReconcileError> {
     match settings.stack_manager {
         StackManager::Dayfly => Ok(()),
-        StackManager::Spacelift => {
-            Err(ReconcileError::NotApplied { manager: manager.remote.to_string() })
-        }
+        StackManager::Spacelift => Err(ReconcileError::NotApplied {
+            manager: manager.remote.to_string(),
+        }),
     }
 }

@@ -63,11 +63,21 @@ pub fn compare(recorded: &[Object], evaluation: &Evaluation) -> Comparison {
         .filter(|object| object.is_stack() && object.phase == Phase::Deleting)
         .map(Object::id)
         .collect();
-    leaving.extend(deleted.iter().filter(|object| object.is_stack()).map(|object| object.id()));
+    leaving.extend(
+        deleted
+            .iter()
+            .filter(|object| object.is_stack())
+            .map(|object| object.id()),
+    );
 
-    let gone: BTreeSet<&str> = deleted.iter().map(|object| object.address.as_str()).collect();
+    let gone: BTreeSet<&str> = deleted
+        .iter()
+        .map(|object| object.address.as_str())
+        .collect();
     for resource in &evaluation.resources {
-        let Some(object) = desired.get(resource.address.as_str()) else { continue };
+        let Some(object) = desired.get(resource.address.as_str()) else {
+            continue;
+        };
         let present = active.get(resource.address.as_str());
         if leaving.contains(object.stack_id()) || gone.contains(object.address.as_str()) {
             comparison.waiting.insert(object.address.clone());
@@ -83,11 +93,13 @@ pub fn compare(recorded: &[Object], evaluation: &Evaluation) -> Comparison {
         };
         comparison.changes.extend(change);
     }
-    comparison.changes.extend(deleted.into_iter().rev().map(|object| Change {
-        action: ChangeAction::Deleted,
-        object: object.clone(),
-        before: Map::new(),
-    }));
+    comparison
+        .changes
+        .extend(deleted.into_iter().rev().map(|object| Change {
+            action: ChangeAction::Deleted,
+            object: object.clone(),
+            before: Map::new(),
+        }));
     comparison
 }
 
@@ -108,7 +120,10 @@ fn deleted<'a>(
         }
     };
     let mut gone = Vec::new();
-    for object in recorded.iter().filter(|object| object.phase == Phase::Active) {
+    for object in recorded
+        .iter()
+        .filter(|object| object.phase == Phase::Active)
+    {
         match is_gone(&object) {
             Some(Presence::Gone) => gone.push(object),
             Some(Presence::Unreadable | Presence::Present) => {
@@ -123,18 +138,27 @@ fn deleted<'a>(
         .map(|object| object.id())
         .collect();
     for stack in &protected {
-        let problem = format!("stack {stack} is gone from the repository but protected from deletion");
-        comparison.problems.push(Problem::error(problem).with_hint(
-            "put it back with protect_from_deletion = false, apply, then remove it",
-        ));
+        let problem =
+            format!("stack {stack} is gone from the repository but protected from deletion");
+        comparison
+            .problems
+            .push(Problem::error(problem).with_hint(
+                "put it back with protect_from_deletion = false, apply, then remove it",
+            ));
     }
-    let (stay, mut go): (Vec<&Object>, Vec<&Object>) =
-        gone.into_iter().partition(|object| protected.contains(object.stack_id()));
-    comparison.kept.extend(stay.iter().map(|object| object.address.clone()));
+    let (stay, mut go): (Vec<&Object>, Vec<&Object>) = gone
+        .into_iter()
+        .partition(|object| protected.contains(object.stack_id()));
+    comparison
+        .kept
+        .extend(stay.iter().map(|object| object.address.clone()));
 
     // What belongs to a stack that leaves, leaves with it.
-    let stacks: BTreeSet<&str> =
-        go.iter().filter(|object| object.is_stack()).map(|object| object.id()).collect();
+    let stacks: BTreeSet<&str> = go
+        .iter()
+        .filter(|object| object.is_stack())
+        .map(|object| object.id())
+        .collect();
     let addresses: BTreeSet<&str> = go.iter().map(|object| object.address.as_str()).collect();
     let with_stack: Vec<&Object> = recorded
         .iter()
@@ -152,7 +176,9 @@ fn deleted<'a>(
 /// Whether the change of a stack's attributes makes it another stack.
 fn is_another_stack(present: &Object, wanted: &Object) -> bool {
     present.id() != wanted.id()
-        || differing(present, wanted).iter().any(|name| schema::replaces(&wanted.kind, name))
+        || differing(present, wanted)
+            .iter()
+            .any(|name| schema::replaces(&wanted.kind, name))
 }
 
 fn changed(present: &Object, wanted: &Object) -> Option<Change> {
@@ -161,20 +187,40 @@ fn changed(present: &Object, wanted: &Object) -> Option<Change> {
     if names.is_empty() && !moved_file {
         return None;
     }
-    let replaces = names.iter().any(|name| schema::replaces(&wanted.kind, name));
+    let replaces = names
+        .iter()
+        .any(|name| schema::replaces(&wanted.kind, name));
     let before = names
         .iter()
-        .map(|name| (name.clone(), present.attributes.get(name).cloned().unwrap_or(Value::Null)))
+        .map(|name| {
+            (
+                name.clone(),
+                present.attributes.get(name).cloned().unwrap_or(Value::Null),
+            )
+        })
         .collect();
-    let action = if replaces { ChangeAction::Replaced } else { ChangeAction::Changed };
-    Some(Change { action, object: wanted.clone(), before })
+    let action = if replaces {
+        ChangeAction::Replaced
+    } else {
+        ChangeAction::Changed
+    };
+    Some(Change {
+        action,
+        object: wanted.clone(),
+        before,
+    })
 }
 
 fn differing(present: &Object, wanted: &Object) -> Vec<String> {
     let null = Value::Null;
-    let names: BTreeSet<&String> =
-        present.attributes.keys().chain(wanted.attributes.keys()).collect();
-    let of = |object: &'_ Object, name: &str| object.attributes.get(name).cloned().unwrap_or(null.clone());
+    let names: BTreeSet<&String> = present
+        .attributes
+        .keys()
+        .chain(wanted.attributes.keys())
+        .collect();
+    let of = |object: &'_ Object, name: &str| {
+        object.attributes.get(name).cloned().unwrap_or(null.clone())
+    };
     names
         .into_iter()
         .filter(|name| of(present, name) != of(wanted, name))
@@ -199,19 +245,31 @@ pub struct Deletions {
 impl Deletions {
     pub fn count(recorded: &[Object], changes: &[Change]) -> Self {
         let units = |objects: &mut dyn Iterator<Item = &Object>| {
-            objects.filter(|object| object.is_stack()).map(Object::unit).collect::<BTreeSet<_>>().len()
+            objects
+                .filter(|object| object.is_stack())
+                .map(Object::unit)
+                .collect::<BTreeSet<_>>()
+                .len()
         };
-        let mut active = recorded.iter().filter(|object| object.phase == Phase::Active);
+        let mut active = recorded
+            .iter()
+            .filter(|object| object.phase == Phase::Active);
         let mut deleted = changes
             .iter()
             .filter(|change| change.action == ChangeAction::Deleted)
             .map(|change| &change.object);
-        Self { deleted: units(&mut deleted), all: units(&mut active) }
+        Self {
+            deleted: units(&mut deleted),
+            all: units(&mut active),
+        }
     }
 
     /// Whether a person must allow it: more than the limit *and* more than the share (invariant 5).
     pub fn exceed(self, limits: &Limits) -> bool {
-        #[expect(clippy::cast_precision_loss, reason = "counts of environments are small")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "counts of environments are small"
+        )]
         let (deleted, all) = (self.deleted as f64, self.all as f64);
         self.deleted > limits.deletions && deleted > limits.deletion_share * all
     }
@@ -223,11 +281,22 @@ mod tests {
 
     #[test]
     fn a_mass_deletion_is_many_and_most() {
-        let limits = Limits { deletions: 10, deletion_share: 0.5 };
-        for (deleted, all, expected) in
-            [(10, 10, false), (11, 11, true), (11, 22, false), (12, 23, true), (0, 0, false)]
-        {
-            assert_eq!(Deletions { deleted, all }.exceed(&limits), expected, "{deleted} of {all}");
+        let limits = Limits {
+            deletions: 10,
+            deletion_share: 0.5,
+        };
+        for (deleted, all, expected) in [
+            (10, 10, false),
+            (11, 11, true),
+            (11, 22, false),
+            (12, 23, true),
+            (0, 0, false),
+        ] {
+            assert_eq!(
+                Deletions { deleted, all }.exceed(&limits),
+                expected,
+                "{deleted} of {all}"
+            );
         }
     }
 }

@@ -46,11 +46,17 @@ impl Object {
 
     /// The attribute as text; empty where it is none.
     pub fn text(&self, attribute: &str) -> &str {
-        self.attributes.get(attribute).and_then(Value::as_str).unwrap_or_default()
+        self.attributes
+            .get(attribute)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     pub fn flag(&self, attribute: &str) -> bool {
-        self.attributes.get(attribute).and_then(Value::as_bool).unwrap_or_default()
+        self.attributes
+            .get(attribute)
+            .and_then(Value::as_bool)
+            .unwrap_or_default()
     }
 
     pub fn id(&self) -> &str {
@@ -63,16 +69,26 @@ impl Object {
 
     /// The stack that this object is or belongs to; empty where there is none.
     pub fn stack_id(&self) -> &str {
-        if self.is_stack() { self.id() } else { self.text("stack_id") }
+        if self.is_stack() {
+            self.id()
+        } else {
+            self.text("stack_id")
+        }
     }
 
     /// What is told of it beside its kind: the id of a stack, `stack/NAME` of a variable, …
     pub fn title(&self) -> &str {
-        if self.id().is_empty() { &self.address } else { self.id() }
+        if self.id().is_empty() {
+            &self.address
+        } else {
+            self.id()
+        }
     }
 
     /// What a preview is counted by: its environment, or the stack itself outside of one.
     pub fn unit(&self) -> &str {
-        self.origin.environment().map_or(&self.address, |call| &call.address)
+        self.origin
+            .environment()
+            .map_or(&self.address, |call| &call.address)
     }
 }

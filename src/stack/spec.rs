@@ -50,14 +50,33 @@ pub struct StackSpec {
 impl StackSpec {
     /// Reads the attributes of a stack; `default_owner` owns a repository that names no owner.
     pub fn read(object: &Object, default_owner: Option<&str>) -> Self {
-        let namespace = ["github_enterprise", "gitlab", "bitbucket_cloud", "bitbucket_datacenter"]
-            .into_iter()
-            .find_map(|block| object.attributes.get(block)?.get(0)?.get("namespace")?.as_str())
-            .or(default_owner);
-        let repository = namespace
-            .and_then(|owner| format!("{owner}/{}", object.text("repository")).parse().ok());
+        let namespace = [
+            "github_enterprise",
+            "gitlab",
+            "bitbucket_cloud",
+            "bitbucket_datacenter",
+        ]
+        .into_iter()
+        .find_map(|block| {
+            object
+                .attributes
+                .get(block)?
+                .get(0)?
+                .get("namespace")?
+                .as_str()
+        })
+        .or(default_owner);
+        let repository = namespace.and_then(|owner| {
+            format!("{owner}/{}", object.text("repository"))
+                .parse()
+                .ok()
+        });
         let has_block = |name: &str| {
-            object.attributes.get(name).and_then(Value::as_array).is_some_and(|b| !b.is_empty())
+            object
+                .attributes
+                .get(name)
+                .and_then(Value::as_array)
+                .is_some_and(|b| !b.is_empty())
         };
         let opentofu = match object.text("terraform_workflow_tool") {
             "OPEN_TOFU" => Some(true),
@@ -130,18 +149,30 @@ impl RunInputs {
             .filter(|attachment| attachment.text("stack_id") == spec.id.as_str())
             .collect();
         let priority = |object: &Object| {
-            object.attributes.get("priority").and_then(Value::as_i64).unwrap_or_default()
+            object
+                .attributes
+                .get("priority")
+                .and_then(Value::as_i64)
+                .unwrap_or_default()
         };
         contexts.sort_by_key(|attachment| std::cmp::Reverse(priority(attachment)));
         for attachment in contexts {
             let id = attachment.text("context_id");
-            inputs.attach(objects.iter().filter(|object| object.text("context_id") == id));
+            inputs.attach(
+                objects
+                    .iter()
+                    .filter(|object| object.text("context_id") == id),
+            );
             let context = objects
                 .iter()
                 .find(|object| object.kind == "spacelift_context" && object.id() == id);
             inputs.hook(context);
         }
-        inputs.attach(objects.iter().filter(|object| object.text("stack_id") == spec.id.as_str()));
+        inputs.attach(
+            objects
+                .iter()
+                .filter(|object| object.text("stack_id") == spec.id.as_str()),
+        );
         inputs.hook(Some(stack));
         inputs
     }
@@ -159,7 +190,8 @@ impl RunInputs {
                 }
                 "spacelift_mounted_file" => {
                     let path = object.text("relative_path").to_owned();
-                    self.mounted_files.insert(path, object.text("content").to_owned());
+                    self.mounted_files
+                        .insert(path, object.text("content").to_owned());
                 }
                 _ => {}
             }
@@ -168,14 +200,28 @@ impl RunInputs {
 
     fn hook(&mut self, object: Option<&Object>) {
         const PHASES: [&str; 11] = [
-            "before_init", "after_init", "before_plan", "after_plan", "before_apply",
-            "after_apply", "before_perform", "after_perform", "before_destroy", "after_destroy",
+            "before_init",
+            "after_init",
+            "before_plan",
+            "after_plan",
+            "before_apply",
+            "after_apply",
+            "before_perform",
+            "after_perform",
+            "before_destroy",
+            "after_destroy",
             "after_run",
         ];
-        for (object, phase) in object.into_iter().flat_map(|o| PHASES.map(|phase| (o, phase))) {
+        for (object, phase) in object
+            .into_iter()
+            .flat_map(|o| PHASES.map(|phase| (o, phase)))
+        {
             let commands = strings(object, phase);
             if !commands.is_empty() {
-                self.hooks.entry(phase.to_owned()).or_default().extend(commands);
+                self.hooks
+                    .entry(phase.to_owned())
+                    .or_default()
+                    .extend(commands);
             }
         }
     }

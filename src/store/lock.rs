@@ -18,10 +18,20 @@ pub struct DataDirectory {
 impl DataDirectory {
     /// Takes hold of `path`, making it if it is not there (for its owner only: it holds states).
     pub fn hold(path: &Path) -> Result<Self, StoreError> {
-        let failed = |source| StoreError::Directory { path: path.to_owned(), source };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        let failed = |source| StoreError::Directory {
+            path: path.to_owned(),
+            source,
+        };
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(failed)?;
         let path = path.canonicalize().map_err(failed)?;
-        let failed = |source| StoreError::Directory { path: path.clone(), source };
+        let failed = |source| StoreError::Directory {
+            path: path.clone(),
+            source,
+        };
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -34,7 +44,11 @@ impl DataDirectory {
             let mut holder = String::new();
             // Whoever holds it may be about to write its number: an empty one is told as unknown.
             let _ = lock.read_to_string(&mut holder);
-            let holder = if holder.is_empty() { "unknown".to_owned() } else { holder };
+            let holder = if holder.is_empty() {
+                "unknown".to_owned()
+            } else {
+                holder
+            };
             return Err(StoreError::InUse { path, holder });
         }
         lock.set_len(0)

@@ -22,17 +22,28 @@ use crate::error::{Diagnose, Kind};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("cannot use the data directory {}", path.display())]
-    Directory { path: PathBuf, source: std::io::Error },
+    Directory {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the data directory {} is in use by process {holder}", path.display())]
     InUse { path: PathBuf, holder: String },
     #[error("the store {} cannot {doing}", path.display())]
-    Sql { path: PathBuf, doing: &'static str, source: rusqlite::Error },
+    Sql {
+        path: PathBuf,
+        doing: &'static str,
+        source: rusqlite::Error,
+    },
     #[error("the store {} was written by a newer dayfly (version {version})", path.display())]
     Newer { path: PathBuf, version: u32 },
     #[error("the store {} holds what cannot be read: {what}", path.display())]
     Damaged { path: PathBuf, what: String },
     #[error("the data directory {} belongs to {owner}, not to {wanted}", path.display())]
-    OtherManager { path: PathBuf, owner: String, wanted: String },
+    OtherManager {
+        path: PathBuf,
+        owner: String,
+        wanted: String,
+    },
     #[error("there is no run {0}")]
     NoRun(String),
 }
@@ -69,7 +80,11 @@ impl Store {
     /// Opens the store in `directory`, making or migrating it.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join("dayfly.db");
-        let failed = |doing, source| StoreError::Sql { path: path.clone(), doing, source };
+        let failed = |doing, source| StoreError::Sql {
+            path: path.clone(),
+            doing,
+            source,
+        };
         let mut connection = Connection::open(&path).map_err(|e| failed("be opened", e))?;
         connection
             .busy_timeout(Duration::from_secs(10))
@@ -92,18 +107,28 @@ impl Store {
 
     fn sql(&self, doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
         let path = self.path.clone();
-        move |source| StoreError::Sql { path: path.clone(), doing, source }
+        move |source| StoreError::Sql {
+            path: path.clone(),
+            doing,
+            source,
+        }
     }
 
     fn damaged(&self, what: impl ToString) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), what: what.to_string() }
+        StoreError::Damaged {
+            path: self.path.clone(),
+            what: what.to_string(),
+        }
     }
 
     /// Makes the directory that of the manager repository `name`, or checks that it is.
     pub fn claim(&mut self, name: &str) -> Result<(), StoreError> {
         let failed = self.sql("be claimed");
         self.connection
-            .execute("INSERT OR IGNORE INTO owner (only, manager) VALUES (1, ?1)", [name])
+            .execute(
+                "INSERT OR IGNORE INTO owner (only, manager) VALUES (1, ?1)",
+                [name],
+            )
             .map_err(&failed)?;
         let owner: String = self
             .connection

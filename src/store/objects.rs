@@ -54,7 +54,15 @@ impl Store {
         let rows = statement
             .query_map([], |row| {
                 let column = |index: usize| row.get::<_, String>(index);
-                Ok([column(0)?, column(1)?, column(2)?, column(3)?, column(4)?, column(5)?, column(6)?])
+                Ok([
+                    column(0)?,
+                    column(1)?,
+                    column(2)?,
+                    column(3)?,
+                    column(4)?,
+                    column(5)?,
+                    column(6)?,
+                ])
             })
             .map_err(&failed)?;
         rows.map(|row| {
@@ -82,7 +90,13 @@ impl Store {
         let rows = statement
             .query_map([], |row| {
                 let column = |index: usize| row.get::<_, Option<String>>(index);
-                Ok((row.get::<_, String>(0)?, column(1)?, column(2)?, column(3)?, column(4)?))
+                Ok((
+                    row.get::<_, String>(0)?,
+                    column(1)?,
+                    column(2)?,
+                    column(3)?,
+                    column(4)?,
+                ))
             })
             .map_err(&failed)?;
         rows.map(|row| {
@@ -91,7 +105,10 @@ impl Store {
                 seen_commit,
                 tracked_commit,
                 began: began.map(|text| self.json(&id, &text)).transpose()?,
-                outputs: outputs.map(|text| self.json(&id, &text)).transpose()?.unwrap_or_default(),
+                outputs: outputs
+                    .map(|text| self.json(&id, &text))
+                    .transpose()?
+                    .unwrap_or_default(),
             };
             Ok((StackId::new(id), record))
         })
@@ -131,7 +148,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         let text = serde_json::to_string(outputs).map_err(|error| self.damaged(error))?;
         self.connection
-            .execute("UPDATE stack SET outputs = ?2 WHERE id = ?1", params![stack.as_str(), text])
+            .execute(
+                "UPDATE stack SET outputs = ?2 WHERE id = ?1",
+                params![stack.as_str(), text],
+            )
             .map(drop)
             .map_err(self.sql("keep the outputs of a stack"))
     }
@@ -160,9 +180,11 @@ impl Store {
     /// The commit that was last recorded, if any was.
     pub fn last_commit(&self) -> Result<Option<String>, StoreError> {
         self.connection
-            .query_row("SELECT commit_id FROM manager_run ORDER BY id DESC LIMIT 1", [], |row| {
-                row.get(0)
-            })
+            .query_row(
+                "SELECT commit_id FROM manager_run ORDER BY id DESC LIMIT 1",
+                [],
+                |row| row.get(0),
+            )
             .optional()
             .map_err(self.sql("tell the last manager run"))
     }
@@ -175,7 +197,11 @@ fn record(
 ) -> Result<Vec<RunId>, rusqlite::Error> {
     transaction.execute(
         "INSERT INTO manager_run (commit_id, changes, at) VALUES (?1, ?2, ?3)",
-        params![manager_run.commit, text(&manager_run.changes)?, at.as_second()],
+        params![
+            manager_run.commit,
+            text(&manager_run.changes)?,
+            at.as_second()
+        ],
     )?;
     let set_phase = "UPDATE object SET phase = ?2 WHERE address = ?1";
     for change in &manager_run.changes {
@@ -220,7 +246,11 @@ fn record(
             params![stack.as_str(), seen, tracked],
         )?;
     }
-    manager_run.runs.iter().map(|run| insert_run(transaction, run, at)).collect()
+    manager_run
+        .runs
+        .iter()
+        .map(|run| insert_run(transaction, run, at))
+        .collect()
 }
 
 /// JSON as a column's text, with its error as a database error.

@@ -41,7 +41,14 @@ const COLUMNS: &str = "id, stack, kind, state, commit_id, cause, note, created, 
                        added, changed, destroyed";
 
 /// The row as far as SQL knows it; words and times are read afterwards.
-type Raw = (i64, String, [String; 4], Option<String>, [i64; 2], [Option<i64>; 3]);
+type Raw = (
+    i64,
+    String,
+    [String; 4],
+    Option<String>,
+    [i64; 2],
+    [Option<i64>; 3],
+);
 
 fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
     Ok((
@@ -126,7 +133,9 @@ impl Store {
     pub fn run(&self, id: &RunId) -> Result<Run, StoreError> {
         let missing = || StoreError::NoRun(id.to_string());
         let number: i64 = id.as_str().parse().map_err(|_| missing())?;
-        self.select("WHERE id = ?1", params![number])?.pop().ok_or_else(missing)
+        self.select("WHERE id = ?1", params![number])?
+            .pop()
+            .ok_or_else(missing)
     }
 
     fn select(&self, clause: &str, values: impl rusqlite::Params) -> Result<Vec<Run>, StoreError> {
@@ -136,7 +145,8 @@ impl Store {
             .prepare_cached(&format!("SELECT {COLUMNS} FROM run {clause}"))
             .map_err(&failed)?;
         let rows = statement.query_map(values, raw).map_err(&failed)?;
-        rows.map(|row| self.read_run(row.map_err(&failed)?)).collect()
+        rows.map(|row| self.read_run(row.map_err(&failed)?))
+            .collect()
     }
 
     fn read_run(&self, raw: Raw) -> Result<Run, StoreError> {
@@ -211,8 +221,9 @@ impl Store {
             .connection
             .prepare_cached("SELECT state FROM run_state WHERE run = ?1 ORDER BY rowid")
             .map_err(&failed)?;
-        let words: Result<Vec<String>, _> =
-            statement.query_map([id.as_str()], |row| row.get(0)).and_then(Iterator::collect);
+        let words: Result<Vec<String>, _> = statement
+            .query_map([id.as_str()], |row| row.get(0))
+            .and_then(Iterator::collect);
         words
             .map_err(&failed)?
             .iter()

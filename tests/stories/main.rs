@@ -12,4 +12,7 @@
 
 mod support;
 
+mod broken_files;
 mod git_transport;
+mod previews;
+mod writers;

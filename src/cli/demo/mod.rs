@@ -30,7 +30,11 @@ pub(super) struct Args {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DemoError {
     #[error("cannot {doing} {}", path.display())]
-    Disk { doing: &'static str, path: PathBuf, source: std::io::Error },
+    Disk {
+        doing: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the directory {} is not empty", .0.display())]
     NotEmpty(PathBuf),
     #[error("not as told: {told}, but {found}")]
@@ -61,7 +65,11 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     let place = Place::make(args.keep, args.stay)?;
     let stage = Stage::set(&place.path)?;
     let mut story = Story::new(&stage, output);
-    let played = if args.stay { story.until_both_stand() } else { story.whole() };
+    let played = if args.stay {
+        story.until_both_stand()
+    } else {
+        story.whole()
+    };
     if output.is_json() && played.is_ok() {
         output.json(&json!({ "directory": place.path, "steps": story.steps() }));
     }
@@ -78,7 +86,11 @@ struct Place {
 impl Place {
     fn make(keep: Option<PathBuf>, stay: bool) -> Result<Self, Error> {
         let failed = |path: PathBuf| {
-            move |source| DemoError::Disk { doing: "make the directory", path, source }
+            move |source| DemoError::Disk {
+                doing: "make the directory",
+                path,
+                source,
+            }
         };
         if let Some(path) = keep {
             std::fs::create_dir_all(&path).map_err(failed(path.clone()))?;
@@ -87,18 +99,29 @@ impl Place {
             if entries.next().is_some() {
                 return Err(DemoError::NotEmpty(path).into());
             }
-            return Ok(Self { path, _temporary: None });
+            return Ok(Self {
+                path,
+                _temporary: None,
+            });
         }
         let temporary = tempfile::Builder::new()
             .prefix("dayfly-demo-")
             .tempdir()
             .map_err(failed(std::env::temp_dir()))?;
-        let path =
-            temporary.path().canonicalize().map_err(failed(temporary.path().to_owned()))?;
+        let path = temporary
+            .path()
+            .canonicalize()
+            .map_err(failed(temporary.path().to_owned()))?;
         if stay {
             let _ = temporary.keep();
-            return Ok(Self { path, _temporary: None });
+            return Ok(Self {
+                path,
+                _temporary: None,
+            });
         }
-        Ok(Self { path, _temporary: Some(temporary) })
+        Ok(Self {
+            path,
+            _temporary: Some(temporary),
+        })
     }
 }

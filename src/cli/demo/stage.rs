@@ -46,8 +46,7 @@ impl Stage {
 
     fn make_manager(&self) -> Result<(), Error> {
         let url = |name: &str| self.directory.join(name).display().to_string();
-        let mut manager =
-            ManagerRepository::new("acme/previews".parse()?, StackManager::Dayfly);
+        let mut manager = ManagerRepository::new("acme/previews".parse()?, StackManager::Dayfly);
         manager.clone_urls = BTreeMap::from([
             (self.service_name.to_string(), url("service")),
             (self.infra_name.to_string(), url("infra")),
@@ -67,13 +66,22 @@ impl Stage {
         }
         files.extend(generate::service(&service)?);
         let repository = Repository::open_or_create(self.directory.join("manager"))?;
-        commit(&repository, MAIN, None, files, "Make the manager repository")?;
+        commit(
+            &repository,
+            MAIN,
+            None,
+            files,
+            "Make the manager repository",
+        )?;
         Ok(())
     }
 
     pub(super) fn manager(&self) -> Manager {
         let path = self.directory.join("manager").display().to_string();
-        Manager { remote: Remote::new(&path, None), branch: None }
+        Manager {
+            remote: Remote::new(&path, None),
+            branch: None,
+        }
     }
 
     pub(super) fn data_directory(&self) -> PathBuf {
@@ -81,7 +89,9 @@ impl Stage {
     }
 
     pub(super) fn page(&self, environment: &str) -> PathBuf {
-        self.directory.join("pages").join(format!("{environment}.html"))
+        self.directory
+            .join("pages")
+            .join(format!("{environment}.html"))
     }
 
     /// The pages there are, by name.
@@ -113,8 +123,15 @@ impl Stage {
     /// What the service's CI does: the commit's greeting becomes an artifact under `version`.
     fn publish(&self, commit: &CommitId, version: &str) -> Result<(), Error> {
         use crate::files::Files;
-        let artifact = self.service.tree(commit)?.read("greeting.txt")?.unwrap_or_default();
-        let path = self.directory.join("artifacts").join(format!("{version}.txt"));
+        let artifact = self
+            .service
+            .tree(commit)?
+            .read("greeting.txt")?
+            .unwrap_or_default();
+        let path = self
+            .directory
+            .join("artifacts")
+            .join(format!("{version}.txt"));
         Ok(fs::write(&path, artifact).map_err(|source| disk("write", &path, source))?)
     }
 
@@ -130,7 +147,13 @@ impl Stage {
             &self.directory.join("pages").display().to_string(),
             layout,
         )?;
-        commit(&self.infra, branch, parent, files, &format!("Lay it out {layout}"))
+        commit(
+            &self.infra,
+            branch,
+            parent,
+            files,
+            &format!("Lay it out {layout}"),
+        )
     }
 
     pub(super) fn service_tip(&self) -> Result<Option<CommitId>, Error> {
@@ -157,7 +180,10 @@ fn commit(
 ) -> Result<CommitId, Error> {
     let edits: Vec<Edit> = files
         .into_iter()
-        .map(|file| Edit::Write { path: file.path, bytes: file.text.into_bytes() })
+        .map(|file| Edit::Write {
+            path: file.path,
+            bytes: file.text.into_bytes(),
+        })
         .collect();
     let author = Signature::new("dayfly demo", "demo@dayfly.example");
     let commit = repository.commit_edits(parent, &edits, message, &author, clock::now())?;
@@ -174,12 +200,22 @@ fn list(directory: &Path) -> Result<Vec<String>, Error> {
     let failed = |source| disk("list", directory, source);
     let mut names = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
-        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+        names.push(
+            entry
+                .map_err(failed)?
+                .file_name()
+                .to_string_lossy()
+                .into_owned(),
+        );
     }
     names.sort();
     Ok(names)
 }
 
 pub(super) fn disk(doing: &'static str, path: &Path, source: std::io::Error) -> DemoError {
-    DemoError::Disk { doing, path: path.to_owned(), source }
+    DemoError::Disk {
+        doing,
+        path: path.to_owned(),
+        source,
+    }
 }

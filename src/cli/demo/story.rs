@@ -55,7 +55,12 @@ struct Preview {
 
 impl<'a> Story<'a> {
     pub(super) fn new(stage: &'a Stage, output: &'a Output) -> Self {
-        Self { stage, output, steps: Vec::new(), now: clock::now() }
+        Self {
+            stage,
+            output,
+            steps: Vec::new(),
+            now: clock::now(),
+        }
     }
 
     pub(super) fn steps(&self) -> &[Step] {
@@ -74,7 +79,9 @@ impl<'a> Story<'a> {
     pub(super) fn until_both_stand(&mut self) -> Result<(), Error> {
         let (service, _) = self.open()?;
         // A commit to go on with: its artifact is built, its pull request does not know it yet.
-        let next = self.stage.commit_service(SERVICE_BRANCH, Some(&service.head), "Good evening")?;
+        let next =
+            self.stage
+                .commit_service(SERVICE_BRANCH, Some(&service.head), "Good evening")?;
         let directory = self.stage.directory.display();
         let pull_request = format!("'acme/hello-service#{SERVICE_NUMBER}'");
         let manager = format!("--manager {directory}/manager");
@@ -93,13 +100,19 @@ impl<'a> Story<'a> {
         let directory = self.stage.directory.display().to_string();
         self.tell(
             "three repositories: service, infra and manager",
-            vec![format!("in {directory}, bare, on {MAIN}; every commit of the service has its artifact")],
+            vec![format!(
+                "in {directory}, bare, on {MAIN}; every commit of the service has its artifact"
+            )],
         );
         let base = self.stage.service_tip()?;
-        let head = self.stage.commit_service(SERVICE_BRANCH, base.as_ref(), "Good morning")?;
+        let head = self
+            .stage
+            .commit_service(SERVICE_BRANCH, base.as_ref(), "Good morning")?;
         let service = self.open_pull_request(true, head)?;
         let base = self.stage.infra_tip()?;
-        let head = self.stage.commit_infra(INFRA_BRANCH, base.as_ref(), "wide")?;
+        let head = self
+            .stage
+            .commit_infra(INFRA_BRANCH, base.as_ref(), "wide")?;
         let infra = self.open_pull_request(false, head)?;
 
         let applied = self.apply()?;
@@ -107,7 +120,11 @@ impl<'a> Story<'a> {
         self.expect_runs(
             "both previews and their common stack are made",
             &applied,
-            &[(&service.stack, RunType::Tracked), (&infra.stack, RunType::Tracked), (COMMON, RunType::Tracked)],
+            &[
+                (&service.stack, RunType::Tracked),
+                (&infra.stack, RunType::Tracked),
+                (COMMON, RunType::Tracked),
+            ],
         )?;
         let mut details: Vec<String> = changes::listed(&applied.changes)
             .into_iter()
@@ -125,7 +142,10 @@ impl<'a> Story<'a> {
             details.extend(of.iter().map(|(name, value)| format!("  {name} = {value}")));
         }
         self.tell("two previews stand, with their outputs", details);
-        self.expect_page(&service, &format!("code_version {}, layout plain", service.head))?;
+        self.expect_page(
+            &service,
+            &format!("code_version {}, layout plain", service.head),
+        )?;
         self.expect_page(&infra, "code_version latest, layout wide")?;
         Ok((service, infra))
     }
@@ -133,7 +153,11 @@ impl<'a> Story<'a> {
     fn open_pull_request(&mut self, is_service: bool, head: CommitId) -> Result<Preview, Error> {
         let outcome = self.event(is_service, "opened", &head)?;
         let id = pull_request(self.repository(is_service), is_service);
-        self.expect(&format!("{id} gets a file"), "created", outcome.action.as_str())?;
+        self.expect(
+            &format!("{id} gets a file"),
+            "created",
+            outcome.action.as_str(),
+        )?;
         let environment = outcome.environment.unwrap_or_default();
         let path = outcome.path.unwrap_or_default();
         let cache = Cache::new()?;
@@ -141,33 +165,72 @@ impl<'a> Story<'a> {
         let written = manager::find_environment(snapshot.files(), None, &environment)?;
         let mut details = vec![path.clone()];
         details.extend(written.text.lines().map(|line| format!("  {line}")));
-        self.tell(&format!("pull request {id} opens: dayfly event writes one file"), details);
-        Ok(Preview { stack: format!("hello-service-{environment}"), environment, path, head })
+        self.tell(
+            &format!("pull request {id} opens: dayfly event writes one file"),
+            details,
+        );
+        Ok(Preview {
+            stack: format!("hello-service-{environment}"),
+            environment,
+            path,
+            head,
+        })
     }
 
     fn push_to_service(&mut self, service: &Preview) -> Result<(), Error> {
-        let head = self.stage.commit_service(SERVICE_BRANCH, Some(&service.head), "Good evening")?;
+        let head =
+            self.stage
+                .commit_service(SERVICE_BRANCH, Some(&service.head), "Good evening")?;
         let outcome = self.event(true, "synchronize", &head)?;
-        self.expect("a commit changes the file", "updated", outcome.action.as_str())?;
+        self.expect(
+            "a commit changes the file",
+            "updated",
+            outcome.action.as_str(),
+        )?;
         let applied = self.apply()?;
-        self.expect_runs("only that preview runs", &applied, &[(&service.stack, RunType::Tracked)])?;
+        self.expect_runs(
+            "only that preview runs",
+            &applied,
+            &[(&service.stack, RunType::Tracked)],
+        )?;
         self.expect_page(service, &format!("code_version {head}, layout plain"))?;
-        let mut details = vec![format!("{} {}: code_version = {}", outcome.action.as_str(), service.path, head.short())];
+        let mut details = vec![format!(
+            "{} {}: code_version = {}",
+            outcome.action.as_str(),
+            service.path,
+            head.short()
+        )];
         details.extend(described_runs(&applied));
-        self.tell("a commit to the service's pull request: its file changes, only its stack runs", details);
+        self.tell(
+            "a commit to the service's pull request: its file changes, only its stack runs",
+            details,
+        );
         Ok(())
     }
 
     fn push_to_infra(&mut self, infra: &Preview) -> Result<(), Error> {
-        let head = self.stage.commit_infra(INFRA_BRANCH, Some(&infra.head), "narrow")?;
+        let head = self
+            .stage
+            .commit_infra(INFRA_BRANCH, Some(&infra.head), "narrow")?;
         let outcome = self.event(false, "synchronize", &head)?;
-        self.expect("the file names a branch and stays", "unchanged", outcome.action.as_str())?;
+        self.expect(
+            "the file names a branch and stays",
+            "unchanged",
+            outcome.action.as_str(),
+        )?;
         let applied = self.apply()?;
-        self.expect_runs("only that preview runs", &applied, &[(&infra.stack, RunType::Tracked)])?;
+        self.expect_runs(
+            "only that preview runs",
+            &applied,
+            &[(&infra.stack, RunType::Tracked)],
+        )?;
         self.expect_page(infra, "code_version latest, layout narrow")?;
         let mut details = vec![format!("{} {}", outcome.action.as_str(), infra.path)];
         details.extend(described_runs(&applied));
-        self.tell("a commit to the infra pull request's branch: no file changes, only its stack runs", details);
+        self.tell(
+            "a commit to the infra pull request's branch: no file changes, only its stack runs",
+            details,
+        );
         Ok(())
     }
 
@@ -176,7 +239,11 @@ impl<'a> Story<'a> {
         let mut details = vec!["both branches are deleted before anything is destroyed".to_owned()];
         for (is_service, preview) in [(true, service), (false, infra)] {
             let outcome = self.event(is_service, "closed", &preview.head)?;
-            self.expect("a close takes the file away", "deleted", outcome.action.as_str())?;
+            self.expect(
+                "a close takes the file away",
+                "deleted",
+                outcome.action.as_str(),
+            )?;
             details.push(format!("{} {}", outcome.action.as_str(), preview.path));
         }
         self.tell("both pull requests close", details);
@@ -185,9 +252,15 @@ impl<'a> Story<'a> {
         self.expect_runs(
             "both previews are destroyed",
             &applied,
-            &[(&service.stack, RunType::Destroy), (&infra.stack, RunType::Destroy)],
+            &[
+                (&service.stack, RunType::Destroy),
+                (&infra.stack, RunType::Destroy),
+            ],
         )?;
-        self.tell("dayfly apply: what is gone is destroyed", described_runs(&applied));
+        self.tell(
+            "dayfly apply: what is gone is destroyed",
+            described_runs(&applied),
+        );
 
         let left = self.outputs()?.into_keys().collect::<Vec<_>>();
         self.expect("no stack of a preview is left", COMMON, &left.join(", "))?;
@@ -200,15 +273,26 @@ impl<'a> Story<'a> {
         self.tell(
             "nothing is left of either: no stack, no state, no resource",
             vec![
-                format!("stacks: {} (the common stack outlives its previews)", left.join(", ")),
-                format!("states: {}; pages on disk: {}", states.join(", "), pages.len()),
+                format!(
+                    "stacks: {} (the common stack outlives its previews)",
+                    left.join(", ")
+                ),
+                format!(
+                    "states: {}; pages on disk: {}",
+                    states.join(", "),
+                    pages.len()
+                ),
             ],
         );
         Ok(())
     }
 
     fn repository(&self, is_service: bool) -> &'a RepositoryName {
-        if is_service { &self.stage.service_name } else { &self.stage.infra_name }
+        if is_service {
+            &self.stage.service_name
+        } else {
+            &self.stage.infra_name
+        }
     }
 
     /// Sends an event as GitHub would, through the writer.
@@ -221,7 +305,11 @@ impl<'a> Story<'a> {
             "id": if is_service { 1001 } else { 1002 },
             "full_name": self.repository(is_service).to_string(),
         });
-        let branch = if is_service { SERVICE_BRANCH } else { INFRA_BRANCH };
+        let branch = if is_service {
+            SERVICE_BRANCH
+        } else {
+            INFRA_BRANCH
+        };
         let payload = json!({
             "action": action,
             "repository": repository,
@@ -238,8 +326,16 @@ impl<'a> Story<'a> {
         let event = webhook::read_event("pull_request", payload.to_string().as_bytes())?;
         let cache = Cache::new()?;
         let author = Signature::new("dayfly demo", "demo@dayfly.example");
-        let wish = Wish { word: Word::Event(event), service: None };
-        Ok(manager::write(&self.stage.manager(), &wish, &cache.repository, &author)?)
+        let wish = Wish {
+            word: Word::Event(event),
+            service: None,
+        };
+        Ok(manager::write(
+            &self.stage.manager(),
+            &wish,
+            &cache.repository,
+            &author,
+        )?)
     }
 
     fn apply(&self) -> Result<Applied, Error> {
@@ -273,7 +369,10 @@ impl<'a> Story<'a> {
     fn outputs(&self) -> Result<BTreeMap<String, BTreeMap<String, serde_json::Value>>, Error> {
         let store = Store::open(&self.stage.data_directory())?;
         let mut records = store.stacks()?;
-        let stacks = store.objects()?.into_iter().filter(crate::stack::Object::is_stack);
+        let stacks = store
+            .objects()?
+            .into_iter()
+            .filter(crate::stack::Object::is_stack);
         Ok(stacks
             .map(|stack| {
                 let record = records.remove(&crate::stack::StackId::new(stack.id()));
@@ -288,7 +387,8 @@ impl<'a> Story<'a> {
         applied: &Applied,
         expected: &[(&str, RunType)],
     ) -> Result<(), Error> {
-        let describe = |runs: &BTreeSet<String>| runs.iter().cloned().collect::<Vec<_>>().join(", ");
+        let describe =
+            |runs: &BTreeSet<String>| runs.iter().cloned().collect::<Vec<_>>().join(", ");
         let expected = expected
             .iter()
             .map(|(stack, kind)| format!("{stack} {kind} {}", RunState::Finished))
@@ -297,7 +397,11 @@ impl<'a> Story<'a> {
             .runs
             .iter()
             .map(|run| {
-                let note = run.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+                let note = run
+                    .note
+                    .as_ref()
+                    .map(|note| format!(" ({note})"))
+                    .unwrap_or_default();
                 format!("{} {} {}{note}", run.stack, run.kind, run.state)
             })
             .collect();
@@ -307,7 +411,11 @@ impl<'a> Story<'a> {
     fn expect_page(&self, preview: &Preview, part: &str) -> Result<(), Error> {
         let path = self.stage.page(&preview.environment);
         let text = std::fs::read_to_string(&path).map_err(|source| disk("read", &path, source))?;
-        let found = if text.contains(part) { part } else { text.trim() };
+        let found = if text.contains(part) {
+            part
+        } else {
+            text.trim()
+        };
         self.expect(&format!("the page of {}", preview.stack), part, found)
     }
 
@@ -315,7 +423,13 @@ impl<'a> Story<'a> {
         if expected == found {
             return Ok(());
         }
-        let quoted = |text: &str| if text.is_empty() { "nothing".to_owned() } else { format!("`{text}`") };
+        let quoted = |text: &str| {
+            if text.is_empty() {
+                "nothing".to_owned()
+            } else {
+                format!("`{text}`")
+            }
+        };
         Err(DemoError::NotAsTold {
             told: format!("{told}: {}", quoted(expected)),
             found: quoted(found),
@@ -326,24 +440,43 @@ impl<'a> Story<'a> {
     fn tell(&mut self, told: &str, details: Vec<String>) {
         if !self.output.is_json() {
             let number = self.steps.len() + 1;
-            self.output.data(format_args!("{} {}", format!("{number}.").bold(), told.bold()));
+            self.output.data(format_args!(
+                "{} {}",
+                format!("{number}.").bold(),
+                told.bold()
+            ));
             for line in &details {
                 self.output.data(format_args!("   {line}"));
             }
         }
-        self.steps.push(Step { told: told.to_owned(), details });
+        self.steps.push(Step {
+            told: told.to_owned(),
+            details,
+        });
     }
 }
 
 fn pull_request(repository: &RepositoryName, is_service: bool) -> PullRequestId {
-    let number = if is_service { SERVICE_NUMBER } else { INFRA_NUMBER };
-    PullRequestId { repository: repository.clone(), number }
+    let number = if is_service {
+        SERVICE_NUMBER
+    } else {
+        INFRA_NUMBER
+    };
+    PullRequestId {
+        repository: repository.clone(),
+        number,
+    }
 }
 
 fn described_runs(applied: &Applied) -> Vec<String> {
     applied
         .runs
         .iter()
-        .map(|run| format!("run {} of {}: {} {}", run.id, run.stack, run.kind, run.state))
+        .map(|run| {
+            format!(
+                "run {} of {}: {} {}",
+                run.id, run.stack, run.kind, run.state
+            )
+        })
         .collect()
 }
