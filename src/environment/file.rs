@@ -3,10 +3,11 @@
 //! Reading is typed and lenient: a file made by hand is taken as it stands. Editing keeps every
 //! byte that it does not mean to change.
 
+use std::ops::Range;
+
 use hcl_edit::expr::Expression;
-use hcl_edit::repr::{Decor, Decorate};
-use hcl_edit::structure::{Attribute, Block, Body, Structure};
-use hcl_edit::{Ident, Span};
+use hcl_edit::Span;
+use hcl_edit::structure::{Block, Body};
 use serde_json::Value;
 
 use super::EnvironmentError;
@@ -100,103 +101,102 @@ const GIVEN_ONCE: &[&str] = &["environment", "source"];
 const WRITTEN: &[&str] = &["environment", "pull_request", "repository_id", "event_at"];
 
 /// Brings the file at `path` up to date: each literal attribute of `rendered` (the file as it would
-/// be made anew) is set in `current`, attribute by attribute; all else in `current` stays.
+/// be made anew) is set in `current`, attribute by attribute; all else in `current` stays, byte for
+/// byte. A value is taken over as the text that `rendered` has for it: printing it anew would have
+/// to escape it anew.
 pub fn merge(path: &str, current: &str, rendered: &str) -> Result<Merge, EnvironmentError> {
-    let wanted = parse(path, rendered)?;
-    let Some(wanted) = module_block(path, rendered, &wanted)? else {
-        return Err(no_module(path));
-    };
-    let mut body = parse(path, current)?;
-    let is_news = {
-        let Some(block) = module_block(path, current, &body)? else {
-            return Err(no_module(path));
-        };
-        differences(block, wanted).any(|name| !COMPANIONS.contains(&name.as_str()))
-    };
-    if !is_news {
-        return Ok(Merge::Unchanged);
-    }
-    let Some(block) = body.get_blocks_mut("module").next() else {
-        return Err(no_module(path));
-    };
-    let names: Vec<String> = differences(&block, wanted).collect();
-    for name in names {
-        let Some(attribute) = wanted.body.get_attribute(&name) else {
-            continue;
-        };
-        set(&mut block.body, &name, attribute.value.clone());
-    }
-    Ok(Merge::Changed(body.to_string()))
-}
-
-/// The names of the attributes that `wanted` gives another value than `block` has.
-fn differences<'a>(block: &'a Block, wanted: &'a Block) -> impl Iterator<Item = String> + 'a {
-    wanted
+    let wanted_body = parse(path, rendered)?;
+    let body = parse(path, current)?;
+    let wanted = module_block(path, rendered, &wanted_body)?.ok_or_else(|| no_module(path))?;
+    let block = module_block(path, current, &body)?.ok_or_else(|| no_module(path))?;
+    let news: Vec<(&str, &str)> = wanted
         .body
         .attributes()
         .filter(|attribute| !GIVEN_ONCE.contains(&attribute.key.as_str()))
+        .filter(|attribute| literal(&attribute.value).is_some())
         .filter_map(|attribute| {
-            let value = literal(&attribute.value)?;
-            let present = block
-                .body
-                .get_attribute(attribute.key.as_str())
-                .and_then(|present| literal(&present.value));
-            (present != Some(value)).then(|| attribute.key.as_str().to_owned())
+            Some((attribute.key.as_str(), slice(rendered, &attribute.value)?))
         })
-}
-
-fn set(body: &mut Body, name: &str, mut value: Expression) {
-    if let Some(mut attribute) = body.get_attribute_mut(name) {
-        let decor = attribute.value_mut().decor().clone();
-        value.decorate(decor);
-        *attribute.value_mut() = value;
-        return;
-    }
-    add(body, name, value);
-}
-
-/// Adds an attribute behind the last one that the writer knows, aligned as `terraform fmt` aligns:
-/// with its paragraph, the lines around it without an empty line or a comment between.
-fn add(body: &mut Body, name: &str, mut value: Expression) {
-    let begins_paragraph = |structure: &Structure| {
-        let prefix = structure.decor().prefix().map(|prefix| prefix.to_string());
-        prefix.is_some_and(|prefix| prefix.contains('\n')) || structure.is_block()
-    };
-    let structures: Vec<&Structure> = body.iter().collect();
-    let is_known = |structure: &&Structure| {
-        structure.as_attribute().is_some_and(|attribute| {
-            WRITTEN.contains(&attribute.key.as_str()) && literal(&attribute.value).is_some()
-        })
-    };
-    let last = structures.iter().rposition(is_known);
-    let position = last.map_or(structures.len(), |last| last + 1);
-    let start = structures[..position]
-        .iter()
-        .rposition(|s| begins_paragraph(s))
-        .unwrap_or(0);
-    let end = structures[position..]
-        .iter()
-        .position(|structure| begins_paragraph(structure))
-        .map_or(structures.len(), |length| position + length);
-    let neighbours: Vec<String> = structures[start..end]
-        .iter()
-        .filter_map(|structure| structure.as_attribute())
-        .map(|attribute| attribute.key.as_str().to_owned())
+        .filter(|(name, value)| !says(current, block, name, value))
         .collect();
-    let present = neighbours.iter().map(String::len).max().unwrap_or_default();
+    if news.iter().all(|(name, _)| COMPANIONS.contains(name)) {
+        return Ok(Merge::Unchanged);
+    }
+    let mut splices = Vec::new();
+    for (name, value) in news {
+        match block.body.get_attribute(name).and_then(|present| present.value.span()) {
+            Some(span) => splices.push((span, value.to_owned())),
+            None => splices.extend(addition(current, block, name, value)),
+        }
+    }
+    splices.sort_by_key(|(span, _)| span.start);
+    let mut text = current.to_owned();
+    for (span, replacement) in splices.into_iter().rev() {
+        text.replace_range(span, &replacement);
+    }
+    Ok(Merge::Changed(text))
+}
+
+fn slice<'a>(text: &'a str, node: &impl Span) -> Option<&'a str> {
+    text.get(node.span()?)
+}
+
+/// Whether the block gives the attribute this value already, in these words or in others.
+fn says(current: &str, block: &Block, name: &str, value: &str) -> bool {
+    let Some(present) = block.body.get_attribute(name) else { return false };
+    if slice(current, &present.value) == Some(value) {
+        return true;
+    }
+    let wanted: Option<Expression> = value.parse().ok();
+    let is_text = |literal: &Option<Value>| literal.as_ref().is_some_and(Value::is_string);
+    let (present, wanted) = (literal(&present.value), wanted.as_ref().and_then(literal));
+    // Strings have one spelling here, so other words are another string.
+    !is_text(&wanted) && wanted.is_some() && present == wanted
+}
+
+type Splice = (Range<usize>, String);
+
+/// A new attribute behind the last one that the writer knows, aligned as `terraform fmt` aligns:
+/// with its paragraph, the attributes on the lines right above and below.
+fn addition(current: &str, block: &Block, name: &str, value: &str) -> Vec<Splice> {
+    let line_of = |offset: usize| current[..offset].matches('\n').count();
+    let attributes: Vec<(&str, Range<usize>, Range<usize>)> = block
+        .body
+        .attributes()
+        .filter_map(|attribute| {
+            Some((attribute.key.as_str(), attribute.key.span()?, attribute.value.span()?))
+        })
+        .collect();
+    let Some(last) = attributes.iter().rposition(|(key, ..)| WRITTEN.contains(key)) else {
+        return Vec::new();
+    };
+    let is_next = |upper: usize, lower: usize| {
+        line_of(attributes[upper].2.end) + 1 == line_of(attributes[lower].1.start)
+    };
+    let (mut first, mut end) = (last, last + 1);
+    while first > 0 && is_next(first - 1, first) {
+        first -= 1;
+    }
+    while end < attributes.len() && is_next(end - 1, end) {
+        end += 1;
+    }
+    let paragraph = &attributes[first..end];
+    let present = paragraph.iter().map(|(key, ..)| key.len()).max().unwrap_or_default();
     let width = present.max(name.len());
+    let mut splices = Vec::new();
     if width > present {
-        for neighbour in &neighbours {
-            if let Some(mut attribute) = body.get_attribute_mut(neighbour) {
-                let padding = " ".repeat(width - neighbour.len() + 1);
-                attribute.key_decor_mut().set_suffix(padding);
+        for (key, key_span, value_span) in paragraph {
+            let between = key_span.end..value_span.start;
+            if current[between.clone()].trim() == "=" {
+                splices.push((between, format!("{} = ", " ".repeat(width - key.len()))));
             }
         }
     }
-    value.decorate(Decor::new(" ", ""));
-    let mut key = hcl_edit::repr::Decorated::new(Ident::new_sanitized(name));
-    key.decorate(Decor::new("  ", " ".repeat(width - name.len() + 1)));
-    body.insert(position, Attribute::new(key, value));
+    let from = attributes[last].2.end;
+    let end_of_line = current[from..].find('\n').map_or(current.len(), |length| from + length);
+    let padding = " ".repeat(width - name.len());
+    splices.push((end_of_line..end_of_line, format!("\n  {name}{padding} = {value}")));
+    splices
 }
 
 fn parse(path: &str, text: &str) -> Result<Body, EnvironmentError> {
@@ -335,6 +335,28 @@ module "acme-x-1-0123abcd" {
             text.contains("  infra_repository_branch_1 = 5\n\n  size  =   var.size"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_value_is_taken_over_as_it_was_escaped() {
+        // Printed anew by the library, this string would hold a live directive.
+        let escaped = r#""a$${$%%{if(true)}a%%{endif}""#;
+        let Merge::Changed(text) =
+            merge("x.tf", FILE, &rendered(escaped, "2026-11-21T10:00:00Z", "")).unwrap()
+        else {
+            panic!("no change")
+        };
+        assert!(text.contains(&format!("code_version            = {escaped}\n")), "{text}");
+        let again = rendered(escaped, "2026-11-21T11:00:00Z", "");
+        assert_eq!(merge("x.tf", &text, &again).unwrap(), Merge::Unchanged);
+    }
+
+    #[test]
+    fn line_ends_stay_as_they_are() {
+        let windows = FILE.replace('\n', "\r\n");
+        let new = rendered("\"bbbb\"", "2026-11-21T09:00:00Z", "");
+        let expected = windows.replace("\"aaaa\"", "\"bbbb\"");
+        assert_eq!(merge("x.tf", &windows, &new).unwrap(), Merge::Changed(expected));
     }
 
     #[test]
