@@ -62,3 +62,22 @@ async fn a_state_of_the_stacks_own_is_used_and_one_that_would_be_lost_is_refused
     assert!(scene.path("own.tfstate").exists());
     assert!(!scene.path("states").exists());
 }
+
+#[tokio::test]
+async fn a_state_that_could_not_be_stored_is_taken_out_of_the_workspace() {
+    // What the tool does when it cannot write; no test can keep root from writing.
+    let scene = Scene::new(
+        r#"
+resource "terraform_data" "a" {
+  provisioner "local-exec" {
+    command = "echo rescued > errored.tfstate"
+  }
+}
+"#,
+    );
+    let outcome = scene.run(RunType::Tracked).await;
+    assert_eq!(outcome.state, RunState::Failed);
+    let kept = scene.path("states/hello.tfstate.errored-01RUN");
+    assert!(reason(&outcome).ends_with(&kept.display().to_string()));
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "rescued\n");
+}
