@@ -12,4 +12,5 @@
 
 mod support;
 
+mod git_races;
 mod git_transport;

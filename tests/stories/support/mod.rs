@@ -8,7 +8,9 @@
 mod bare_repository;
 mod git_server;
 mod world;
+mod writer;
 
 pub(crate) use bare_repository::BareRepository;
 pub(crate) use git_server::GitServer;
 pub(crate) use world::World;
+pub(crate) use writer::{Writer, id, tip};
