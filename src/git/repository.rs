@@ -79,19 +79,13 @@ impl Repository {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A second handle: it reads beside the first, and sees what the first did not yet know.
+    /// A second handle, which reads beside the first.
     fn reopened(&self) -> Result<git2::Repository, GitError> {
         // Not `open_bare`, which forgets where a shallow history ends.
         git2::Repository::open(&self.path).map_err(GitError::object(format!(
             "open the repository {}",
             self.path.display()
         )))
-    }
-
-    /// To be called after `git` changed the repository beside the open handle.
-    pub(super) fn refresh(&self) -> Result<(), GitError> {
-        *self.objects() = self.reopened()?;
-        Ok(())
     }
 
     /// The directory of its objects: the `.git` of a checkout.

@@ -49,10 +49,11 @@ impl Repository {
             .args(["--", remote.address()])
             .args(refspecs)
             .run()?;
-        if !answer.success {
-            return Err(words::failure(doing, &answer.stderr));
+        if answer.success {
+            Ok(())
+        } else {
+            Err(words::failure(doing, &answer.stderr))
         }
-        self.refresh()
     }
 
     /// Moves `branch` of `remote` from `expected_tip` to `commit`, or makes it where `None` is

@@ -1,78 +1,13 @@
-//! What crosses between repositories, over real smart HTTP: pushes that land, lose or are refused.
+//! What crosses between repositories, over real smart HTTP: what lands and what is refused.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::thread;
 
 use dayfly::git::{
-    CommitId, Edit, GitError, MIRROR, Push, Remote, Repository, Signature, Token, commit_paths,
-    init_work_tree, list_tips,
+    GitError, MIRROR, Push, Remote, Repository, Token, commit_paths, init_work_tree, list_tips,
 };
 
-use crate::support::{BareRepository, World};
-
-/// A writer: a cache of its own, and the repository it writes to.
-struct Writer {
-    cache: Repository,
-    remote: Remote,
-}
-
-impl Writer {
-    fn new(world: &World, name: &str, url: &str, token: Option<&str>) -> Self {
-        let cache = Repository::open_or_create(world.path(name)).unwrap();
-        Self {
-            cache,
-            remote: Remote::new(url, token.map(Token::new)),
-        }
-    }
-
-    fn fetch(&self) -> Option<CommitId> {
-        self.cache.fetch(&self.remote, &[MIRROR], None).unwrap();
-        self.cache.branch_tip("main").unwrap()
-    }
-
-    fn commit(&self, parent: Option<&CommitId>, path: &str) -> CommitId {
-        let edit = Edit::Write {
-            path: path.to_owned(),
-            bytes: path.into(),
-        };
-        let time = "2026-11-21T09:00:00Z".parse().unwrap();
-        let message = format!("add {path}");
-        let author = Signature::new("Ann", "ann@people.example");
-        self.cache
-            .commit_edits(parent, &[edit], &message, &author, time)
-            .unwrap()
-            .unwrap()
-    }
-
-    fn push(&self, commit: &CommitId, expected: Option<&CommitId>) -> Result<Push, GitError> {
-        self.cache.push(&self.remote, commit, "main", expected)
-    }
-
-    /// Writes a file as the real writer does: again on the fresh tip until it lands. Returns how
-    /// often it lost. `tip` is where it believes the branch to be.
-    fn write(&self, tip: &mut Option<CommitId>, path: &str) -> usize {
-        for lost in 0..100 {
-            let commit = self.commit(tip.as_ref(), path);
-            match self.push(&commit, tip.as_ref()).unwrap() {
-                Push::Accepted => {
-                    *tip = Some(commit);
-                    return lost;
-                }
-                Push::LostRace => *tip = self.fetch(),
-            }
-        }
-        panic!("{path} never landed");
-    }
-}
-
-fn id(text: &str) -> CommitId {
-    text.parse().unwrap()
-}
-
-fn tip(repository: &BareRepository) -> Option<CommitId> {
-    repository.tip("main").as_deref().map(id)
-}
+use crate::support::{World, Writer, id, tip};
 
 /// All that an error could show, cause by cause.
 fn told(error: &GitError) -> String {
@@ -112,31 +47,6 @@ fn a_push_moves_the_branch_from_the_expected_tip() {
 }
 
 #[test]
-fn a_branch_that_stands_elsewhere_is_a_lost_race() {
-    let world = World::new();
-    let manager = world.repository("manager");
-    let first = id(&manager.commit("main", &[("a", "1")]));
-    let writer = Writer::new(&world, "cache", &manager.url, None);
-    writer.fetch();
-
-    // Made although nobody should have been there before.
-    let unrelated = writer.commit(None, "x");
-    assert_eq!(writer.push(&unrelated, None).unwrap(), Push::LostRace);
-    // Moved by another writer, unknown here.
-    let ours = writer.commit(Some(&first), "b");
-    let theirs = manager.commit("main", &[("c", "1")]);
-    assert_eq!(writer.push(&ours, Some(&first)).unwrap(), Push::LostRace);
-    // The same, known here.
-    writer.fetch();
-    assert_eq!(writer.push(&ours, Some(&first)).unwrap(), Push::LostRace);
-    assert_eq!(tip(&manager), Some(id(&theirs)));
-    // Deleted: a plain push would bring it back.
-    manager.delete_branch("main");
-    assert_eq!(writer.push(&ours, Some(&first)).unwrap(), Push::LostRace);
-    assert_eq!(tip(&manager), None);
-}
-
-#[test]
 fn history_is_never_rewritten() {
     let world = World::new();
     let manager = world.repository("manager");
@@ -156,27 +66,6 @@ fn history_is_never_rewritten() {
         );
     }
     assert_eq!(tip(&manager), Some(second));
-}
-
-#[test]
-fn a_branch_that_moves_while_the_pack_arrives_is_a_lost_race() {
-    let world = World::new();
-    let manager = world.repository("manager");
-    let first = id(&manager.commit("main", &[("a", "1")]));
-    let theirs = manager.commit("other", &[("b", "1")]);
-    let writer = Writer::new(&world, "cache", &manager.url, None);
-    writer.fetch();
-    // The client has seen the old tip, the server has not yet compared it.
-    manager.hook(
-        "pre-receive",
-        &format!(
-            "env -u GIT_QUARANTINE_PATH -u GIT_OBJECT_DIRECTORY \
-             -u GIT_ALTERNATE_OBJECT_DIRECTORIES git update-ref refs/heads/main {theirs}"
-        ),
-    );
-    let ours = writer.commit(Some(&first), "c");
-    assert_eq!(writer.push(&ours, Some(&first)).unwrap(), Push::LostRace);
-    assert_eq!(tip(&manager), Some(id(&theirs)));
 }
 
 #[test]
@@ -515,55 +404,6 @@ fn branch_names_are_data() {
         assert_eq!(fetched.as_ref(), Some(&tips.branches[name]), "{name}");
         assert_eq!(reader.cache.branch_tip(name).unwrap(), fetched, "{name}");
     }
-}
-
-#[test]
-fn two_writers_take_turns_and_lose_nothing() {
-    let world = World::new();
-    let manager = world.repository("manager");
-    let first = Some(id(&manager.commit("main", &[("start", "1")])));
-    let writers = ["one", "two"].map(|name| Writer::new(&world, name, &manager.url, None));
-    let mut tips = [first.clone(), first];
-    for writer in &writers {
-        writer.fetch();
-    }
-    let mut lost = 0;
-    for number in 0..50 {
-        lost +=
-            writers[number % 2].write(&mut tips[number % 2], &format!("d{}/{number}", number % 5));
-    }
-    // Each finds the branch moved by the other, once.
-    assert_eq!(lost, 49);
-    assert_eq!(manager.subjects("main").len(), 51);
-    assert_eq!(manager.files("main").len(), 51);
-    assert_eq!(manager.git(&["rev-list", "--merges", "main"]), "");
-    manager.git(&["fsck", "--strict"]);
-    assert_eq!(
-        world.server.counts().pushes,
-        50,
-        "a stale tip costs no pack"
-    );
-}
-
-#[test]
-fn writers_at_once_lose_nothing() {
-    let world = World::new();
-    let manager = world.repository("manager");
-    manager.commit("main", &[("start", "1")]);
-    thread::scope(|scope| {
-        for name in ["one", "two", "three"] {
-            let (world, url) = (&world, &manager.url);
-            scope.spawn(move || {
-                let writer = Writer::new(world, name, url, None);
-                let mut tip = writer.fetch();
-                for number in 0..4 {
-                    writer.write(&mut tip, &format!("{name}-{number}"));
-                }
-            });
-        }
-    });
-    assert_eq!(manager.files("main").len(), 13);
-    assert_eq!(manager.subjects("main").len(), 13);
 }
 
 #[test]

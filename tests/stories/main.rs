@@ -13,6 +13,7 @@
 mod support;
 
 mod broken_files;
+mod git_races;
 mod git_transport;
 mod previews;
 mod writers;
