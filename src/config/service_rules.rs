@@ -11,6 +11,9 @@ use crate::problem::Problem;
 
 #[derive(Clone, Debug)]
 pub struct ServiceRules {
+    /// Where the rules stand, and their text: an expression is evaluated with its place in it.
+    pub file: String,
+    pub text: String,
     pub sources: Vec<Source>,
     pub admit: Admit,
     pub scheme: Scheme,
@@ -102,6 +105,8 @@ impl ServiceRules {
             sources.push(source);
         }
         let rules = Self {
+            file: file.to_owned(),
+            text: text.to_owned(),
             sources,
             admit: match reader.block("admit")? {
                 Some(block) => read_admit(block)?,

@@ -60,12 +60,6 @@ pub enum ManagerError {
         service: String,
         repository: RepositoryName,
     },
-    #[error("{file}: `{name}` cannot be told: {reason}")]
-    Input {
-        file: String,
-        name: String,
-        reason: String,
-    },
     #[error("{service} has no environment.tf.tera")]
     NoTemplate { service: String },
     #[error("{path} stands there already and is not the environment of {pull_request}")]
@@ -124,7 +118,7 @@ impl Diagnose for ManagerError {
             Self::PathTaken { .. } => "move that file out of the way".to_owned(),
             Self::NoEnvironment(_) => "`dayfly env list` shows them".to_owned(),
             Self::LostRace { .. } => "run it again".to_owned(),
-            Self::Input { .. } | Self::NotText { .. } => return None,
+            Self::NotText { .. } => return None,
         })
     }
 }

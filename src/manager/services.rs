@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use super::ManagerError;
 use super::location::read_text;
-use crate::config::{Expression, ServiceRules, Source};
+use crate::config::{ConfigError, Expression, ServiceRules, Source};
 use crate::environment::{EnvironmentFile, EnvironmentId};
 use crate::event::{PullRequest, PullRequestId, RepositoryName};
 use crate::files::{Files, join};
 use crate::generate;
 use crate::module;
+use crate::problem::Problem;
 
 /// A directory of the manager repository with a `service.hcl`.
 #[derive(Clone, Debug)]
@@ -96,10 +97,6 @@ impl Service {
         format!("{}/environments", self.name)
     }
 
-    pub(super) fn rules_file(&self) -> String {
-        join(&self.name, ServiceRules::FILE)
-    }
-
     /// The files that may hold environments: paths, in the order of their names.
     pub(super) fn environment_paths(&self, files: &dyn Files) -> Result<Vec<String>, ManagerError> {
         let directory = self.environments_directory();
@@ -165,7 +162,7 @@ impl Service {
         source
             .inputs
             .iter()
-            .map(|(name, expression)| Ok((name.clone(), self.evaluate(name, expression, &scope)?)))
+            .map(|(name, expression)| Ok((name.clone(), self.evaluate(expression, &scope)?)))
             .collect()
     }
 
@@ -179,27 +176,23 @@ impl Service {
             return Ok(None);
         };
         let scope = scope(environment, pull_request, None);
-        match self.evaluate("url", expression, &scope)? {
+        match self.evaluate(expression, &scope)? {
             Value::String(url) => Ok(Some(url)),
-            _ => Err(ManagerError::Input {
-                file: self.rules_file(),
-                name: "url".to_owned(),
-                reason: "it is no string".to_owned(),
-            }),
+            _ => Err(ManagerError::Config(ConfigError::File(
+                Problem::error("`url` must be a string").in_file(&self.rules.file),
+            ))),
         }
     }
 
     fn evaluate(
         &self,
-        name: &str,
         expression: &Expression,
-        scope: &BTreeMap<String, Value>,
+        scope: &BTreeMap<String, module::Value>,
     ) -> Result<Value, ManagerError> {
-        module::evaluate_expression(expression, scope).map_err(|reason| ManagerError::Input {
-            file: self.rules_file(),
-            name: name.to_owned(),
-            reason: reason.to_string(),
-        })
+        let rules = &self.rules;
+        module::evaluate_expression(expression, &rules.file, &rules.text, scope)
+            .map(|value| value.to_json())
+            .map_err(|error| ManagerError::Config(ConfigError::File(error.0)))
     }
 
     pub(super) fn source(&self, repository: &RepositoryName) -> Option<&Source> {
@@ -212,7 +205,7 @@ fn scope(
     environment: &str,
     pull_request: Option<&PullRequestId>,
     head: Option<(&str, &str)>,
-) -> BTreeMap<String, Value> {
+) -> BTreeMap<String, module::Value> {
     let mut scope = BTreeMap::from([("environment".to_owned(), json!({ "id": environment }))]);
     if let Some(pull_request) = pull_request {
         let mut described = json!({
@@ -227,7 +220,7 @@ fn scope(
         }
         scope.insert("pull_request".to_owned(), described);
     }
-    scope
+    scope.iter().map(|(name, value)| (name.clone(), module::Value::from_json(value))).collect()
 }
 
 /// All environments of the services, or of the one that is named; and the files that cannot be
