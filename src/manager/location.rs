@@ -46,8 +46,13 @@ impl Manager {
 
     /// What stands at the tip now, fetched into `cache` where that is not the repository itself.
     pub fn snapshot(&self, cache: &Repository) -> Result<Snapshot, ManagerError> {
-        let (branch, commit) = self.tip()?;
+        let (branch, _) = self.tip()?;
         self.fetch(cache, &branch)?;
+        // The branch may have moved since it was listed: what was fetched counts.
+        let commit = cache.branch_tip(&branch)?.ok_or_else(|| ManagerError::NoBranch {
+            manager: self.remote.to_string(),
+            branch: branch.clone(),
+        })?;
         Ok(Snapshot::Commit {
             tree: cache.tree(&commit)?,
             branch,

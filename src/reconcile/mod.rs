@@ -116,7 +116,10 @@ pub fn plan(
     let snapshot = manager.snapshot_or_directory(cache)?;
     let settings = snapshot.settings()?;
     let evaluation = evaluate(&snapshot, &settings);
-    let comparison = compare(recorded, &evaluation);
+    let mut comparison = compare(recorded, &evaluation);
+    let (unusable, problems) = unusable_policies(&evaluation);
+    comparison.keep(&unusable);
+    comparison.problems.extend(problems);
     let deletions = Deletions::count(recorded, &comparison.changes);
     let commit = snapshot.commit().map(ToString::to_string);
     Ok(Planned {
@@ -188,6 +191,21 @@ pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, Reco
         stacks,
         problems,
     })
+}
+
+/// The policies that cannot be read, by address, and what is wrong with each. The recorded one
+/// stays in force: a policy is not absent because its text is broken.
+fn unusable_policies(evaluation: &Evaluation) -> (BTreeSet<String>, Vec<Problem>) {
+    evaluation
+        .resources
+        .iter()
+        .filter(|resource| resource.kind == "spacelift_policy")
+        .filter_map(|resource| {
+            let policy = Object::from_resource(resource);
+            let error = decide::read_policy(&policy).err()?;
+            Some((resource.address.clone(), decide::problem_of(&policy, &error)))
+        })
+        .unzip()
 }
 
 /// The problem behind an error of the manager's, where it has a place in a file.

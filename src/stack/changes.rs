@@ -42,6 +42,14 @@ pub struct Comparison {
     pub problems: Vec<Problem>,
 }
 
+impl Comparison {
+    /// Leaves the objects at `addresses` as they are recorded.
+    pub fn keep(&mut self, addresses: &BTreeSet<String>) {
+        self.changes.retain(|change| !addresses.contains(&change.object.address));
+        self.kept.extend(addresses.iter().cloned());
+    }
+}
+
 /// Compares what `evaluation` wants with what is recorded.
 pub fn compare(recorded: &[Object], evaluation: &Evaluation) -> Comparison {
     let mut comparison = Comparison::default();
