@@ -1,1 +1,47 @@
-//! module
+//! Terraform modules, evaluated in process.
+//!
+//! ```text
+//! files ─▶ source (parsed) ─▶ definitions of a directory ─▶ instances of modules, on demand
+//!                                                             │
+//!          expression, template, functions, convert ◀─────────┤
+//!                                                             ▼
+//!                 resources in order, outputs, problems, presence of what is recorded
+//! ```
+//!
+//! Invariant: a value is Terraform's or there is none. What cannot be evaluated is a problem with
+//! file and line, blocks as little as possible, and never makes anything recorded look absent.
+
+mod attributes;
+mod constraint;
+mod convert;
+mod decimal;
+mod definitions;
+mod evaluation;
+mod evaluator;
+mod expression;
+mod findings;
+mod functions;
+mod identity;
+mod instance;
+mod json;
+mod names;
+mod nearest;
+mod number;
+mod object;
+mod order;
+mod origin;
+mod presence;
+pub mod schema;
+mod source;
+mod standalone;
+mod template;
+mod tree;
+mod value;
+
+pub use evaluation::{Evaluation, Resource, evaluate};
+pub use identity::slug;
+pub use number::Number;
+pub use origin::{Call, Origin};
+pub use presence::Presence;
+pub use standalone::{ExpressionError, evaluate_expression, evaluate_text};
+pub use value::{Field, Type, Value};

@@ -1,0 +1,279 @@
+//! What the files of one directory define, read once however often the module is called.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hcl_edit::expr::Expression;
+use indexmap::IndexMap;
+use hcl_edit::structure::{Attribute, Block, Body};
+use hcl_edit::Span;
+
+use super::constraint::Constraint;
+use super::expression::start;
+use super::source::{Source, parse_body};
+use crate::files::{Files, join};
+use crate::problem::Problem;
+
+mod blocks;
+
+/// A module directory: its definitions and what could not be read of it.
+#[derive(Debug, Default)]
+pub(super) struct Module {
+    pub directory: String,
+    pub variables: IndexMap<String, Variable>,
+    pub locals: IndexMap<String, Local>,
+    pub outputs: IndexMap<String, Output>,
+    pub calls: IndexMap<String, Call>,
+    /// By `type.name`.
+    pub resources: IndexMap<String, Resource>,
+    /// By `type.name`.
+    pub data: IndexMap<String, Data>,
+    /// Files in which something may stand that is not among the definitions.
+    pub doubtful: Vec<Doubtful>,
+    /// Some file does not parse, so an unknown name may be one that it defines.
+    pub incomplete: bool,
+    /// Something that changes the meaning of all files is not understood.
+    pub refused: bool,
+    /// What is wrong with the files as such.
+    pub problems: Vec<Problem>,
+}
+
+/// A file that is not, or not wholly, understood.
+#[derive(Debug)]
+pub(super) struct Doubtful {
+    pub path: String,
+    pub text: String,
+}
+
+/// Where a definition stands.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub source: Arc<Source>,
+    pub offset: Option<usize>,
+    pub line: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Variable {
+    pub place: Place,
+    pub constraint: Constraint,
+    pub default: Option<Expression>,
+    pub nullable: Option<Expression>,
+    pub validations: Vec<Check>,
+    pub broken: bool,
+}
+
+/// A `validation`, `precondition` or `postcondition`.
+#[derive(Debug)]
+pub(super) struct Check {
+    pub condition: Expression,
+    pub message: Expression,
+}
+
+#[derive(Debug)]
+pub(super) struct Local {
+    pub place: Place,
+    pub value: Expression,
+    pub broken: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Output {
+    pub place: Place,
+    pub value: Expression,
+    pub preconditions: Vec<Check>,
+    pub depends_on: Vec<Expression>,
+    pub broken: bool,
+}
+
+/// How often a call or resource stands: `count`, `for_each` or once.
+#[derive(Debug)]
+pub(super) enum Repeat {
+    Once,
+    Count(Expression),
+    Each(Expression),
+}
+
+#[derive(Debug)]
+pub(super) struct Call {
+    pub place: Place,
+    /// The called directory; `None` if the source is wrong, which is then a problem.
+    pub directory: Option<String>,
+    pub repeat: Repeat,
+    pub arguments: BTreeMap<String, Expression>,
+    pub depends_on: Vec<Expression>,
+    pub broken: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Resource {
+    pub place: Place,
+    pub kind: String,
+    pub name: String,
+    pub repeat: Repeat,
+    pub body: Body,
+    pub depends_on: Vec<Expression>,
+    pub preconditions: Vec<Check>,
+    pub postconditions: Vec<Check>,
+    pub broken: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Data {
+    pub place: Place,
+    pub kind: String,
+    pub broken: bool,
+}
+
+impl Module {
+    /// Reads a directory. What is wrong in its files is among the problems; an error is that
+    /// the directory could not be listed or holds no configuration.
+    pub(super) fn load(files: &dyn Files, directory: &str) -> Result<Self, String> {
+        let mut module = Self { directory: directory.to_owned(), ..Self::default() };
+        let entries = files.list(directory).map_err(|error| error.to_string())?;
+        let names = entries.into_iter().filter(|entry| !entry.is_directory);
+        let mut found = false;
+        for entry in names.filter(|entry| is_configuration(&entry.name)) {
+            found = true;
+            let path = join(directory, &entry.name);
+            match files.read(&path) {
+                Ok(Some(bytes)) => module.add_file(&entry.name, path, bytes),
+                Ok(None) => module.doubt(path, String::new(), None),
+                Err(error) => {
+                    let problem = Problem::error(error.to_string()).in_file(path.clone());
+                    module.doubt(path, String::new(), Some(problem));
+                }
+            }
+        }
+        if found { Ok(module) } else { Err("there are no .tf files in it".to_owned()) }
+    }
+
+    fn add_file(&mut self, name: &str, path: String, bytes: Vec<u8>) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let stem = name.strip_suffix(".json").unwrap_or(name);
+        let stem = stem.strip_suffix(".tf").unwrap_or(stem);
+        let unsupported = if stem == "override" || stem.ends_with("_override") {
+            self.refused = true;
+            Some(("override files are not supported", "write the values into the files themselves"))
+        } else if name.ends_with(".json") {
+            Some(("configuration in JSON is not supported", "write the file in HCL, as .tf"))
+        } else {
+            None
+        };
+        if let Some((message, hint)) = unsupported {
+            let problem = Problem::error(message).in_file(path.clone()).with_hint(hint);
+            return self.doubt(path, text, Some(problem));
+        }
+        match parse_body(&path, bytes) {
+            Ok((source, body)) => {
+                let problems = self.problems.len();
+                let understood = self.add_body(&source, body);
+                if !understood {
+                    self.doubtful.push(Doubtful { path, text });
+                }
+                debug_assert!(understood || self.problems.len() > problems);
+            }
+            Err(problem) => self.doubt(path, text, Some(problem)),
+        }
+    }
+
+    fn doubt(&mut self, path: String, text: String, problem: Option<Problem>) {
+        self.incomplete = true;
+        self.doubtful.push(Doubtful { path, text });
+        self.problems.extend(problem);
+    }
+
+    /// Adds what a file defines; `false` if something in it has an effect that is not supported.
+    fn add_body(&mut self, source: &Arc<Source>, body: Body) -> bool {
+        let mut understood = true;
+        for attribute in body.attributes() {
+            let name = attribute.key.as_str();
+            self.problems.push(
+                source.problem(format!("unexpected argument {name}: only blocks stand here"), offset(attribute)),
+            );
+        }
+        for block in body.into_blocks() {
+            let place = Place::of(source, &block);
+            let known = match block.ident.as_str() {
+                "variable" => self.add_variable(place, &block),
+                "locals" => self.add_locals(source, &block),
+                "output" => self.add_output(place, &block),
+                "module" => self.add_call(place, &block),
+                "resource" => self.add_resource(place, block),
+                "data" => self.add_data(place, &block),
+                "terraform" => self.add_terraform(source, &block),
+                "provider" => true,
+                other => {
+                    let (message, hint) = unsupported_block(other);
+                    let problem = source.problem(message, place.offset);
+                    self.problems.push(match hint {
+                        Some(hint) => problem.with_hint(hint),
+                        None => problem,
+                    });
+                    false
+                }
+            };
+            understood &= known;
+        }
+        understood
+    }
+
+    /// Whether something of that name may stand in a file that is not understood.
+    pub(super) fn may_define(&self, name: &str, recorded_file: &str) -> bool {
+        self.doubtful.iter().any(|file| {
+            file.path == recorded_file || file.text.is_empty() || file.text.contains(name)
+        })
+    }
+}
+
+impl Place {
+    pub(super) fn of(source: &Arc<Source>, node: &impl Span) -> Self {
+        let offset = start(node);
+        let line = offset.map_or(1, |offset| source.line(offset));
+        Self { source: source.clone(), offset, line }
+    }
+
+    pub(super) fn problem(&self, message: impl Into<String>) -> Problem {
+        self.source.problem(message, self.offset)
+    }
+}
+
+fn offset(attribute: &Attribute) -> Option<usize> {
+    start(attribute)
+}
+
+/// Which files Terraform reads in a directory.
+fn is_configuration(name: &str) -> bool {
+    let hidden = name.starts_with('.') || name.ends_with('~') || name.starts_with('#');
+    !hidden && (name.ends_with(".tf") || name.ends_with(".tf.json"))
+}
+
+fn unsupported_block(kind: &str) -> (String, Option<&'static str>) {
+    match kind {
+        "moved" | "removed" | "import" => (
+            format!("{kind} blocks are not supported"),
+            Some("take the block out; a resource under a new address is made anew"),
+        ),
+        "check" | "ephemeral" => (
+            format!("{kind} blocks are not supported"),
+            Some("a precondition of a resource or a validation of a variable can say the same"),
+        ),
+        _ => {
+            let known = ["variable", "locals", "output", "module", "resource", "data", "terraform", "provider"];
+            let hint = super::nearest::nearest(kind, known).map(|_| {
+                "the blocks are: variable, locals, output, module, resource, data, terraform, provider"
+            });
+            (format!("there is no block {kind}"), hint)
+        }
+    }
+}
+
+/// The labels of a block, if there are as many as it takes.
+fn labels<'a, const N: usize>(place: &Place, block: &'a Block) -> Result<[&'a str; N], Problem> {
+    let labels: Vec<&str> = block.labels.iter().map(|label| label.as_str()).collect();
+    let count = labels.len();
+    labels.try_into().map_err(|_| {
+        let kind = block.ident.as_str();
+        place.problem(format!("a {kind} block has {N} labels, not {count}"))
+    })
+}

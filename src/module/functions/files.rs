@@ -1,0 +1,168 @@
+//! Functions that read the repository. Paths are relative to the root module, as in Terraform,
+//! and never lead outside.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use hcl_edit::Decorated;
+use hcl_edit::expr::TraversalOperator;
+use sha2::{Digest, Sha256, Sha512};
+
+use super::encoding::{BASE64, hex};
+use super::{Context, glob};
+use crate::module::expression::{Evaluated, Frame, Names, Stop};
+use crate::module::source::parse_template;
+use crate::module::template::wrapped_value;
+use crate::module::tree::Tree;
+use crate::module::value::{Type, Value};
+
+/// Templates in templates beyond this are refused: they are evaluated by recursion.
+const COST_OF_A_TEMPLATE: usize = 20;
+
+fn tree<'a>(context: &Context<'a>) -> Result<Tree<'a>, String> {
+    context.tree.ok_or_else(|| "files cannot be read here".to_owned())
+}
+
+fn read(context: &Context<'_>) -> Result<(String, Vec<u8>), String> {
+    let path = context.text(0)?;
+    let tree = tree(context)?;
+    match tree.read(&path)? {
+        Some(bytes) => Ok((tree.locate(&path)?, bytes)),
+        None => Err(format!("there is no file {path:?} in the repository")),
+    }
+}
+
+fn read_text(context: &Context<'_>) -> Result<(String, String), String> {
+    let (path, bytes) = read(context)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| format!("{path} is not UTF-8: use filebase64 to read it"))?;
+    Ok((path, text))
+}
+
+pub(super) fn file(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    Ok(read_text(context)?.1.into())
+}
+
+pub(super) fn filebase64(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    Ok(BASE64.encode(read(context)?.1).into())
+}
+
+pub(super) fn filesha256(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    Ok(hex(&Sha256::digest(read(context)?.1)).into())
+}
+
+pub(super) fn filesha512(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    Ok(hex(&Sha512::digest(read(context)?.1)).into())
+}
+
+pub(super) fn filebase64sha256(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    Ok(BASE64.encode(Sha256::digest(read(context)?.1)).into())
+}
+
+pub(super) fn filebase64sha512(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    Ok(BASE64.encode(Sha512::digest(read(context)?.1)).into())
+}
+
+pub(super) fn fileexists(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    Ok(tree(context)?.read(&context.text(0)?)?.is_some().into())
+}
+
+pub(super) fn fileset(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(2..=2)?;
+    let pattern = glob::parse(&context.text(1)?)?;
+    let paths = tree(context)?.walk(&context.text(0)?)?;
+    let matching = paths.iter().filter(|path| pattern.matches(path));
+    Ok(Value::set(Type::String, matching.map(Value::string)))
+}
+
+/// The names of a template: the variables it was given, nothing else.
+struct Given<'a> {
+    variables: &'a BTreeMap<String, Value>,
+    tree: Option<Tree<'a>>,
+}
+
+impl Names for Given<'_> {
+    fn resolve(
+        &self,
+        name: &str,
+        _steps: &[Decorated<TraversalOperator>],
+        frame: &Frame<'_>,
+        offset: Option<usize>,
+    ) -> Evaluated<(Value, usize)> {
+        match self.variables.get(name) {
+            Some(value) => Ok((value.clone(), 0)),
+            None => Err(frame.mistake(format!("the template was given no variable {name}"), offset)),
+        }
+    }
+
+    fn tree(&self) -> Option<Tree<'_>> {
+        self.tree
+    }
+}
+
+pub(super) fn templatefile(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(2..=2)?;
+    let (path, text) = read_text(context)?;
+    let (source, template) = parse_template(&path, &text).map_err(|problem| problem.to_string())?;
+    let variables = match context.value(1)? {
+        Value::Map(_, entries) | Value::Object(entries) => Arc::clone(entries),
+        _ => return Err("the variables of a template must be a map or object".to_owned()),
+    };
+    let names = Given { variables: &variables, tree: context.tree };
+    let depth = context.depth + COST_OF_A_TEMPLATE;
+    let frame = Frame { source: &source, names: &names, bindings: None, depth };
+    wrapped_value(&template, &frame).map_err(|stop| match stop {
+        Stop::Mistake(mistake) => {
+            mistake.source.problem(mistake.message, mistake.offset).to_string()
+        }
+        Stop::Reported => format!("the template {path} could not be evaluated"),
+    })
+}
+
+pub(super) fn basename(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    let path = context.text(0)?;
+    let trimmed = path.trim_end_matches('/');
+    Ok(match (path.is_empty(), trimmed.rsplit('/').next().unwrap_or_default()) {
+        (true, _) => ".",
+        (false, "") => "/",
+        (false, name) => name,
+    }
+    .into())
+}
+
+pub(super) fn dirname(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    let path = context.text(0)?;
+    Ok(clean(path.rfind('/').map_or("", |at| &path[..=at])).into())
+}
+
+/// The shortest path that means the same, as Go's `filepath.Clean`.
+fn clean(path: &str) -> String {
+    let absolute = path.starts_with('/');
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('/') {
+        match (name, names.last()) {
+            ("" | ".", _) => {}
+            ("..", Some(last)) if *last != ".." => {
+                names.pop();
+            }
+            ("..", _) if absolute => {}
+            (name, _) => names.push(name),
+        }
+    }
+    let joined = names.join("/");
+    match (absolute, joined.is_empty()) {
+        (true, _) => format!("/{joined}"),
+        (false, true) => ".".to_owned(),
+        (false, false) => joined,
+    }
+}

@@ -1,0 +1,263 @@
+//! The functions of the language: Terraform's pure ones, and those that read the repository.
+//!
+//! What depends on the clock, on chance or on the machine is refused by name with the reason.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::convert::convert;
+use super::nearest::nearest;
+use super::number::Number;
+use super::tree::Tree;
+use super::value::{Type, Value};
+
+mod collections;
+mod combinations;
+mod dates;
+mod encoding;
+mod files;
+mod format;
+mod glob;
+mod numbers;
+mod patterns;
+mod text;
+
+/// What a function is called with.
+pub(super) struct Context<'a> {
+    pub arguments: &'a [Value],
+    /// `None` where no files may be read.
+    pub tree: Option<Tree<'a>>,
+    /// How deep the call stands, for a template that is evaluated in turn.
+    pub depth: usize,
+}
+
+pub(super) type Function = fn(&Context<'_>) -> Result<Value, String>;
+
+const FUNCTIONS: &[(&str, Function)] = &[
+    ("abs", numbers::abs),
+    ("alltrue", collections::alltrue),
+    ("anytrue", collections::anytrue),
+    ("base64decode", encoding::base64decode),
+    ("base64encode", encoding::base64encode),
+    ("base64sha256", encoding::base64sha256),
+    ("base64sha512", encoding::base64sha512),
+    ("basename", files::basename),
+    ("ceil", numbers::ceil),
+    ("chomp", text::chomp),
+    ("chunklist", collections::chunklist),
+    ("coalesce", collections::coalesce),
+    ("coalescelist", collections::coalescelist),
+    ("compact", collections::compact),
+    ("concat", collections::concat),
+    ("contains", collections::contains),
+    ("dirname", files::dirname),
+    ("distinct", collections::distinct),
+    ("element", collections::element),
+    ("endswith", text::endswith),
+    ("file", files::file),
+    ("filebase64", files::filebase64),
+    ("filebase64sha256", files::filebase64sha256),
+    ("filebase64sha512", files::filebase64sha512),
+    ("fileexists", files::fileexists),
+    ("fileset", files::fileset),
+    ("filesha256", files::filesha256),
+    ("filesha512", files::filesha512),
+    ("flatten", collections::flatten),
+    ("floor", numbers::floor),
+    ("format", format::format),
+    ("formatdate", dates::formatdate),
+    ("formatlist", format::formatlist),
+    ("indent", text::indent),
+    ("index", collections::index),
+    ("join", text::join),
+    ("jsondecode", encoding::jsondecode),
+    ("jsonencode", encoding::jsonencode),
+    ("keys", collections::keys),
+    ("length", collections::length),
+    ("log", numbers::log),
+    ("lookup", collections::lookup),
+    ("lower", text::lower),
+    ("matchkeys", collections::matchkeys),
+    ("max", numbers::max),
+    ("merge", collections::merge),
+    ("min", numbers::min),
+    ("nonsensitive", pass),
+    ("one", collections::one),
+    ("parseint", numbers::parseint),
+    ("pow", numbers::pow),
+    ("range", numbers::range),
+    ("regex", patterns::regex),
+    ("regexall", patterns::regexall),
+    ("replace", patterns::replace),
+    ("reverse", collections::reverse),
+    ("sensitive", pass),
+    ("setintersection", combinations::setintersection),
+    ("setproduct", combinations::setproduct),
+    ("setsubtract", combinations::setsubtract),
+    ("setunion", combinations::setunion),
+    ("sha256", encoding::sha256),
+    ("sha512", encoding::sha512),
+    ("signum", numbers::signum),
+    ("slice", collections::slice),
+    ("sort", collections::sort),
+    ("split", text::split),
+    ("startswith", text::startswith),
+    ("strcontains", text::strcontains),
+    ("strrev", text::strrev),
+    ("substr", text::substr),
+    ("sum", numbers::sum),
+    ("templatefile", files::templatefile),
+    ("timeadd", dates::timeadd),
+    ("timecmp", dates::timecmp),
+    ("title", text::title),
+    ("tobool", |context| to(context, &Type::Bool)),
+    ("tolist", |context| to(context, &Type::list(Type::Any))),
+    ("tomap", |context| to(context, &Type::map(Type::Any))),
+    ("tonumber", |context| to(context, &Type::Number)),
+    ("toset", |context| to(context, &Type::set(Type::Any))),
+    ("tostring", |context| to(context, &Type::String)),
+    ("transpose", combinations::transpose),
+    ("trim", text::trim),
+    ("trimprefix", text::trimprefix),
+    ("trimspace", text::trimspace),
+    ("trimsuffix", text::trimsuffix),
+    ("upper", text::upper),
+    ("urlencode", encoding::urlencode),
+    ("values", collections::values),
+    ("zipmap", combinations::zipmap),
+];
+
+const CLOCK: &str = "its result changes with the clock, so every manager run would change every stack";
+const CHANCE: &str = "its result is different each time, so every manager run would change every stack";
+const MACHINE: &str = "its result depends on the machine that evaluates it";
+
+/// What is known and not offered, each with the reason.
+const REFUSED: &[(&str, &str)] = &[
+    ("abspath", MACHINE),
+    ("bcrypt", CHANCE),
+    ("pathexpand", MACHINE),
+    ("plantimestamp", CLOCK),
+    ("rsadecrypt", "a private key does not belong into the manager repository"),
+    ("timestamp", CLOCK),
+    ("uuid", CHANCE),
+];
+
+/// Functions of Terraform that are not implemented here.
+const MISSING: &[&str] = &[
+    "base64gzip", "cidrhost", "cidrnetmask", "cidrsubnet", "cidrsubnets", "csvdecode",
+    "ephemeralasnull", "filemd5", "filesha1", "issensitive", "md5", "sha1", "templatestring",
+    "textdecodebase64", "textencodebase64", "type", "uuidv5", "yamldecode", "yamlencode",
+];
+
+/// The function of that name, or why there is none and perhaps what to do.
+pub(super) fn find(name: &str) -> Result<Function, (String, Option<String>)> {
+    if let Ok(position) = FUNCTIONS.binary_search_by_key(&name, |(name, _)| name) {
+        return Ok(FUNCTIONS[position].1);
+    }
+    if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
+        return Err((format!("the function {name} is not available: {reason}"), None));
+    }
+    if MISSING.contains(&name) {
+        return Err((format!("the function {name} is not supported yet"), None));
+    }
+    let known = FUNCTIONS.iter().map(|(name, _)| *name);
+    let hint = nearest(name, known).map(|name| format!("did you mean {name}?"));
+    Err((format!("there is no function {name}"), hint))
+}
+
+impl Context<'_> {
+    /// Refuses another number of arguments.
+    fn takes(&self, count: RangeInclusive<usize>) -> Result<(), String> {
+        let given = self.arguments.len();
+        if count.contains(&given) {
+            return Ok(());
+        }
+        let (least, most) = (*count.start(), *count.end());
+        Err(match (least == most, most) {
+            (true, _) => format!("takes {least} arguments, not {given}"),
+            (false, usize::MAX) => format!("takes at least {least} arguments, not {given}"),
+            (false, _) => format!("takes {least} to {most} arguments, not {given}"),
+        })
+    }
+
+    /// The argument, which must not be null.
+    fn value(&self, index: usize) -> Result<&Value, String> {
+        match self.arguments.get(index) {
+            Some(Value::Null(_)) => Err(format!("argument {} must not be null", index + 1)),
+            Some(value) => Ok(value),
+            None => Err(format!("argument {} is missing", index + 1)),
+        }
+    }
+
+    fn converted(&self, index: usize, kind: &Type) -> Result<Value, String> {
+        convert(self.value(index)?, kind).map_err(|error| format!("argument {}: {error}", index + 1))
+    }
+
+    fn text(&self, index: usize) -> Result<Arc<str>, String> {
+        match self.converted(index, &Type::String)? {
+            Value::String(text) => Ok(text),
+            _ => Err(format!("argument {} must be a string", index + 1)),
+        }
+    }
+
+    fn number(&self, index: usize) -> Result<Number, String> {
+        match self.converted(index, &Type::Number)? {
+            Value::Number(number) => Ok(number),
+            _ => Err(format!("argument {} must be a number", index + 1)),
+        }
+    }
+
+    fn integer(&self, index: usize) -> Result<i64, String> {
+        let whole = || format!("argument {} must be a whole number", index + 1);
+        self.number(index)?.as_i64().ok_or_else(whole)
+    }
+
+    /// The items of an argument converted to a list of that element type, and the type.
+    fn list(&self, index: usize, element: Type) -> Result<(Type, Arc<[Value]>), String> {
+        match self.converted(index, &Type::list(element))? {
+            Value::List(element, items) => Ok((element, items)),
+            _ => Err(format!("argument {} must be a list", index + 1)),
+        }
+    }
+
+    /// The strings of a list; none may be null.
+    fn texts(&self, index: usize) -> Result<Vec<Arc<str>>, String> {
+        let null = || format!("argument {} must not contain null", index + 1);
+        let (_, items) = self.list(index, Type::String)?;
+        let text = |item: &Value| match item {
+            Value::String(text) => Ok(text.clone()),
+            _ => Err(null()),
+        };
+        items.iter().map(text).collect()
+    }
+}
+
+fn pass(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    Ok(context.arguments[0].clone())
+}
+
+fn to(context: &Context<'_>, kind: &Type) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    convert(&context.arguments[0], kind).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FUNCTIONS, MISSING, REFUSED, find};
+
+    #[test]
+    fn names_are_sorted_and_known_once() {
+        assert!(FUNCTIONS.is_sorted_by_key(|(name, _)| *name));
+        for name in MISSING.iter().chain(REFUSED.iter().map(|(name, _)| name)) {
+            assert!(!FUNCTIONS.iter().any(|(known, _)| known == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_nearest() {
+        assert_eq!(find("uper").unwrap_err().1.unwrap(), "did you mean upper?");
+        assert!(find("timestamp").unwrap_err().0.contains("clock"));
+        assert!(find("md5").unwrap_err().0.contains("not supported yet"));
+    }
+}

@@ -1,0 +1,184 @@
+//! Regular expressions in the syntax of Go's RE2.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use regex::{Captures, Regex};
+
+use super::Context;
+use crate::module::value::{Type, Value};
+
+pub(super) fn regex(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(2..=2)?;
+    let pattern = compile(&context.text(0)?)?;
+    let text = context.text(1)?;
+    match pattern.captures(&text) {
+        Some(captures) => Ok(found(&pattern, &captures)),
+        None => Err("the pattern does not match the string".to_owned()),
+    }
+}
+
+pub(super) fn regexall(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(2..=2)?;
+    let pattern = compile(&context.text(0)?)?;
+    let text = context.text(1)?;
+    let matches = pattern.captures_iter(&text).map(|captures| found(&pattern, &captures));
+    Ok(Value::List(shape(&pattern), matches.collect()))
+}
+
+pub(super) fn replace(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(3..=3)?;
+    let (text, search, with) = (context.text(0)?, context.text(1)?, context.text(2)?);
+    let pattern = search.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
+    match pattern {
+        Some(pattern) => Ok(compile(pattern)?.replace_all(&text, with.as_ref()).as_ref().into()),
+        None => Ok(text.replace(search.as_ref(), &with).into()),
+    }
+}
+
+/// What one match is: the whole of it, a tuple of its groups, or an object of its named ones.
+fn found(pattern: &Regex, captures: &Captures<'_>) -> Value {
+    let group = |index: usize| {
+        captures.get(index).map_or(Value::Null(Type::String), |part| part.as_str().into())
+    };
+    let names: Vec<Option<&str>> = pattern.capture_names().skip(1).collect();
+    if names.is_empty() {
+        return group(0);
+    }
+    if names.iter().all(Option::is_none) {
+        return Value::tuple((1..=names.len()).map(group));
+    }
+    let mut named = BTreeMap::new();
+    for (index, name) in names.iter().enumerate() {
+        if let Some(name) = name {
+            named.insert((*name).to_owned(), group(index + 1));
+        }
+    }
+    Value::Object(Arc::new(named))
+}
+
+fn shape(pattern: &Regex) -> Type {
+    let names: Vec<Option<&str>> = pattern.capture_names().skip(1).collect();
+    if names.is_empty() {
+        Type::String
+    } else if names.iter().all(Option::is_none) {
+        Type::Tuple(names.iter().map(|_| Type::String).collect())
+    } else {
+        Type::object(names.iter().flatten().map(|name| ((*name).to_owned(), Type::String)))
+    }
+}
+
+fn compile(pattern: &str) -> Result<Regex, String> {
+    let translated = translate(pattern)?;
+    let compiled = Regex::new(&translated).map_err(|error| {
+        let reason = error.to_string();
+        let reason = reason.lines().last().unwrap_or_default().trim().to_owned();
+        format!("the pattern {pattern:?} is not valid: {reason}")
+    })?;
+    let names: Vec<bool> = compiled.capture_names().skip(1).map(|name| name.is_some()).collect();
+    if names.contains(&true) && names.contains(&false) {
+        return Err("a pattern cannot have both named and unnamed groups".to_owned());
+    }
+    Ok(compiled)
+}
+
+/// RE2's classes are those of ASCII, and a bracket within brackets is a plain character.
+fn translate(pattern: &str) -> Result<String, String> {
+    let mut translated = String::new();
+    let mut characters = pattern.chars().peekable();
+    let mut class: Option<usize> = None;
+    while let Some(character) = characters.next() {
+        match (character, class) {
+            ('\\', _) => {
+                let Some(escaped) = characters.next() else {
+                    return Err(format!("the pattern {pattern:?} ends with a backslash"));
+                };
+                match escaped {
+                    'd' => translated.push_str("[0-9]"),
+                    'D' => translated.push_str("[^0-9]"),
+                    'w' => translated.push_str("[0-9A-Za-z_]"),
+                    'W' => translated.push_str("[^0-9A-Za-z_]"),
+                    's' => translated.push_str("[\\t\\n\\x0c\\r ]"),
+                    'S' => translated.push_str("[^\\t\\n\\x0c\\r ]"),
+                    'b' | 'B' if class.is_none() => {
+                        translated.push_str(&format!("(?-u:\\{escaped})"));
+                    }
+                    'C' | 'Q' | '0'..='9' | '<' | '>' => {
+                        return Err(format!("\\{escaped} is not supported in a pattern"));
+                    }
+                    _ => translated.extend(['\\', escaped]),
+                }
+                class = class.map(|count| count + 1);
+            }
+            ('[', None) => {
+                translated.push('[');
+                if characters.next_if_eq(&'^').is_some() {
+                    translated.push('^');
+                }
+                class = Some(0);
+            }
+            ('[', Some(count)) => {
+                if characters.peek() == Some(&':') {
+                    translated.push('[');
+                    for inner in characters.by_ref() {
+                        translated.push(inner);
+                        if inner == ']' {
+                            break;
+                        }
+                    }
+                } else {
+                    translated.push_str("\\[");
+                }
+                class = Some(count + 1);
+            }
+            (']', Some(0)) => {
+                translated.push_str("\\]");
+                class = Some(1);
+            }
+            (']', Some(_)) => {
+                translated.push(']');
+                class = None;
+            }
+            ('&' | '~', Some(count)) => {
+                translated.extend(['\\', character]);
+                class = Some(count + 1);
+            }
+            ('-', Some(count)) => {
+                // Two in a row would be a difference of classes.
+                if characters.peek() == Some(&'-') {
+                    return Err("-- is not supported in a class of a pattern".to_owned());
+                }
+                translated.push('-');
+                class = Some(count + 1);
+            }
+            (other, _) => {
+                translated.push(other);
+                class = class.map(|count| count + 1);
+            }
+        }
+    }
+    Ok(translated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{compile, translate};
+
+    #[test]
+    fn classes_are_those_of_ascii() {
+        assert!(!compile(r"^\d$").unwrap().is_match("٣"));
+        assert!(!compile(r"^\w$").unwrap().is_match("é"));
+        assert!(compile(r"^[\w-]+$").unwrap().is_match("a-b"));
+        assert!(compile(r"^[[]$").unwrap().is_match("["));
+        assert!(compile(r"^[]a]$").unwrap().is_match("]"));
+        assert!(compile(r"^[[:alpha:]]$").unwrap().is_match("a"));
+        assert!(compile(r"\babc\b").unwrap().is_match("x abc y"));
+    }
+
+    #[test]
+    fn what_cannot_be_the_same_is_refused() {
+        assert!(translate(r"\Qa").is_err());
+        assert!(compile("(a").is_err());
+        assert!(compile("(?P<n>a)(b)").is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! The ids of objects, known before anything is created.
+
+use std::collections::BTreeMap;
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::value::Value;
+
+/// Spacelift cuts its slugs here.
+const LONGEST_SLUG: usize = 256;
+
+/// The id that Spacelift makes of a name: lower case letters, digits, `-` and `_`; everything else
+/// becomes one hyphen. Latin letters lose their marks. Empty if nothing of the name is left.
+pub fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for character in name.trim().nfd() {
+        match character {
+            'a'..='z' | '0'..='9' | '_' => slug.push(character),
+            'A'..='Z' => slug.push(character.to_ascii_lowercase()),
+            '\u{300}'..='\u{36f}' => {}
+            '"' | '\'' | '’' => {}
+            '&' => slug.push_str("and"),
+            '@' => slug.push_str("at"),
+            _ => match plain_letters(character) {
+                Some(letters) => slug.push_str(letters),
+                None if slug.ends_with('-') => {}
+                None => slug.push('-'),
+            },
+        }
+    }
+    let trimmed = slug.trim_matches(['-', '_']);
+    // All of it is ASCII by now.
+    trimmed[..trimmed.len().min(LONGEST_SLUG)].to_owned()
+}
+
+/// Letters that are no letter with a mark.
+fn plain_letters(character: char) -> Option<&'static str> {
+    Some(match character {
+        'ß' | 'ẞ' => "ss",
+        'æ' | 'Æ' => "ae",
+        'œ' | 'Œ' => "oe",
+        'ø' | 'Ø' => "o",
+        'ł' | 'Ł' => "l",
+        'đ' | 'Đ' | 'ð' | 'Ð' => "d",
+        'þ' | 'Þ' => "th",
+        'ħ' | 'Ħ' => "h",
+        'ı' => "i",
+        _ => return None,
+    })
+}
+
+/// The id of an object: as Spacelift makes it where that is known before, else one made of the
+/// type and what identifies the object. `None` if what it is made of gives no id.
+pub(super) fn id(kind: &str, address: &str, attributes: &BTreeMap<String, Value>) -> Option<String> {
+    let text = |name: &str| attributes.get(name).and_then(Value::as_str);
+    let first = |names: &[&str]| names.iter().find_map(|name| text(name)).map(str::to_owned);
+    let owner = || first(&["stack_id", "context_id", "module_id"]);
+    let join = |parts: &[Option<String>]| -> Option<String> {
+        let parts: Option<Vec<&str>> = parts.iter().map(Option::as_deref).collect();
+        Some(parts?.join("/"))
+    };
+    let own = |name: &str| text(name).map(str::to_owned);
+    let word = |word: &str| Some(word.to_owned());
+    match kind.strip_prefix("spacelift_")? {
+        "stack" => match text("slug") {
+            Some(slug) => Some(slug.to_owned()),
+            None => text("name").map(slug).filter(|slug| !slug.is_empty()),
+        },
+        "policy" | "context" | "named_webhook" | "space" | "role" | "repo" | "worker_pool"
+        | "aws_integration" | "azure_integration" => {
+            text("name").map(slug).filter(|slug| !slug.is_empty())
+        }
+        "environment_variable" => join(&[owner(), own("name")]),
+        "mounted_file" => join(&[owner(), own("relative_path")]),
+        "policy_attachment" => join(&[own("policy_id"), owner()]),
+        "context_attachment" => join(&[own("context_id"), first(&["stack_id", "module_id"])]),
+        "aws_integration_attachment" | "azure_integration_attachment" => {
+            join(&[own("integration_id"), owner()])
+        }
+        "stack_destructor" => join(&[own("stack_id"), word("destructor")]),
+        "stack_activator" => join(&[own("stack_id"), word("activator")]),
+        "drift_detection" => join(&[own("stack_id"), word("drift_detection")]),
+        "scheduled_delete_stack" => join(&[own("stack_id"), word("scheduled_delete")]),
+        "stack_dependency" => join(&[own("stack_id"), own("depends_on_stack_id")]),
+        "stack_dependency_reference" => {
+            join(&[own("stack_dependency_id"), own("output_name"), own("input_name")])
+        }
+        "role_attachment" => {
+            let subject = first(&["stack_id", "api_key_id", "idp_group_mapping_id", "user_id"]);
+            join(&[own("role_id"), subject, own("space_id")])
+        }
+        "aws_role" | "stack_aws_role" => join(&[owner(), word("aws_role")]),
+        "gcp_service_account" | "stack_gcp_service_account" => {
+            join(&[owner(), word("gcp_service_account")])
+        }
+        "repo_file" => join(&[own("repo_id"), own("path")]),
+        // Several of these may stand on one stack, so only the address tells them apart.
+        _ => Some(address.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slug;
+
+    #[test]
+    fn slugs_are_those_of_spacelift() {
+        for (name, wanted) in [
+            ("Hello Service (5d41c2f0)", "hello-service-5d41c2f0"),
+            ("ąśś", "ass"),
+            ("Straße & Łódź", "strasse-and-lodz"),
+            ("a__b--c", "a__b-c"),
+            ("  -x- ", "x"),
+            ("it's", "its"),
+            ("日本", ""),
+        ] {
+            assert_eq!(slug(name), wanted, "{name}");
+        }
+        assert_eq!(slug(&"a".repeat(300)).len(), 256);
+    }
+}

@@ -1,0 +1,135 @@
+//! A resource evaluated: its attributes and its id.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::attributes::{Findings, attributes};
+use super::definitions::Resource;
+use super::evaluator::Evaluator;
+use super::expression::{Evaluated, Frame, Mistake, Stop};
+use super::identity;
+use super::instance::{Instance, Repetition, Slot, Slots};
+use super::names::ModuleNames;
+use super::nearest::nearest;
+use super::schema;
+use super::value::Value;
+use std::rc::Rc;
+
+/// One resource of the tree, evaluated or not.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub id: usize,
+    pub address: String,
+    pub instance: usize,
+    /// The index of its block among the module's resources.
+    pub resource: usize,
+    pub repetition: Repetition,
+    /// What the number of its kind, and of its module's instances, depended on.
+    pub base: BTreeSet<usize>,
+    /// The one slot of the object.
+    pub object: Slots<Rc<Object>>,
+    /// All that it refers to, once it is evaluated.
+    pub dependencies: RefCell<Option<BTreeSet<usize>>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Object {
+    pub id: String,
+    /// What a reference sees: without the attributes that only Spacelift knows.
+    pub value: Value,
+    /// All attributes of the schema.
+    pub attributes: BTreeMap<String, Value>,
+}
+
+impl Item {
+    pub(super) fn new(
+        id: usize,
+        address: String,
+        instance: usize,
+        resource: usize,
+        repetition: Repetition,
+        base: BTreeSet<usize>,
+    ) -> Self {
+        let object = RefCell::new(vec![Slot::Open]);
+        let dependencies = RefCell::new(None);
+        Self { id, address, instance, resource, repetition, base, object, dependencies }
+    }
+
+    /// Refuses resources that are not of Spacelift's provider.
+    pub(super) fn check_kind(resource: &Resource) -> Evaluated<()> {
+        let kind = &resource.kind;
+        if schema::resource(kind).is_some() {
+            return Ok(());
+        }
+        let (message, hint) = if kind.starts_with("spacelift_") {
+            let near = nearest(kind, schema::kinds());
+            (
+                format!("there is no resource type {kind}, or it is not supported"),
+                near.map(|near| format!("did you mean {near}?")),
+            )
+        } else {
+            (
+                format!("the resource type {kind} is not supported in a manager repository"),
+                Some(
+                    "what all previews share belongs into the service's common stack: move the \
+                     block into a repository of its own and add a spacelift_stack for that here"
+                        .to_owned(),
+                ),
+            )
+        };
+        let (source, offset) = (resource.place.source.clone(), resource.place.offset);
+        Err(Stop::Mistake(Box::new(Mistake { message, hint, source, offset })))
+    }
+}
+
+impl Object {
+    pub(super) fn evaluate(
+        evaluator: &Evaluator<'_>,
+        instance: &Instance,
+        resource: &Resource,
+        item: &Item,
+        depth: usize,
+    ) -> Evaluated<Rc<Self>> {
+        let Some(schema) = schema::resource(&resource.kind) else { return Err(Stop::Reported) };
+        let names = ModuleNames::new(evaluator, instance, &item.repetition);
+        let place = &resource.place;
+        let frame = Frame { source: &place.source, names: &names, bindings: None, depth };
+        for check in &resource.preconditions {
+            evaluator.check(check, "a precondition does not hold", &frame)?;
+        }
+        let mut findings = Findings::default();
+        let mut attributes =
+            attributes(&resource.kind, schema, &resource.body, place.offset, &frame, &mut findings);
+        for warning in findings.warnings {
+            evaluator.add_problem(instance, warning);
+        }
+        if !findings.stops.is_empty() {
+            for stop in findings.stops {
+                evaluator.settle::<()>(instance, Err(stop));
+            }
+            return Err(Stop::Reported);
+        }
+        let Some(id) = identity::id(&resource.kind, &item.address, &attributes) else {
+            let message = format!("no id can be made for {}: its name holds no letter or digit", item.address);
+            return Err(frame.mistake(message, place.offset));
+        };
+        attributes.insert("id".to_owned(), Value::string(&id));
+        if resource.kind == "spacelift_stack" {
+            attributes.insert("slug".to_owned(), Value::string(&id));
+        }
+        let is_known = |name: &str, value: &Value| {
+            let computed = schema.attributes.get(name).is_some_and(|attribute| attribute.computed);
+            !(computed && value.is_null())
+        };
+        let visible = attributes.iter().filter(|(name, value)| is_known(name, value));
+        let visible = visible.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let value = Value::Object(Arc::new(visible));
+        let with_self = ModuleNames { this: Some(&value), ..names };
+        let frame = Frame { names: &with_self, ..frame };
+        for check in &resource.postconditions {
+            evaluator.check(check, "a postcondition does not hold", &frame)?;
+        }
+        Ok(Rc::new(Self { id, value, attributes }))
+    }
+}

@@ -1,0 +1,60 @@
+//! Where a resource came from, recorded with it so that its absence can be told from a file that
+//! cannot be read.
+
+use serde::{Deserialize, Serialize};
+
+/// One module call on the way to a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// As Terraform prints it: `module.hello-service.module.instances`.
+    pub address: String,
+    /// The file in which the call stands, from the root of the repository.
+    pub file: String,
+}
+
+/// The calls that lead to a resource, outermost first, and where its block stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    pub calls: Vec<Call>,
+    /// From the root of the repository.
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+}
+
+impl Origin {
+    /// The call that is an environment: it stands in a file of a directory named `environments`.
+    pub fn environment(&self) -> Option<&Call> {
+        self.calls.iter().find(|call| {
+            let directory = call.file.rsplit_once('/').map_or("", |(directory, _)| directory);
+            is_environments(directory)
+        })
+    }
+}
+
+/// Whether the calls in a directory are environments.
+pub(super) fn is_environments(directory: &str) -> bool {
+    directory.rsplit('/').next() == Some("environments")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Call, Origin};
+
+    #[test]
+    fn an_environment_stands_in_its_directory() {
+        let call = |address: &str, file: &str| Call { address: address.into(), file: file.into() };
+        let mut origin = Origin {
+            calls: vec![
+                call("module.hello", "main.tf"),
+                call("module.hello.module.instances", "hello/main.tf"),
+                call("module.hello.module.instances.module.x", "hello/environments/x.tf"),
+            ],
+            file: "hello/template/main.tf".into(),
+            line: 1,
+        };
+        assert_eq!(origin.environment().unwrap().file, "hello/environments/x.tf");
+        origin.calls.pop();
+        assert_eq!(origin.environment(), None);
+    }
+}

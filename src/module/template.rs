@@ -1,0 +1,102 @@
+//! Templates: literals, interpolations and directives joined to a string.
+
+use hcl_edit::expr::Expression;
+use hcl_edit::template::{Directive, Element, ForDirective, IfDirective, Template};
+
+use super::convert::convert;
+use super::expression::{Binding, Evaluated, Frame, Stop, evaluate, pairs, start};
+use super::value::{Type, Value};
+
+/// The value of a quoted template: a lone interpolation keeps the type of its value.
+pub(super) fn wrapped_value(template: &Template, frame: &Frame<'_>) -> Evaluated {
+    match template.as_single_element() {
+        Some(Element::Interpolation(interpolation)) => evaluate(&interpolation.expr, frame),
+        _ => template_value(template, frame),
+    }
+}
+
+/// The string that a template makes.
+pub(super) fn template_value(template: &Template, frame: &Frame<'_>) -> Evaluated {
+    let mut text = String::new();
+    append(template, frame, &mut text)?;
+    Ok(Value::string(text))
+}
+
+fn append(template: &Template, frame: &Frame<'_>, text: &mut String) -> Evaluated<()> {
+    let frame = &frame.deeper(None)?;
+    for element in template.iter() {
+        match element {
+            Element::Literal(literal) => text.push_str(literal.as_str()),
+            Element::Interpolation(interpolation) => {
+                text.push_str(&part(&interpolation.expr, frame)?);
+            }
+            Element::Directive(directive) => match directive.as_ref() {
+                Directive::If(directive) => append_chosen(directive, frame, text)?,
+                Directive::For(directive) => append_each(directive, frame, text)?,
+            },
+        }
+    }
+    Ok(())
+}
+
+fn part(expression: &Expression, frame: &Frame<'_>) -> Evaluated<String> {
+    let value = evaluate(expression, frame)?;
+    let offset = start(expression);
+    if value.is_null() {
+        return Err(frame.mistake("a null value cannot be included in a string", offset));
+    }
+    match convert(&value, &Type::String) {
+        Ok(Value::String(text)) => Ok(text.to_string()),
+        _ => {
+            let message = format!("a {} cannot be included in a string", value.kind().name());
+            Err(frame.mistake(message, offset))
+        }
+    }
+}
+
+fn append_chosen(directive: &IfDirective, frame: &Frame<'_>, text: &mut String) -> Evaluated<()> {
+    let condition = evaluate(&directive.if_expr.cond_expr, frame)?;
+    let offset = start(&directive.if_expr.cond_expr);
+    let chosen = match convert(&condition, &Type::Bool) {
+        Ok(Value::Bool(value)) => value,
+        Ok(_) => return Err(frame.mistake("the condition of the directive is null", offset)),
+        Err(error) => {
+            return Err(frame.mistake(format!("unsuitable condition of the directive: {error}"), offset));
+        }
+    };
+    let mut yes = String::new();
+    let mut no = String::new();
+    let done = append(&directive.if_expr.template, frame, &mut yes);
+    let other_done = match &directive.else_expr {
+        Some(otherwise) => append(&otherwise.template, frame, &mut no),
+        None => Ok(()),
+    };
+    let (done, other_done, result) =
+        if chosen { (done, other_done, yes) } else { (other_done, done, no) };
+    done?;
+    if let Err(Stop::Reported) = other_done {
+        return Err(Stop::Reported);
+    }
+    text.push_str(&result);
+    Ok(())
+}
+
+fn append_each(directive: &ForDirective, frame: &Frame<'_>, text: &mut String) -> Evaluated<()> {
+    let intro = &directive.for_expr;
+    let collection = evaluate(&intro.collection_expr, frame)?;
+    let Some(pairs) = pairs(&collection) else {
+        let kind = if collection.is_null() { "null" } else { collection.kind().name() };
+        let message = format!("a for directive cannot go over {kind}");
+        return Err(frame.mistake(message, start(&intro.collection_expr)));
+    };
+    for (key, value) in pairs {
+        let outer = match &intro.key_var {
+            Some(name) => Some(Binding { name: name.as_str(), value: key, outer: frame.bindings }),
+            None => None,
+        };
+        let name = intro.value_var.as_str();
+        let binding = Binding { name, value, outer: outer.as_ref().or(frame.bindings) };
+        append(&intro.template, &Frame { bindings: Some(&binding), ..*frame }, text)?;
+    }
+    Ok(())
+}
