@@ -284,9 +284,3 @@ impl Level<'_> {
         nearest(name, known).map(|near| format!("did you mean {near}?"))
     }
 }
-
-impl Findings {
-    pub(super) fn is_failed(&self) -> bool {
-        !self.stops.is_empty()
-    }
-}

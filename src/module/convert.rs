@@ -258,14 +258,14 @@ fn elements_of(kind: &Type) -> Vec<Type> {
 
 fn common_object(kinds: &[&Type], also_unsafe: bool) -> Option<Type> {
     let Type::Object(first) = kinds.first()? else { return None };
+    if kinds.iter().any(|kind| !matches!(kind, Type::Object(own) if own.len() == first.len())) {
+        return None;
+    }
     let mut attributes = Vec::new();
     for name in first.keys() {
         let mut own = Vec::new();
         for kind in kinds {
             let Type::Object(fields) = kind else { return None };
-            if fields.len() != first.len() {
-                return None;
-            }
             own.push(fields.get(name)?.kind.clone());
         }
         attributes.push((name.clone(), common(&own, also_unsafe)?));
@@ -275,14 +275,14 @@ fn common_object(kinds: &[&Type], also_unsafe: bool) -> Option<Type> {
 
 fn common_tuple(kinds: &[&Type], also_unsafe: bool) -> Option<Type> {
     let Type::Tuple(first) = kinds.first()? else { return None };
+    if kinds.iter().any(|kind| !matches!(kind, Type::Tuple(own) if own.len() == first.len())) {
+        return None;
+    }
     let mut items = Vec::new();
     for index in 0..first.len() {
         let mut own = Vec::new();
         for kind in kinds {
             let Type::Tuple(others) = kind else { return None };
-            if others.len() != first.len() {
-                return None;
-            }
             own.push(others[index].clone());
         }
         items.push(common(&own, also_unsafe)?);

@@ -121,7 +121,6 @@ pub(super) struct Resource {
 #[derive(Debug)]
 pub(super) struct Data {
     pub place: Place,
-    pub kind: String,
     pub broken: bool,
 }
 

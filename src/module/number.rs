@@ -11,7 +11,7 @@ use num_bigint::{BigInt, BigUint, Sign};
 use super::decimal::Decimal;
 
 /// The precision, in bits, of what is written in a file.
-pub const WRITTEN: u32 = 512;
+const WRITTEN: u32 = 512;
 /// The precision, in bits, of what Terraform counts: lengths, indexes, `count.index`.
 const COUNTED: u32 = 64;
 /// Beyond this no number of a configuration goes, and digits would fill the memory.
@@ -27,6 +27,8 @@ pub struct Number {
 #[derive(Clone, Debug)]
 enum Repr {
     Integer(i64),
+    /// Terraform tells it from zero when it prints, and nowhere else.
+    NegativeZero,
     /// `mantissa * 2^exponent`, the mantissa odd; never an integer that fits the other form.
     Wide(Box<(BigInt, i64)>),
 }
@@ -47,11 +49,13 @@ impl Number {
     /// number or is too large to be one.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let negative = text.starts_with('-');
         if digits.len() < 18
             && !digits.is_empty()
             && digits.bytes().all(|byte| byte.is_ascii_digit())
         {
-            return text.parse().ok().map(|value: i64| Self::from(value));
+            let value = digits.parse().ok().map(|value: i64| Self::from(value))?;
+            return Some(if negative { value.negated() } else { value });
         }
         let (mantissa, exponent) = match digits.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
@@ -67,13 +71,13 @@ impl Number {
             return None;
         }
         let magnitude = BigInt::from(BigUint::parse_bytes(all_digits.as_bytes(), 10)?);
-        let value = if text.starts_with('-') { -magnitude } else { magnitude };
-        let power = num_bigint::BigUint::from(10u32).pow(u32::try_from(exponent.unsigned_abs()).ok()?);
-        Some(if exponent >= 0 {
-            Self::rounded(value * BigInt::from(power), 0, WRITTEN)
+        let power = BigUint::from(10u32).pow(u32::try_from(exponent.unsigned_abs()).ok()?);
+        let value = if exponent >= 0 {
+            Self::rounded(magnitude * BigInt::from(power), 0, WRITTEN)
         } else {
-            Self::quotient(&value, &BigInt::from(power), 0, WRITTEN)
-        })
+            Self::quotient(&magnitude, &BigInt::from(power), 0, WRITTEN)
+        };
+        Some(if negative { value.negated() } else { value })
     }
 
     /// A whole number in `base`, with the digits of Go's `big.Int`; `None` if it is none.
@@ -121,6 +125,7 @@ impl Number {
         match &self.repr {
             #[expect(clippy::cast_precision_loss, reason = "the nearest is what is asked for")]
             Repr::Integer(value) => *value as f64,
+            Repr::NegativeZero => -0.0,
             Repr::Wide(_) => self.to_string().parse().unwrap_or(f64::NAN),
         }
     }
@@ -129,6 +134,7 @@ impl Number {
     pub fn as_i64(&self) -> Option<i64> {
         match self.repr {
             Repr::Integer(value) => Some(value),
+            Repr::NegativeZero => Some(0),
             Repr::Wide(_) => None,
         }
     }
@@ -137,27 +143,39 @@ impl Number {
     pub fn as_integer(&self) -> Option<BigInt> {
         match &self.repr {
             Repr::Integer(value) => Some(BigInt::from(*value)),
+            Repr::NegativeZero => Some(BigInt::from(0)),
             Repr::Wide(wide) => (wide.1 >= 0).then(|| &wide.0 << wide.1.unsigned_abs()),
         }
     }
 
     pub fn is_zero(&self) -> bool {
-        matches!(self.repr, Repr::Integer(0))
+        matches!(self.repr, Repr::Integer(0) | Repr::NegativeZero)
     }
 
     pub fn is_negative(&self) -> bool {
         match &self.repr {
             Repr::Integer(value) => *value < 0,
+            Repr::NegativeZero => true,
             Repr::Wide(wide) => wide.0.sign() == Sign::Minus,
         }
     }
 
     pub fn negated(&self) -> Self {
-        let (mantissa, exponent) = self.parts();
-        Self::rounded(-mantissa, exponent, self.precision)
+        let zero = match self.repr {
+            Repr::Integer(0) => Repr::NegativeZero,
+            Repr::NegativeZero => Repr::Integer(0),
+            _ => {
+                let (mantissa, exponent) = self.parts();
+                return Self::rounded(-mantissa, exponent, self.precision);
+            }
+        };
+        Self { repr: zero, precision: self.precision }
     }
 
     pub fn plus(&self, other: &Self) -> Self {
+        if let (Repr::NegativeZero, Repr::NegativeZero) = (&self.repr, &other.repr) {
+            return self.clone();
+        }
         if let (Some(left), Some(right)) = (self.as_i64(), other.as_i64())
             && let Some(sum) = left.checked_add(right)
             && self.precision.max(other.precision) >= COUNTED
@@ -179,7 +197,13 @@ impl Number {
         let mut product = Self::rounded(left * right, left_exponent + right_exponent, WRITTEN);
         let needed = u32::try_from(product.parts().0.bits()).unwrap_or(WRITTEN);
         product.precision = self.precision.max(other.precision).max(needed);
-        product
+        self.with_sign_of_quotient(other, product)
+    }
+
+    /// Zero as the result of two operands with different signs is a negative one.
+    fn with_sign_of_quotient(&self, other: &Self, result: Self) -> Self {
+        let negative = self.is_negative() != other.is_negative();
+        if negative && result.is_zero() { result.negated() } else { result }
     }
 
     /// `None` for a division by zero.
@@ -190,7 +214,8 @@ impl Number {
         let (left, left_exponent) = self.parts();
         let (right, right_exponent) = other.parts();
         let precision = self.precision.max(other.precision);
-        Some(Self::quotient(&left, &right, left_exponent - right_exponent, precision))
+        let quotient = Self::quotient(&left, &right, left_exponent - right_exponent, precision);
+        Some(self.with_sign_of_quotient(other, quotient))
     }
 
     /// What is left of a division that is cut towards zero; `None` for a division by zero.
@@ -223,6 +248,7 @@ impl Number {
     fn parts(&self) -> (BigInt, i64) {
         match &self.repr {
             Repr::Integer(value) => (BigInt::from(*value), 0),
+            Repr::NegativeZero => (BigInt::from(0), 0),
             Repr::Wide(wide) => (**wide).clone(),
         }
     }
@@ -295,6 +321,7 @@ impl std::fmt::Display for Number {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.repr {
             Repr::Integer(value) => write!(formatter, "{value}"),
+            Repr::NegativeZero => formatter.write_str("-0"),
             Repr::Wide(_) => {
                 let sign = if self.is_negative() { "-" } else { "" };
                 write!(formatter, "{sign}{}", self.shortest().plain(None))
@@ -338,7 +365,7 @@ mod tests {
         for (written, printed) in [
             ("1795510800", "1795510800"),
             ("123456", "123456"),
-            ("-0", "0"),
+            ("-0", "-0"),
             ("1.50", "1.5"),
             ("1e3", "1000"),
             ("1e-7", "0.0000001"),

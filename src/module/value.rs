@@ -185,6 +185,7 @@ impl Value {
             Self::Null(_) => serde_json::Value::Null,
             Self::Bool(value) => (*value).into(),
             Self::Number(number) => match number.as_i64() {
+                Some(0) if number.is_negative() => (-0.0).into(),
                 Some(integer) => integer.into(),
                 None => match number.to_string().parse::<u64>() {
                     Ok(integer) => integer.into(),

@@ -325,7 +325,7 @@ impl Module {
             true
         };
         let key = format!("{kind}.{name}");
-        let data = Data { kind: kind.to_owned(), broken, place: place.clone() };
+        let data = Data { broken, place: place.clone() };
         Self::define(&mut self.data, &mut self.problems, key, "data source", data, &place, |it| (&it.place, &mut it.broken));
         true
     }

@@ -99,7 +99,7 @@ pub(super) fn concat(context: &Context<'_>) -> Result<Value, String> {
 pub(super) fn contains(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
     let items = context.value(0)?.items().ok_or("argument 1 must be a list, tuple or set")?;
-    let wanted = &context.arguments[1];
+    let wanted = context.value(1)?;
     Ok(items.iter().any(|item| item.equals(wanted)).into())
 }
 

@@ -132,7 +132,8 @@ impl Verb {
         let to = |kind: &Type| convert(argument, kind).map_err(|error| error.to_string());
         match self.letter {
             't' => match to(&Type::Bool)? {
-                Value::Bool(value) => Ok(self.padded(if value { "true" } else { "false" })),
+                // Terraform ignores a width here.
+                Value::Bool(value) => Ok(value.to_string()),
                 _ => Err("a bool is required".to_owned()),
             },
             'b' | 'd' | 'o' | 'x' | 'X' => match to(&Type::Number)? {
