@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use hcl_edit::expr::Expression;
 use hcl_edit::Span;
+use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body};
 use serde_json::Value;
 
@@ -114,9 +114,7 @@ pub fn merge(path: &str, current: &str, rendered: &str) -> Result<Merge, Environ
         .attributes()
         .filter(|attribute| !GIVEN_ONCE.contains(&attribute.key.as_str()))
         .filter(|attribute| literal(&attribute.value).is_some())
-        .filter_map(|attribute| {
-            Some((attribute.key.as_str(), slice(rendered, &attribute.value)?))
-        })
+        .filter_map(|attribute| Some((attribute.key.as_str(), slice(rendered, &attribute.value)?)))
         .filter(|(name, value)| !says(current, block, name, value))
         .collect();
     if news.iter().all(|(name, _)| COMPANIONS.contains(name)) {
@@ -124,7 +122,11 @@ pub fn merge(path: &str, current: &str, rendered: &str) -> Result<Merge, Environ
     }
     let mut splices = Vec::new();
     for (name, value) in news {
-        match block.body.get_attribute(name).and_then(|present| present.value.span()) {
+        match block
+            .body
+            .get_attribute(name)
+            .and_then(|present| present.value.span())
+        {
             Some(span) => splices.push((span, value.to_owned())),
             None => splices.extend(addition(current, block, name, value)),
         }
@@ -143,7 +145,9 @@ fn slice<'a>(text: &'a str, node: &impl Span) -> Option<&'a str> {
 
 /// Whether the block gives the attribute this value already, in these words or in others.
 fn says(current: &str, block: &Block, name: &str, value: &str) -> bool {
-    let Some(present) = block.body.get_attribute(name) else { return false };
+    let Some(present) = block.body.get_attribute(name) else {
+        return false;
+    };
     if slice(current, &present.value) == Some(value) {
         return true;
     }
@@ -164,10 +168,17 @@ fn addition(current: &str, block: &Block, name: &str, value: &str) -> Vec<Splice
         .body
         .attributes()
         .filter_map(|attribute| {
-            Some((attribute.key.as_str(), attribute.key.span()?, attribute.value.span()?))
+            Some((
+                attribute.key.as_str(),
+                attribute.key.span()?,
+                attribute.value.span()?,
+            ))
         })
         .collect();
-    let Some(last) = attributes.iter().rposition(|(key, ..)| WRITTEN.contains(key)) else {
+    let Some(last) = attributes
+        .iter()
+        .rposition(|(key, ..)| WRITTEN.contains(key))
+    else {
         return Vec::new();
     };
     let is_next = |upper: usize, lower: usize| {
@@ -181,7 +192,11 @@ fn addition(current: &str, block: &Block, name: &str, value: &str) -> Vec<Splice
         end += 1;
     }
     let paragraph = &attributes[first..end];
-    let present = paragraph.iter().map(|(key, ..)| key.len()).max().unwrap_or_default();
+    let present = paragraph
+        .iter()
+        .map(|(key, ..)| key.len())
+        .max()
+        .unwrap_or_default();
     let width = present.max(name.len());
     let mut splices = Vec::new();
     if width > present {
@@ -193,9 +208,14 @@ fn addition(current: &str, block: &Block, name: &str, value: &str) -> Vec<Splice
         }
     }
     let from = attributes[last].2.end;
-    let end_of_line = current[from..].find('\n').map_or(current.len(), |length| from + length);
+    let end_of_line = current[from..]
+        .find('\n')
+        .map_or(current.len(), |length| from + length);
     let padding = " ".repeat(width - name.len());
-    splices.push((end_of_line..end_of_line, format!("\n  {name}{padding} = {value}")));
+    splices.push((
+        end_of_line..end_of_line,
+        format!("\n  {name}{padding} = {value}"),
+    ));
     splices
 }
 
@@ -346,7 +366,10 @@ module "acme-x-1-0123abcd" {
         else {
             panic!("no change")
         };
-        assert!(text.contains(&format!("code_version            = {escaped}\n")), "{text}");
+        assert!(
+            text.contains(&format!("code_version            = {escaped}\n")),
+            "{text}"
+        );
         let again = rendered(escaped, "2026-11-21T11:00:00Z", "");
         assert_eq!(merge("x.tf", &text, &again).unwrap(), Merge::Unchanged);
     }
@@ -356,7 +379,10 @@ module "acme-x-1-0123abcd" {
         let windows = FILE.replace('\n', "\r\n");
         let new = rendered("\"bbbb\"", "2026-11-21T09:00:00Z", "");
         let expected = windows.replace("\"aaaa\"", "\"bbbb\"");
-        assert_eq!(merge("x.tf", &windows, &new).unwrap(), Merge::Changed(expected));
+        assert_eq!(
+            merge("x.tf", &windows, &new).unwrap(),
+            Merge::Changed(expected)
+        );
     }
 
     #[test]

@@ -49,10 +49,12 @@ impl Manager {
         let (branch, _) = self.tip()?;
         self.fetch(cache, &branch)?;
         // The branch may have moved since it was listed: what was fetched counts.
-        let commit = cache.branch_tip(&branch)?.ok_or_else(|| ManagerError::NoBranch {
-            manager: self.remote.to_string(),
-            branch: branch.clone(),
-        })?;
+        let commit = cache
+            .branch_tip(&branch)?
+            .ok_or_else(|| ManagerError::NoBranch {
+                manager: self.remote.to_string(),
+                branch: branch.clone(),
+            })?;
         Ok(Snapshot::Commit {
             tree: cache.tree(&commit)?,
             branch,

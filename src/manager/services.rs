@@ -220,7 +220,10 @@ fn scope(
         }
         scope.insert("pull_request".to_owned(), described);
     }
-    scope.iter().map(|(name, value)| (name.clone(), module::Value::from_json(value))).collect()
+    scope
+        .iter()
+        .map(|(name, value)| (name.clone(), module::Value::from_json(value)))
+        .collect()
 }
 
 /// All environments of the services, or of the one that is named; and the files that cannot be

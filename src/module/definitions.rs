@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hcl_edit::expr::Expression;
-use indexmap::IndexMap;
-use hcl_edit::structure::{Attribute, Block, Body};
 use hcl_edit::Span;
+use hcl_edit::expr::Expression;
+use hcl_edit::structure::{Attribute, Block, Body};
+use indexmap::IndexMap;
 
 use super::constraint::Constraint;
 use super::expression::start;
@@ -121,7 +121,6 @@ pub(super) struct Resource {
 #[derive(Debug)]
 pub(super) struct Data {
     pub place: Place,
-    pub kind: String,
     pub broken: bool,
 }
 
@@ -129,7 +128,10 @@ impl Module {
     /// Reads a directory. What is wrong in its files is among the problems; an error is that
     /// the directory could not be listed or holds no configuration.
     pub(super) fn load(files: &dyn Files, directory: &str) -> Result<Self, String> {
-        let mut module = Self { directory: directory.to_owned(), ..Self::default() };
+        let mut module = Self {
+            directory: directory.to_owned(),
+            ..Self::default()
+        };
         let entries = files.list(directory).map_err(|error| error.to_string())?;
         let names = entries.into_iter().filter(|entry| !entry.is_directory);
         let mut found = false;
@@ -145,7 +147,11 @@ impl Module {
                 }
             }
         }
-        if found { Ok(module) } else { Err("there are no .tf files in it".to_owned()) }
+        if found {
+            Ok(module)
+        } else {
+            Err("there are no .tf files in it".to_owned())
+        }
     }
 
     fn add_file(&mut self, name: &str, path: String, bytes: Vec<u8>) {
@@ -154,14 +160,22 @@ impl Module {
         let stem = stem.strip_suffix(".tf").unwrap_or(stem);
         let unsupported = if stem == "override" || stem.ends_with("_override") {
             self.refused = true;
-            Some(("override files are not supported", "write the values into the files themselves"))
+            Some((
+                "override files are not supported",
+                "write the values into the files themselves",
+            ))
         } else if name.ends_with(".json") {
-            Some(("configuration in JSON is not supported", "write the file in HCL, as .tf"))
+            Some((
+                "configuration in JSON is not supported",
+                "write the file in HCL, as .tf",
+            ))
         } else {
             None
         };
         if let Some((message, hint)) = unsupported {
-            let problem = Problem::error(message).in_file(path.clone()).with_hint(hint);
+            let problem = Problem::error(message)
+                .in_file(path.clone())
+                .with_hint(hint);
             return self.doubt(path, text, Some(problem));
         }
         match parse_body(&path, bytes) {
@@ -188,9 +202,10 @@ impl Module {
         let mut understood = true;
         for attribute in body.attributes() {
             let name = attribute.key.as_str();
-            self.problems.push(
-                source.problem(format!("unexpected argument {name}: only blocks stand here"), offset(attribute)),
-            );
+            self.problems.push(source.problem(
+                format!("unexpected argument {name}: only blocks stand here"),
+                offset(attribute),
+            ));
         }
         for block in body.into_blocks() {
             let place = Place::of(source, &block);
@@ -230,7 +245,11 @@ impl Place {
     pub(super) fn of(source: &Arc<Source>, node: &impl Span) -> Self {
         let offset = start(node);
         let line = offset.map_or(1, |offset| source.line(offset));
-        Self { source: source.clone(), offset, line }
+        Self {
+            source: source.clone(),
+            offset,
+            line,
+        }
     }
 
     pub(super) fn problem(&self, message: impl Into<String>) -> Problem {
@@ -259,7 +278,16 @@ fn unsupported_block(kind: &str) -> (String, Option<&'static str>) {
             Some("a precondition of a resource or a validation of a variable can say the same"),
         ),
         _ => {
-            let known = ["variable", "locals", "output", "module", "resource", "data", "terraform", "provider"];
+            let known = [
+                "variable",
+                "locals",
+                "output",
+                "module",
+                "resource",
+                "data",
+                "terraform",
+                "provider",
+            ];
             let hint = super::nearest::nearest(kind, known).map(|_| {
                 "the blocks are: variable, locals, output, module, resource, data, terraform, provider"
             });

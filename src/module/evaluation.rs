@@ -69,9 +69,16 @@ pub fn evaluate(
     let root_instance = match evaluator.root() {
         Ok(instance) => instance,
         Err(reason) => {
-            let name = if root.is_empty() { "of the repository" } else { root };
+            let name = if root.is_empty() {
+                "of the repository"
+            } else {
+                root
+            };
             let problem = Problem::error(format!("cannot read the root module {name}: {reason}"));
-            return Evaluation { problems: vec![problem], ..Evaluation::default() };
+            return Evaluation {
+                problems: vec![problem],
+                ..Evaluation::default()
+            };
         }
     };
     force(&evaluator, &root_instance);
@@ -84,7 +91,12 @@ pub fn evaluate(
     let resources = settle(&evaluator);
     let standing = standing(&evaluator, &resources);
     let findings: Findings = evaluator.into_findings();
-    Evaluation { resources, outputs, problems: findings.into_problems(), standing }
+    Evaluation {
+        resources,
+        outputs,
+        problems: findings.into_problems(),
+        standing,
+    }
 }
 
 /// Evaluates everything in an instance and below, so that all mistakes are found.
@@ -107,7 +119,8 @@ fn force(evaluator: &Evaluator<'_>, instance: &Rc<Instance>) {
         evaluator.settle(instance, evaluator.local(instance, index, 0));
     }
     for index in 0..module.resources.len() {
-        if let Some(expansion) = evaluator.settle(instance, evaluator.resources(instance, index, 0)) {
+        if let Some(expansion) = evaluator.settle(instance, evaluator.resources(instance, index, 0))
+        {
             for (_, item) in &expansion.members {
                 evaluator.settle(instance, evaluator.object(*item, 0));
             }
@@ -119,7 +132,8 @@ fn force(evaluator: &Evaluator<'_>, instance: &Rc<Instance>) {
         }
     }
     for index in 0..module.calls.len() {
-        if let Some(expansion) = evaluator.settle(instance, evaluator.children(instance, index, 0)) {
+        if let Some(expansion) = evaluator.settle(instance, evaluator.children(instance, index, 0))
+        {
             for (_, child) in &expansion.members {
                 force(evaluator, &evaluator.instance(*child));
             }
@@ -144,8 +158,11 @@ fn settle(evaluator: &Evaluator<'_>) -> Vec<Resource> {
         .iter()
         .map(|item| item.dependencies.borrow().clone().unwrap_or_default())
         .collect();
-    let mut blocked: HashSet<usize> =
-        items.iter().filter(|item| done(&item.object, 0).is_none()).map(|item| item.id).collect();
+    let mut blocked: HashSet<usize> = items
+        .iter()
+        .filter(|item| done(&item.object, 0).is_none())
+        .map(|item| item.id)
+        .collect();
     let waits = Waits::gather(evaluator, &items, &mut blocked);
     for item in &items {
         waits.add_to(evaluator, item, &mut dependencies[item.id]);
@@ -160,12 +177,21 @@ fn settle(evaluator: &Evaluator<'_>) -> Vec<Resource> {
             .collect();
         let (ordered, circular) = order(&standing, |id| items[id].address.clone());
         let Some(first) = circular.first() else {
-            return ordered.iter().filter_map(|id| resource(evaluator, &items, *id, &dependencies)).collect();
+            return ordered
+                .iter()
+                .filter_map(|id| resource(evaluator, &items, *id, &dependencies))
+                .collect();
         };
-        let names: Vec<&str> = circular.iter().map(|id| items[*id].address.as_str()).collect();
+        let names: Vec<&str> = circular
+            .iter()
+            .map(|id| items[*id].address.as_str())
+            .collect();
         let instance = evaluator.instance(items[*first].instance);
         if let Some((_, definition)) = instance.module.resources.get_index(items[*first].resource) {
-            let message = format!("resources wait for each other in a circle: {}", names.join(", "));
+            let message = format!(
+                "resources wait for each other in a circle: {}",
+                names.join(", ")
+            );
             evaluator.add_problem(&instance, definition.place.problem(message));
         }
         blocked.extend(circular);
@@ -176,10 +202,17 @@ fn settle(evaluator: &Evaluator<'_>) -> Vec<Resource> {
 fn block_duplicates(evaluator: &Evaluator<'_>, items: &[Rc<Item>], blocked: &mut HashSet<usize>) {
     let mut ids: HashMap<(String, String), usize> = HashMap::new();
     for item in items {
-        let Some(object) = done::<Rc<Object>>(&item.object, 0) else { continue };
+        let Some(object) = done::<Rc<Object>>(&item.object, 0) else {
+            continue;
+        };
         let instance = evaluator.instance(item.instance);
-        let Some((_, definition)) = instance.module.resources.get_index(item.resource) else { continue };
-        let Some(first) = ids.get(&(definition.kind.clone(), object.id.clone())).copied() else {
+        let Some((_, definition)) = instance.module.resources.get_index(item.resource) else {
+            continue;
+        };
+        let Some(first) = ids
+            .get(&(definition.kind.clone(), object.id.clone()))
+            .copied()
+        else {
             ids.insert((definition.kind.clone(), object.id.clone()), item.id);
             continue;
         };
@@ -189,7 +222,9 @@ fn block_duplicates(evaluator: &Evaluator<'_>, items: &[Rc<Item>], blocked: &mut
             .module
             .resources
             .get_index(other.resource)
-            .map(|(_, definition)| format!("{}:{}", definition.place.source.path, definition.place.line))
+            .map(|(_, definition)| {
+                format!("{}:{}", definition.place.source.path, definition.place.line)
+            })
             .unwrap_or_default();
         let message = format!(
             "two objects of type {} have the id {:?}: {} and {} ({other_place})",
@@ -208,8 +243,10 @@ fn spread(
     dependencies: &[BTreeSet<usize>],
     blocked: &mut HashSet<usize>,
 ) {
-    let environment_of: Vec<Option<usize>> =
-        items.iter().map(|item| evaluator.instance(item.instance).environment).collect();
+    let environment_of: Vec<Option<usize>> = items
+        .iter()
+        .map(|item| evaluator.instance(item.instance).environment)
+        .collect();
     let mut environments = evaluator.environments();
     let mut changed = true;
     while changed {
@@ -268,7 +305,10 @@ impl Waits {
                 if call.depends_on.is_empty() {
                     continue;
                 }
-                match evaluator.settle(&instance, below.all(&instance, &call.depends_on, &call.place)) {
+                match evaluator.settle(
+                    &instance,
+                    below.all(&instance, &call.depends_on, &call.place),
+                ) {
                     Some(targets) => {
                         waits.around.insert((instance.id, index), targets);
                     }
@@ -278,7 +318,10 @@ impl Waits {
                 }
             }
             for (_, output) in &instance.module.outputs {
-                evaluator.settle(&instance, below.all(&instance, &output.depends_on, &output.place));
+                evaluator.settle(
+                    &instance,
+                    below.all(&instance, &output.depends_on, &output.place),
+                );
             }
         }
         if !failed_calls.is_empty() {
@@ -344,7 +387,10 @@ impl<'a, 'e> Below<'a, 'e> {
     ) -> Evaluated<Vec<usize>> {
         let mut targets = Vec::new();
         for reference in references {
-            let place = super::definitions::Place { offset: start(reference), ..place.clone() };
+            let place = super::definitions::Place {
+                offset: start(reference),
+                ..place.clone()
+            };
             self.one(instance, reference, &place, &mut targets)?;
         }
         Ok(targets)
@@ -360,20 +406,35 @@ impl<'a, 'e> Below<'a, 'e> {
         let module = &instance.module;
         let wrong = |message: &str| mistake_at(place, message.to_owned());
         let Expression::Traversal(traversal) = reference else {
-            return Err(wrong("depends_on takes references to resources and modules"));
+            return Err(wrong(
+                "depends_on takes references to resources and modules",
+            ));
         };
         let Expression::Variable(root) = &traversal.expr else {
-            return Err(wrong("depends_on takes references to resources and modules"));
+            return Err(wrong(
+                "depends_on takes references to resources and modules",
+            ));
         };
         let Some(name) = traversal.operators.first().and_then(attribute_name) else {
             return Err(wrong("the reference lacks a name"));
         };
         let expansion = match root.as_str() {
-            "module" => module.calls.get_index_of(name).map(|index| done(&instance.children, index)),
+            "module" => module
+                .calls
+                .get_index_of(name)
+                .map(|index| done(&instance.children, index)),
             "data" => {
-                let second = traversal.operators.get(1).and_then(attribute_name).unwrap_or_default();
+                let second = traversal
+                    .operators
+                    .get(1)
+                    .and_then(attribute_name)
+                    .unwrap_or_default();
                 let known = module.data.contains_key(&format!("{name}.{second}"));
-                return if known { Ok(()) } else { Err(wrong("there is no such data source")) };
+                return if known {
+                    Ok(())
+                } else {
+                    Err(wrong("there is no such data source"))
+                };
             }
             "var" | "local" => return Ok(()),
             kind => {
@@ -386,7 +447,9 @@ impl<'a, 'e> Below<'a, 'e> {
             None if module.incomplete => return Err(Stop::Reported),
             None => return Err(wrong("depends_on names what is not in this module")),
         };
-        let Some(expansion) = expansion else { return Err(Stop::Reported) };
+        let Some(expansion) = expansion else {
+            return Err(Stop::Reported);
+        };
         for (_, member) in &expansion.members {
             if root.as_str() == "module" {
                 self.collect(&self.evaluator.instance(*member), targets);
@@ -413,8 +476,13 @@ fn resource(
         address: item.address.clone(),
         kind: definition.kind.clone(),
         name: definition.name.clone(),
-        attributes: attributes.map(|(name, value)| (name.clone(), value.to_json())).collect(),
-        depends_on: dependencies[id].iter().map(|other| items[*other].address.clone()).collect(),
+        attributes: attributes
+            .map(|(name, value)| (name.clone(), value.to_json()))
+            .collect(),
+        depends_on: dependencies[id]
+            .iter()
+            .map(|other| items[*other].address.clone())
+            .collect(),
         origin: Origin {
             calls: instance.calls.clone(),
             file: definition.place.source.path.clone(),
@@ -427,9 +495,13 @@ fn standing(evaluator: &Evaluator<'_>, resources: &[Resource]) -> Standing {
     let environments = evaluator.environments();
     let members = |expansion: Option<Rc<Expansion>>| match expansion {
         None => Members::Failed,
-        Some(expansion) => {
-            Members::Known(expansion.members.iter().map(|(key, _)| key.suffix()).collect())
-        }
+        Some(expansion) => Members::Known(
+            expansion
+                .members
+                .iter()
+                .map(|(key, _)| key.suffix())
+                .collect(),
+        ),
     };
     let mut instances = HashMap::new();
     for instance in evaluator.instances() {
@@ -438,7 +510,9 @@ fn standing(evaluator: &Evaluator<'_>, resources: &[Resource]) -> Standing {
         let blocks = module.resources.keys().enumerate();
         let standing = InstanceStanding {
             module: module.clone(),
-            blocked: instance.environment.is_some_and(|index| environments[index].failed),
+            blocked: instance
+                .environment
+                .is_some_and(|index| environments[index].failed),
             calls: calls
                 .map(|(index, name)| (name.clone(), members(done(&instance.children, index))))
                 .collect(),
@@ -448,6 +522,12 @@ fn standing(evaluator: &Evaluator<'_>, resources: &[Resource]) -> Standing {
         };
         instances.insert(instance.address.clone(), standing);
     }
-    let resources = resources.iter().map(|resource| resource.address.clone()).collect();
-    Standing { instances, resources }
+    let resources = resources
+        .iter()
+        .map(|resource| resource.address.clone())
+        .collect();
+    Standing {
+        instances,
+        resources,
+    }
 }

@@ -85,18 +85,29 @@ impl<'a> Frame<'a> {
         hint: Option<String>,
     ) -> Stop {
         let source = self.source.clone();
-        Stop::Mistake(Box::new(Mistake { message: message.into(), hint, source, offset }))
+        Stop::Mistake(Box::new(Mistake {
+            message: message.into(),
+            hint,
+            source,
+            offset,
+        }))
     }
 
     pub(super) fn with(&self, binding: &'a Binding<'a>) -> Frame<'a> {
-        Frame { bindings: Some(binding), ..*self }
+        Frame {
+            bindings: Some(binding),
+            ..*self
+        }
     }
 
     pub(super) fn deeper(&self, offset: Option<usize>) -> Evaluated<Self> {
         if self.depth >= DEEPEST {
             return Err(self.mistake("the expression is nested too deeply", offset));
         }
-        Ok(Self { depth: self.depth + 1, ..*self })
+        Ok(Self {
+            depth: self.depth + 1,
+            ..*self
+        })
     }
 
     fn bound(&self, name: &str) -> Option<&'a Value> {
@@ -149,12 +160,17 @@ pub(super) fn evaluate(expression: &Expression, frame: &Frame<'_>) -> Evaluated 
 
 /// As written, since the parser keeps no more than 64 bits of it.
 fn number(expression: &Expression, frame: &Frame<'_>) -> Evaluated {
-    let Expression::Number(number) = expression else { return Ok(Value::null()) };
+    let Expression::Number(number) = expression else {
+        return Ok(Value::null());
+    };
     let written = expression
         .span()
         .and_then(|span| frame.source.text.get(span))
         .map(|text| text.replace(char::is_whitespace, ""))
-        .filter(|text| text.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit()))
+        .filter(|text| {
+            text.trim_start_matches('-')
+                .starts_with(|c: char| c.is_ascii_digit())
+        })
         .unwrap_or_else(|| number.value().to_string());
     Number::parse(&written)
         .map(Value::Number)
@@ -184,7 +200,10 @@ fn key_text(value: Value) -> Result<String, String> {
     }
     match convert(&value, &Type::String) {
         Ok(Value::String(text)) => Ok(text.to_string()),
-        _ => Err(format!("a key must be a string, not {}", value.kind().name())),
+        _ => Err(format!(
+            "a key must be a string, not {}",
+            value.kind().name()
+        )),
     }
 }
 
@@ -198,7 +217,12 @@ fn boolean(value: &Value, what: &str, frame: &Frame<'_>, offset: Option<usize>) 
 
 fn conditional_value(conditional: &Conditional, frame: &Frame<'_>) -> Evaluated {
     let condition = evaluate(&conditional.cond_expr, frame)?;
-    let chosen = boolean(&condition, "the condition", frame, start(&conditional.cond_expr))?;
+    let chosen = boolean(
+        &condition,
+        "the condition",
+        frame,
+        start(&conditional.cond_expr),
+    )?;
     let yes = evaluate(&conditional.true_expr, frame);
     let no = evaluate(&conditional.false_expr, frame);
     let (chosen, other) = if chosen { (yes, no) } else { (no, yes) };
@@ -217,19 +241,32 @@ fn conditional_value(conditional: &Conditional, frame: &Frame<'_>) -> Evaluated 
     };
     let Some(kind) = kind else {
         let (yes, no) = (chosen.kind().name(), other.kind().name());
-        let message = format!("the two results of the condition have no type in common: {yes} and {no}");
+        let message =
+            format!("the two results of the condition have no type in common: {yes} and {no}");
         return Err(frame.mistake(message, start(conditional)));
     };
     convert(&chosen, &kind).map_err(|error| {
-        frame.mistake(format!("unsuitable result of the condition: {error}"), start(conditional))
+        frame.mistake(
+            format!("unsuitable result of the condition: {error}"),
+            start(conditional),
+        )
     })
 }
 
 fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
     let offset = start(call).or_else(|| start(&call.name.name));
     let name = call.name.name.as_str();
-    if call.name.is_namespaced() && !call.name.namespace.iter().all(|part| part.as_str() == "core") {
-        return Err(frame.mistake(format!("functions of providers are not supported: {name}"), offset));
+    if call.name.is_namespaced()
+        && !call
+            .name
+            .namespace
+            .iter()
+            .all(|part| part.as_str() == "core")
+    {
+        return Err(frame.mistake(
+            format!("functions of providers are not supported: {name}"),
+            offset,
+        ));
     }
     match name {
         "try" => return first_success(call, frame, offset),
@@ -256,12 +293,19 @@ fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
             continue;
         }
         let Some(items) = value.items() else {
-            let message = format!("only a list can be expanded to arguments, not {}", value.kind().name());
+            let message = format!(
+                "only a list can be expanded to arguments, not {}",
+                value.kind().name()
+            );
             return Err(frame.mistake(message, start(argument)));
         };
         arguments.extend(items.iter().cloned());
     }
-    let context = functions::Context { arguments: &arguments, tree: frame.names.tree(), depth: frame.depth };
+    let context = functions::Context {
+        arguments: &arguments,
+        tree: frame.names.tree(),
+        depth: frame.depth,
+    };
     function(&context).map_err(|message| frame.mistake(format!("{name}: {message}"), offset))
 }
 
@@ -274,9 +318,10 @@ fn first_success(call: &FuncCall, frame: &Frame<'_>, offset: Option<usize>) -> E
         }
     }
     Err(match last {
-        Some(mistake) => {
-            frame.mistake(format!("try: no argument succeeded; the last: {}", mistake.message), offset)
-        }
+        Some(mistake) => frame.mistake(
+            format!("try: no argument succeeded; the last: {}", mistake.message),
+            offset,
+        ),
         None => frame.mistake("try takes at least one argument", offset),
     })
 }
@@ -286,7 +331,9 @@ fn traversal_value(traversal: &Traversal, frame: &Frame<'_>) -> Evaluated {
     let (value, taken) = match &traversal.expr {
         Expression::Variable(name) => match frame.bound(name.as_str()) {
             Some(value) => (value.clone(), 0),
-            None => frame.names.resolve(name.as_str(), steps, frame, start(traversal))?,
+            None => frame
+                .names
+                .resolve(name.as_str(), steps, frame, start(traversal))?,
         },
         expression => (evaluate(expression, frame)?, 0),
     };
@@ -372,12 +419,15 @@ pub(super) fn attribute(value: &Value, name: &str) -> Result<Value, String> {
         Value::Null(_) => Err(format!("cannot read attribute \"{name}\" of a null value")),
         Value::Object(entries) => entries.get(name).cloned().ok_or_else(|| {
             let nearest = super::nearest::nearest(name, entries.keys().map(String::as_str));
-            let guess = nearest.map(|name| format!("; did you mean \"{name}\"?")).unwrap_or_default();
+            let guess = nearest
+                .map(|name| format!("; did you mean \"{name}\"?"))
+                .unwrap_or_default();
             format!("this object has no attribute \"{name}\"{guess}")
         }),
-        Value::Map(_, entries) => {
-            entries.get(name).cloned().ok_or_else(|| format!("this map has no element \"{name}\""))
-        }
+        Value::Map(_, entries) => entries
+            .get(name)
+            .cloned()
+            .ok_or_else(|| format!("this map has no element \"{name}\"")),
         Value::List(..) | Value::Tuple(_) | Value::Set(..) => Err(format!(
             "cannot read attribute \"{name}\" of a {}: choose an item, or all with [*]",
             value.kind().name()
@@ -397,16 +447,30 @@ pub(super) fn item(value: &Value, key: &Value) -> Result<Value, String> {
     match value {
         Value::List(_, items) | Value::Tuple(items) => {
             let Ok(Value::Number(number)) = convert(key, &Type::Number) else {
-                return Err(format!("a {} is indexed with a number", value.kind().name()));
+                return Err(format!(
+                    "a {} is indexed with a number",
+                    value.kind().name()
+                ));
             };
-            let position = number.as_i64().and_then(|position| usize::try_from(position).ok());
+            let position = number
+                .as_i64()
+                .and_then(|position| usize::try_from(position).ok());
             position
                 .and_then(|position| items.get(position).cloned())
-                .ok_or_else(|| format!("there is no item {number}: the {} has {}", value.kind().name(), items.len()))
+                .ok_or_else(|| {
+                    format!(
+                        "there is no item {number}: the {} has {}",
+                        value.kind().name(),
+                        items.len()
+                    )
+                })
         }
         Value::Map(_, entries) | Value::Object(entries) => {
             let Ok(Value::String(name)) = convert(key, &Type::String) else {
-                return Err(format!("a {} is indexed with a string", value.kind().name()));
+                return Err(format!(
+                    "a {} is indexed with a string",
+                    value.kind().name()
+                ));
             };
             entries
                 .get(name.as_ref())
@@ -422,12 +486,24 @@ fn unary_value(operation: &UnaryOp, frame: &Frame<'_>) -> Evaluated {
     let value = evaluate(&operation.expr, frame)?;
     let offset = start(&operation.expr);
     match operation.operator.value() {
-        UnaryOperator::Not => Ok(Value::Bool(!boolean(&value, "the operand of !", frame, offset)?)),
-        UnaryOperator::Neg => Ok(Value::Number(numeric(&value, "-", frame, offset)?.negated())),
+        UnaryOperator::Not => Ok(Value::Bool(!boolean(
+            &value,
+            "the operand of !",
+            frame,
+            offset,
+        )?)),
+        UnaryOperator::Neg => Ok(Value::Number(
+            numeric(&value, "-", frame, offset)?.negated(),
+        )),
     }
 }
 
-fn numeric(value: &Value, operator: &str, frame: &Frame<'_>, offset: Option<usize>) -> Evaluated<Number> {
+fn numeric(
+    value: &Value,
+    operator: &str,
+    frame: &Frame<'_>,
+    offset: Option<usize>,
+) -> Evaluated<Number> {
     match convert(value, &Type::Number) {
         Ok(Value::Number(number)) => Ok(number),
         Ok(_) => Err(frame.mistake(format!("an operand of {operator} is null"), offset)),
@@ -452,15 +528,18 @@ fn binary_value(operation: &BinaryOp, frame: &Frame<'_>) -> Evaluated {
             let what = format!("an operand of {symbol}");
             let left = boolean(&left, &what, frame, left_at)?;
             let right = boolean(&right, &what, frame, right_at)?;
-            return Ok(Value::Bool(if operator == Operator::And { left && right } else { left || right }));
+            return Ok(Value::Bool(if operator == Operator::And {
+                left && right
+            } else {
+                left || right
+            }));
         }
         _ => {}
     }
     let left = numeric(&left, symbol, frame, left_at)?;
     let right = numeric(&right, symbol, frame, right_at)?;
-    let quotient = |result: Option<Number>| {
-        result.ok_or_else(|| frame.mistake("division by zero", right_at))
-    };
+    let quotient =
+        |result: Option<Number>| result.ok_or_else(|| frame.mistake("division by zero", right_at));
     Ok(match operator {
         Operator::Plus => left.plus(&right).into(),
         Operator::Minus => left.minus(&right).into(),
@@ -481,9 +560,12 @@ pub(super) fn pairs(collection: &Value) -> Option<Vec<(Value, Value)>> {
             let pair = |(index, item): (usize, &Value)| (Number::count(index).into(), item.clone());
             Some(items.iter().enumerate().map(pair).collect())
         }
-        Value::Set(_, items) => {
-            Some(items.iter().map(|item| (item.clone(), item.clone())).collect())
-        }
+        Value::Set(_, items) => Some(
+            items
+                .iter()
+                .map(|item| (item.clone(), item.clone()))
+                .collect(),
+        ),
         Value::Map(_, entries) | Value::Object(entries) => {
             let pair = |(name, entry): (&String, &Value)| (Value::string(name), entry.clone());
             Some(entries.iter().map(pair).collect())
@@ -495,7 +577,11 @@ pub(super) fn pairs(collection: &Value) -> Option<Vec<(Value, Value)>> {
 fn for_value(loop_: &ForExpr, frame: &Frame<'_>) -> Evaluated {
     let collection = evaluate(&loop_.intro.collection_expr, frame)?;
     let Some(pairs) = pairs(&collection) else {
-        let kind = if collection.is_null() { "null" } else { collection.kind().name() };
+        let kind = if collection.is_null() {
+            "null"
+        } else {
+            collection.kind().name()
+        };
         let message = format!("a for expression cannot go over {kind}");
         return Err(frame.mistake(message, start(&loop_.intro.collection_expr)));
     };
@@ -504,15 +590,31 @@ fn for_value(loop_: &ForExpr, frame: &Frame<'_>) -> Evaluated {
     let mut groups: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for (key, value) in pairs {
         let outer = match &loop_.intro.key_var {
-            Some(name) => Some(Binding { name: name.as_str(), value: key, outer: frame.bindings }),
+            Some(name) => Some(Binding {
+                name: name.as_str(),
+                value: key,
+                outer: frame.bindings,
+            }),
             None => None,
         };
         let name = loop_.intro.value_var.as_str();
-        let binding = Binding { name, value, outer: outer.as_ref().or(frame.bindings) };
-        let frame = Frame { bindings: Some(&binding), ..*frame };
+        let binding = Binding {
+            name,
+            value,
+            outer: outer.as_ref().or(frame.bindings),
+        };
+        let frame = Frame {
+            bindings: Some(&binding),
+            ..*frame
+        };
         if let Some(condition) = &loop_.cond {
             let wanted = evaluate(&condition.expr, &frame)?;
-            if !boolean(&wanted, "the condition of the for expression", &frame, start(&condition.expr))? {
+            if !boolean(
+                &wanted,
+                "the condition of the for expression",
+                &frame,
+                start(&condition.expr),
+            )? {
                 continue;
             }
         }
@@ -528,7 +630,9 @@ fn for_value(loop_: &ForExpr, frame: &Frame<'_>) -> Evaluated {
         if loop_.grouping {
             groups.entry(result).or_default().push(value);
         } else if entries.contains_key(&result) {
-            let message = format!("two items produced the key {result:?}: group them with ... after the value");
+            let message = format!(
+                "two items produced the key {result:?}: group them with ... after the value"
+            );
             return Err(frame.mistake(message, loop_.key_expr.as_ref().and_then(start)));
         } else {
             entries.insert(result, value);
@@ -537,8 +641,10 @@ fn for_value(loop_: &ForExpr, frame: &Frame<'_>) -> Evaluated {
     Ok(match (&loop_.key_expr, loop_.grouping) {
         (None, _) => Value::tuple(items),
         (Some(_), false) => Value::Object(Arc::new(entries)),
-        (Some(_), true) => {
-            Value::object(groups.into_iter().map(|(key, items)| (key, Value::tuple(items))))
-        }
+        (Some(_), true) => Value::object(
+            groups
+                .into_iter()
+                .map(|(key, items)| (key, Value::tuple(items))),
+        ),
     })
 }

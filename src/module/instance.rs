@@ -116,7 +116,11 @@ impl Instance {
 
     /// The address of something in this module.
     pub(super) fn address_of(&self, name: &str) -> String {
-        if self.address.is_empty() { name.to_owned() } else { format!("{}.{name}", self.address) }
+        if self.address.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.address)
+        }
     }
 }
 
@@ -126,7 +130,10 @@ mod tests {
 
     #[test]
     fn keys_print_as_in_terraform() {
-        assert_eq!(Key::Name("a\"b${c}".to_owned()).suffix(), r#"["a\"b$${c}"]"#);
+        assert_eq!(
+            Key::Name("a\"b${c}".to_owned()).suffix(),
+            r#"["a\"b$${c}"]"#
+        );
         assert_eq!(Key::Index(3).suffix(), "[3]");
     }
 }

@@ -11,7 +11,7 @@ use num_bigint::{BigInt, BigUint, Sign};
 use super::decimal::Decimal;
 
 /// The precision, in bits, of what is written in a file.
-pub const WRITTEN: u32 = 512;
+const WRITTEN: u32 = 512;
 /// The precision, in bits, of what Terraform counts: lengths, indexes, `count.index`.
 const COUNTED: u32 = 64;
 /// Beyond this no number of a configuration goes, and digits would fill the memory.
@@ -27,31 +27,41 @@ pub struct Number {
 #[derive(Clone, Debug)]
 enum Repr {
     Integer(i64),
+    /// Terraform tells it from zero when it prints, and nowhere else.
+    NegativeZero,
     /// `mantissa * 2^exponent`, the mantissa odd; never an integer that fits the other form.
     Wide(Box<(BigInt, i64)>),
 }
 
 impl From<i64> for Number {
     fn from(value: i64) -> Self {
-        Self { repr: Repr::Integer(value), precision: WRITTEN }
+        Self {
+            repr: Repr::Integer(value),
+            precision: WRITTEN,
+        }
     }
 }
 
 impl Number {
     /// A count or an index, with the precision that Terraform gives those.
     pub fn count(value: usize) -> Self {
-        Self { repr: Repr::Integer(i64::try_from(value).unwrap_or(i64::MAX)), precision: COUNTED }
+        Self {
+            repr: Repr::Integer(i64::try_from(value).unwrap_or(i64::MAX)),
+            precision: COUNTED,
+        }
     }
 
     /// A number as it is written in decimal: `12`, `-1.5`, `1e3`. `None` if the text is no such
     /// number or is too large to be one.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let negative = text.starts_with('-');
         if digits.len() < 18
             && !digits.is_empty()
             && digits.bytes().all(|byte| byte.is_ascii_digit())
         {
-            return text.parse().ok().map(|value: i64| Self::from(value));
+            let value = digits.parse().ok().map(|value: i64| Self::from(value))?;
+            return Some(if negative { value.negated() } else { value });
         }
         let (mantissa, exponent) = match digits.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
@@ -67,13 +77,13 @@ impl Number {
             return None;
         }
         let magnitude = BigInt::from(BigUint::parse_bytes(all_digits.as_bytes(), 10)?);
-        let value = if text.starts_with('-') { -magnitude } else { magnitude };
-        let power = num_bigint::BigUint::from(10u32).pow(u32::try_from(exponent.unsigned_abs()).ok()?);
-        Some(if exponent >= 0 {
-            Self::rounded(value * BigInt::from(power), 0, WRITTEN)
+        let power = BigUint::from(10u32).pow(u32::try_from(exponent.unsigned_abs()).ok()?);
+        let value = if exponent >= 0 {
+            Self::rounded(magnitude * BigInt::from(power), 0, WRITTEN)
         } else {
-            Self::quotient(&value, &BigInt::from(power), 0, WRITTEN)
-        })
+            Self::quotient(&magnitude, &BigInt::from(power), 0, WRITTEN)
+        };
+        Some(if negative { value.negated() } else { value })
     }
 
     /// A whole number in `base`, with the digits of Go's `big.Int`; `None` if it is none.
@@ -100,7 +110,11 @@ impl Number {
             value = value * base + digit;
         }
         let bits = value.bits().try_into().unwrap_or(u32::MAX).max(COUNTED);
-        Some(Self::rounded(if negative { -value } else { value }, 0, bits))
+        Some(Self::rounded(
+            if negative { -value } else { value },
+            0,
+            bits,
+        ))
     }
 
     /// `None` for what is no number: infinities and NaN.
@@ -111,16 +125,27 @@ impl Number {
         let bits = value.to_bits();
         let exponent = i64::try_from((bits >> 52) & 0x7ff).ok()?;
         let fraction = i64::try_from(bits & ((1 << 52) - 1)).ok()?;
-        let (mantissa, exponent) =
-            if exponent == 0 { (fraction, -1074) } else { (fraction | (1 << 52), exponent - 1075) };
-        let mantissa = if value.is_sign_negative() { -mantissa } else { mantissa };
+        let (mantissa, exponent) = if exponent == 0 {
+            (fraction, -1074)
+        } else {
+            (fraction | (1 << 52), exponent - 1075)
+        };
+        let mantissa = if value.is_sign_negative() {
+            -mantissa
+        } else {
+            mantissa
+        };
         Some(Self::rounded(BigInt::from(mantissa), exponent, 53))
     }
 
     pub fn to_f64(&self) -> f64 {
         match &self.repr {
-            #[expect(clippy::cast_precision_loss, reason = "the nearest is what is asked for")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "the nearest is what is asked for"
+            )]
             Repr::Integer(value) => *value as f64,
+            Repr::NegativeZero => -0.0,
             Repr::Wide(_) => self.to_string().parse().unwrap_or(f64::NAN),
         }
     }
@@ -129,6 +154,7 @@ impl Number {
     pub fn as_i64(&self) -> Option<i64> {
         match self.repr {
             Repr::Integer(value) => Some(value),
+            Repr::NegativeZero => Some(0),
             Repr::Wide(_) => None,
         }
     }
@@ -137,32 +163,50 @@ impl Number {
     pub fn as_integer(&self) -> Option<BigInt> {
         match &self.repr {
             Repr::Integer(value) => Some(BigInt::from(*value)),
+            Repr::NegativeZero => Some(BigInt::from(0)),
             Repr::Wide(wide) => (wide.1 >= 0).then(|| &wide.0 << wide.1.unsigned_abs()),
         }
     }
 
     pub fn is_zero(&self) -> bool {
-        matches!(self.repr, Repr::Integer(0))
+        matches!(self.repr, Repr::Integer(0) | Repr::NegativeZero)
     }
 
     pub fn is_negative(&self) -> bool {
         match &self.repr {
             Repr::Integer(value) => *value < 0,
+            Repr::NegativeZero => true,
             Repr::Wide(wide) => wide.0.sign() == Sign::Minus,
         }
     }
 
     pub fn negated(&self) -> Self {
-        let (mantissa, exponent) = self.parts();
-        Self::rounded(-mantissa, exponent, self.precision)
+        let zero = match self.repr {
+            Repr::Integer(0) => Repr::NegativeZero,
+            Repr::NegativeZero => Repr::Integer(0),
+            _ => {
+                let (mantissa, exponent) = self.parts();
+                return Self::rounded(-mantissa, exponent, self.precision);
+            }
+        };
+        Self {
+            repr: zero,
+            precision: self.precision,
+        }
     }
 
     pub fn plus(&self, other: &Self) -> Self {
+        if let (Repr::NegativeZero, Repr::NegativeZero) = (&self.repr, &other.repr) {
+            return self.clone();
+        }
         if let (Some(left), Some(right)) = (self.as_i64(), other.as_i64())
             && let Some(sum) = left.checked_add(right)
             && self.precision.max(other.precision) >= COUNTED
         {
-            return Self { repr: Repr::Integer(sum), precision: self.precision.max(other.precision) };
+            return Self {
+                repr: Repr::Integer(sum),
+                precision: self.precision.max(other.precision),
+            };
         }
         let ((left, right), exponent) = aligned(self.parts(), other.parts());
         Self::rounded(left + right, exponent, self.precision.max(other.precision))
@@ -179,7 +223,17 @@ impl Number {
         let mut product = Self::rounded(left * right, left_exponent + right_exponent, WRITTEN);
         let needed = u32::try_from(product.parts().0.bits()).unwrap_or(WRITTEN);
         product.precision = self.precision.max(other.precision).max(needed);
-        product
+        self.with_sign_of_quotient(other, product)
+    }
+
+    /// Zero as the result of two operands with different signs is a negative one.
+    fn with_sign_of_quotient(&self, other: &Self, result: Self) -> Self {
+        let negative = self.is_negative() != other.is_negative();
+        if negative && result.is_zero() {
+            result.negated()
+        } else {
+            result
+        }
     }
 
     /// `None` for a division by zero.
@@ -190,7 +244,8 @@ impl Number {
         let (left, left_exponent) = self.parts();
         let (right, right_exponent) = other.parts();
         let precision = self.precision.max(other.precision);
-        Some(Self::quotient(&left, &right, left_exponent - right_exponent, precision))
+        let quotient = Self::quotient(&left, &right, left_exponent - right_exponent, precision);
+        Some(self.with_sign_of_quotient(other, quotient))
     }
 
     /// What is left of a division that is cut towards zero; `None` for a division by zero.
@@ -199,7 +254,11 @@ impl Number {
             return None;
         }
         let ((left, right), exponent) = aligned(self.parts(), other.parts());
-        Some(Self::rounded(left % right, exponent, self.precision.max(other.precision)))
+        Some(Self::rounded(
+            left % right,
+            exponent,
+            self.precision.max(other.precision),
+        ))
     }
 
     /// The next whole number below (`up` = false) or above.
@@ -223,6 +282,7 @@ impl Number {
     fn parts(&self) -> (BigInt, i64) {
         match &self.repr {
             Repr::Integer(value) => (BigInt::from(*value), 0),
+            Repr::NegativeZero => (BigInt::from(0), 0),
             Repr::Wide(wide) => (**wide).clone(),
         }
     }
@@ -250,7 +310,9 @@ impl Number {
         let excess = magnitude.bits().saturating_sub(u64::from(precision));
         if excess > 0 {
             let half = magnitude.bit(excess - 1);
-            let rest = magnitude.trailing_zeros().is_some_and(|zeros| zeros < excess - 1);
+            let rest = magnitude
+                .trailing_zeros()
+                .is_some_and(|zeros| zeros < excess - 1);
             magnitude >>= excess;
             if half && (rest || magnitude.bit(0)) {
                 magnitude += 1u32;
@@ -258,17 +320,26 @@ impl Number {
             exponent += i64::try_from(excess).unwrap_or(i64::MAX);
         }
         let Some(zeros) = magnitude.trailing_zeros() else {
-            return Self { repr: Repr::Integer(0), precision };
+            return Self {
+                repr: Repr::Integer(0),
+                precision,
+            };
         };
         magnitude >>= zeros;
         exponent += i64::try_from(zeros).unwrap_or(0);
         if exponent >= 0 && magnitude.bits() + exponent.unsigned_abs() <= 63 {
             let whole = BigInt::from_biguint(sign, magnitude.clone() << exponent.unsigned_abs());
             if let Ok(value) = i64::try_from(whole) {
-                return Self { repr: Repr::Integer(value), precision };
+                return Self {
+                    repr: Repr::Integer(value),
+                    precision,
+                };
             }
         }
-        Self { repr: Repr::Wide(Box::new((BigInt::from_biguint(sign, magnitude), exponent))), precision }
+        Self {
+            repr: Repr::Wide(Box::new((BigInt::from_biguint(sign, magnitude), exponent))),
+            precision,
+        }
     }
 
     /// The fewest decimal digits that name this number among those of its precision.
@@ -295,6 +366,7 @@ impl std::fmt::Display for Number {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.repr {
             Repr::Integer(value) => write!(formatter, "{value}"),
+            Repr::NegativeZero => formatter.write_str("-0"),
             Repr::Wide(_) => {
                 let sign = if self.is_negative() { "-" } else { "" };
                 write!(formatter, "{sign}{}", self.shortest().plain(None))
@@ -338,15 +410,22 @@ mod tests {
         for (written, printed) in [
             ("1795510800", "1795510800"),
             ("123456", "123456"),
-            ("-0", "0"),
+            ("-0", "-0"),
             ("1.50", "1.5"),
             ("1e3", "1000"),
             ("1e-7", "0.0000001"),
             ("18446744073709551616", "18446744073709551616"),
-            ("100000000000000000000000000001", "100000000000000000000000000001"),
+            (
+                "100000000000000000000000000001",
+                "100000000000000000000000000001",
+            ),
             ("0.1", "0.1"),
         ] {
-            assert_eq!(Number::parse(written).unwrap().to_string(), printed, "{written}");
+            assert_eq!(
+                Number::parse(written).unwrap().to_string(),
+                printed,
+                "{written}"
+            );
         }
         for wrong in ["", "-", "a", "1a", "1e", ".", "1_0", "1e99999999"] {
             assert!(Number::parse(wrong).is_none(), "{wrong}");
@@ -357,9 +436,14 @@ mod tests {
     fn precision_is_that_of_the_operands() {
         let third = Number::count(1).divided_by(&Number::count(3)).unwrap();
         assert_eq!(third.to_string(), "0.33333333333333333334");
-        let third = Number::from(1).divided_by(&Number::from(3)).unwrap().to_string();
+        let third = Number::from(1)
+            .divided_by(&Number::from(3))
+            .unwrap()
+            .to_string();
         assert!(third.starts_with("0.333333") && third.ends_with("335") && third.len() == 157);
-        let sum = Number::parse("0.1").unwrap().plus(&Number::parse("0.2").unwrap());
+        let sum = Number::parse("0.1")
+            .unwrap()
+            .plus(&Number::parse("0.2").unwrap());
         assert_eq!(sum.to_string(), "0.3");
     }
 
@@ -369,7 +453,10 @@ mod tests {
         assert_eq!(number("-1.5").to_whole(false).to_string(), "-2");
         assert_eq!(number("-1.5").to_whole(true).to_string(), "-1");
         assert_eq!(number("1.5").to_whole(true).to_string(), "2");
-        assert_eq!(number("-10").modulo(&number("3")).unwrap().to_string(), "-1");
+        assert_eq!(
+            number("-10").modulo(&number("3")).unwrap().to_string(),
+            "-1"
+        );
         assert!(number("1").modulo(&number("0")).is_none());
     }
 }

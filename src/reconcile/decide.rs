@@ -414,6 +414,16 @@ pub(super) fn attached(
             .filter_map(|label| label.as_str()?.strip_prefix("autoattach:"))
             .any(|wanted| wanted == "*" || labels.iter().any(|label| label == wanted))
     };
+    let is_known = |id: &&str| {
+        objects
+            .iter()
+            .any(|object| object.kind == "spacelift_policy" && object.id() == *id)
+    };
+    if let Some(missing) = by_attachment.iter().find(|id| !is_known(id)) {
+        return Err(Problem::error(format!(
+            "policy {missing} is attached to stack {stack} but cannot be used"
+        )));
+    }
     objects
         .iter()
         .filter(|object| object.kind == "spacelift_policy")

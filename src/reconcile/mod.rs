@@ -21,6 +21,7 @@ use crate::error::{Diagnose, Kind};
 use crate::git::{GitError, Repository};
 use crate::manager::{Manager, ManagerError, Snapshot, check_services};
 use crate::module::{self, Evaluation};
+use crate::policy::PolicyError;
 use crate::problem::{Problem, Severity};
 use crate::runner::RunnerError;
 use crate::stack::{Comparison, Deletions, Object, compare};
@@ -163,29 +164,21 @@ pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, Reco
     );
     let evaluation = evaluate(&snapshot, &settings);
     problems.extend(evaluation.problems.iter().cloned());
-    let objects: Vec<Object> = evaluation
-        .resources
+    problems.extend(unusable_policies(&evaluation).1);
+    let resources = &evaluation.resources;
+    let environments: BTreeSet<&str> = resources
         .iter()
-        .map(Object::from_resource)
-        .collect();
-    for policy in objects
-        .iter()
-        .filter(|object| object.kind == "spacelift_policy")
-    {
-        if let Err(error) = decide::read_policy(policy) {
-            problems.push(decide::problem_of(policy, &error));
-        }
-    }
-    let environments: BTreeSet<&str> = objects
-        .iter()
-        .filter_map(|object| {
-            object
+        .filter_map(|resource| {
+            resource
                 .origin
                 .environment()
                 .map(|call| call.address.as_str())
         })
         .collect();
-    let stacks = objects.iter().filter(|object| object.is_stack()).count();
+    let stacks = resources
+        .iter()
+        .filter(|resource| resource.kind == "spacelift_stack")
+        .count();
     Ok(Validated {
         environments: environments.len(),
         stacks,
@@ -196,16 +189,26 @@ pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, Reco
 /// The policies that cannot be read, by address, and what is wrong with each. The recorded one
 /// stays in force: a policy is not absent because its text is broken.
 fn unusable_policies(evaluation: &Evaluation) -> (BTreeSet<String>, Vec<Problem>) {
-    evaluation
+    let (mut unusable, mut problems) = (BTreeSet::new(), Vec::new());
+    for resource in evaluation
         .resources
         .iter()
-        .filter(|resource| resource.kind == "spacelift_policy")
-        .filter_map(|resource| {
-            let policy = Object::from_resource(resource);
-            let error = decide::read_policy(&policy).err()?;
-            Some((resource.address.clone(), decide::problem_of(&policy, &error)))
-        })
-        .unzip()
+        .filter(|r| r.kind == "spacelift_policy")
+    {
+        let policy = Object::from_resource(resource);
+        match decide::read_policy(&policy) {
+            Ok(_) => {}
+            Err(error @ PolicyError::NotEvaluated { .. }) => {
+                let problem = Problem::warning(error.to_string());
+                problems.push(problem.in_file(&resource.origin.file));
+            }
+            Err(error) => {
+                unusable.insert(resource.address.clone());
+                problems.push(decide::problem_of(&policy, &error));
+            }
+        }
+    }
+    (unusable, problems)
 }
 
 /// The problem behind an error of the manager's, where it has a place in a file.

@@ -45,7 +45,8 @@ pub struct Comparison {
 impl Comparison {
     /// Leaves the objects at `addresses` as they are recorded.
     pub fn keep(&mut self, addresses: &BTreeSet<String>) {
-        self.changes.retain(|change| !addresses.contains(&change.object.address));
+        self.changes
+            .retain(|change| !addresses.contains(&change.object.address));
         self.kept.extend(addresses.iter().cloned());
     }
 }

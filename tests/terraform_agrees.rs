@@ -1,0 +1,248 @@
+//! Terraform is the judge: the same expressions and modules, evaluated by it and by dayfly.
+//!
+//! An error of Terraform's is agreement only with an error of ours.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use dayfly::files::Directory;
+use dayfly::module::{Type, Value, evaluate, evaluate_text};
+use dayfly::problem::Severity;
+use serde_json::{Value as Json, json};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/modules")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test runs the real terraform")]
+fn terraform(directory: &Path, arguments: &[&str]) -> Result<(bool, String)> {
+    let output = Command::new("terraform")
+        .args(arguments)
+        .current_dir(directory)
+        .env("TF_CLI_CONFIG_FILE", "/dev/null")
+        .env("CHECKPOINT_DISABLE", "1")
+        .env("TF_IN_AUTOMATION", "1")
+        .env_remove("TF_WORKSPACE")
+        .output()
+        .context("terraform cannot be started")?;
+    let text = String::from_utf8(output.stdout)?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Ok((output.status.success(), format!("{text}{errors}")))
+}
+
+/// The outputs of a directory: for each its value and its type.
+fn apply(directory: &Path) -> Result<BTreeMap<String, (Json, Json)>> {
+    let (fine, text) = terraform(directory, &["init", "-no-color", "-input=false"])?;
+    ensure!(fine, "terraform init: {text}");
+    let (fine, text) = terraform(
+        directory,
+        &["apply", "-auto-approve", "-no-color", "-input=false"],
+    )?;
+    ensure!(fine, "terraform apply: {text}");
+    let (fine, text) = terraform(directory, &["output", "-json", "-no-color"])?;
+    ensure!(fine, "terraform output: {text}");
+    let outputs: BTreeMap<String, Json> = serde_json::from_str(&text)?;
+    let parts =
+        |(name, output): (String, Json)| (name, (output["value"].clone(), output["type"].clone()));
+    Ok(outputs.into_iter().map(parts).collect())
+}
+
+fn type_json(kind: &Type) -> Json {
+    match kind {
+        Type::Any => json!("dynamic"),
+        Type::Bool => json!("bool"),
+        Type::Number => json!("number"),
+        Type::String => json!("string"),
+        Type::List(element) => json!(["list", type_json(element)]),
+        Type::Set(element) => json!(["set", type_json(element)]),
+        Type::Map(element) => json!(["map", type_json(element)]),
+        Type::Tuple(items) => json!(["tuple", items.iter().map(type_json).collect::<Vec<_>>()]),
+        Type::Object(fields) => {
+            let fields: BTreeMap<_, _> = fields
+                .iter()
+                .map(|(name, field)| (name, type_json(&field.kind)))
+                .collect();
+            json!(["object", fields])
+        }
+    }
+}
+
+fn lines(name: &str) -> Result<Vec<String>> {
+    let text = fs::read_to_string(fixtures().join("expressions").join(name))?;
+    Ok(text
+        .lines()
+        .map(str::to_owned)
+        .filter(|line| !line.is_empty())
+        .collect())
+}
+
+fn blocks(name: &str) -> Result<Vec<String>> {
+    let text = fs::read_to_string(fixtures().join("expressions").join(name))?;
+    Ok(text
+        .split("\n----\n")
+        .map(|block| block.trim_end_matches('\n').to_owned())
+        .collect())
+}
+
+fn ours(text: &str) -> Result<Value, String> {
+    evaluate_text(text, "case.tf", &BTreeMap::new()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn expressions_have_the_values_of_terraform() -> Result<()> {
+    let mut values = lines("values.txt")?;
+    values.extend(blocks("blocks.txt")?);
+    let errors = lines("errors.txt")?;
+    let directory = tempfile::tempdir()?;
+    let mut text = String::new();
+    for (index, case) in values.iter().enumerate() {
+        // The text is exact where a JSON number would not be; the value has the type.
+        text += &format!("output \"t{index}\" {{\n  value = jsonencode([\n{case}\n])\n}}\n");
+        text += &format!("output \"v{index}\" {{\n  value = [\n{case}\n]\n}}\n");
+    }
+    for (index, case) in errors.iter().enumerate() {
+        text += &format!("output \"e{index}\" {{\n  value = can({case})\n}}\n");
+    }
+    fs::write(directory.path().join("main.tf"), text)?;
+    let judged = apply(directory.path())?;
+
+    let mut differences = Vec::new();
+    for (index, case) in values.iter().enumerate() {
+        let (exact, _) = &judged[&format!("t{index}")];
+        let (_, kind) = &judged[&format!("v{index}")];
+        let text = ours(&format!("jsonencode([\n{case}\n])"));
+        let value = ours(&format!("[\n{case}\n]"));
+        let own_type = value.as_ref().map(|value| type_json(&value.kind()));
+        if text.as_ref().map(Value::to_json).as_ref() != Ok(exact) {
+            differences.push(format!(
+                "{case}\n  terraform: {exact}\n  dayfly:    {text:?}"
+            ));
+        } else if own_type.as_ref() != Ok(kind) {
+            differences.push(format!(
+                "{case}\n  terraform: type {kind}\n  dayfly:    type {own_type:?}"
+            ));
+        }
+    }
+    for (index, case) in errors.iter().enumerate() {
+        let (can, _) = &judged[&format!("e{index}")];
+        if can != &json!(false) {
+            differences.push(format!("{case}\n  terraform: has a value for it"));
+        } else if let Ok(value) = ours(case) {
+            differences.push(format!(
+                "{case}\n  terraform: an error\n  dayfly:    {value:?}"
+            ));
+        }
+    }
+    let count = values.len() + errors.len();
+    println!("{} of {count} agree", count - differences.len());
+    ensure!(
+        differences.is_empty(),
+        "{} differ:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
+    Ok(())
+}
+
+/// What Terraform's parser or its check of references refuses, each in a file of its own.
+const REFUSED: [&str; 12] = [
+    "nosuchfunction(1)",
+    "local.missing",
+    "var.missing",
+    "module.missing.x",
+    "missing",
+    "\"a\nb\"",
+    "[1, 2",
+    "{ a = 1 b = 2 }",
+    "1 +",
+    "\"${\"",
+    "each.key",
+    "count.index",
+];
+
+#[test]
+fn what_terraform_refuses_is_refused() -> Result<()> {
+    let mut differences = Vec::new();
+    for case in REFUSED {
+        let directory = tempfile::tempdir()?;
+        fs::write(
+            directory.path().join("main.tf"),
+            format!("output \"x\" {{\n  value = {case}\n}}\n"),
+        )?;
+        let (fine, _) = terraform(directory.path(), &["validate", "-no-color"])?;
+        ensure!(!fine, "terraform accepts {case}");
+        let files = Directory::new(directory.path());
+        let evaluation = evaluate(&files, "", &BTreeMap::new(), "manager");
+        if !evaluation
+            .problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error)
+        {
+            differences.push(case);
+        }
+    }
+    println!(
+        "{} of {} agree",
+        REFUSED.len() - differences.len(),
+        REFUSED.len()
+    );
+    ensure!(differences.is_empty(), "accepted: {differences:?}");
+    Ok(())
+}
+
+#[test]
+fn modules_have_the_outputs_of_terraform() -> Result<()> {
+    let mut differences = Vec::new();
+    let mut count = 0;
+    for entry in fs::read_dir(fixtures().join("trees"))? {
+        let tree = entry?.path();
+        let directory = tempfile::tempdir()?;
+        copy(&tree, directory.path())?;
+        let judged = apply(directory.path())?;
+        let evaluation = evaluate(&Directory::new(&tree), "", &BTreeMap::new(), "manager");
+        let errors: Vec<_> = evaluation
+            .problems
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        for (name, (value, _)) in judged {
+            count += 1;
+            if evaluation.outputs.get(&name) != Some(&value) {
+                let own = evaluation.outputs.get(&name);
+                differences.push(format!(
+                    "{} {name}\n  terraform: {value}\n  dayfly:    {own:?}\n  {errors:?}",
+                    tree.display()
+                ));
+            }
+        }
+        ensure!(
+            errors.is_empty(),
+            "problems in {}: {errors:?}",
+            tree.display()
+        );
+    }
+    println!("{} of {count} agree", count - differences.len());
+    ensure!(
+        differences.is_empty(),
+        "{} differ:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry?;
+        let target = to.join(entry.path().strip_prefix(from)?);
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
