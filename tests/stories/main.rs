@@ -12,7 +12,10 @@
 
 mod support;
 
+mod bad_input;
 mod broken_files;
+mod crashes;
+mod demo;
 mod git_races;
 mod git_transport;
 mod previews;
