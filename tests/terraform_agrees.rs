@@ -37,14 +37,16 @@ fn terraform(directory: &Path, arguments: &[&str]) -> Result<(bool, String)> {
 fn apply(directory: &Path) -> Result<BTreeMap<String, (Json, Json)>> {
     let (fine, text) = terraform(directory, &["init", "-no-color", "-input=false"])?;
     ensure!(fine, "terraform init: {text}");
-    let (fine, text) = terraform(directory, &["apply", "-auto-approve", "-no-color", "-input=false"])?;
+    let (fine, text) = terraform(
+        directory,
+        &["apply", "-auto-approve", "-no-color", "-input=false"],
+    )?;
     ensure!(fine, "terraform apply: {text}");
     let (fine, text) = terraform(directory, &["output", "-json", "-no-color"])?;
     ensure!(fine, "terraform output: {text}");
     let outputs: BTreeMap<String, Json> = serde_json::from_str(&text)?;
-    let parts = |(name, output): (String, Json)| {
-        (name, (output["value"].clone(), output["type"].clone()))
-    };
+    let parts =
+        |(name, output): (String, Json)| (name, (output["value"].clone(), output["type"].clone()));
     Ok(outputs.into_iter().map(parts).collect())
 }
 
@@ -59,8 +61,10 @@ fn type_json(kind: &Type) -> Json {
         Type::Map(element) => json!(["map", type_json(element)]),
         Type::Tuple(items) => json!(["tuple", items.iter().map(type_json).collect::<Vec<_>>()]),
         Type::Object(fields) => {
-            let fields: BTreeMap<_, _> =
-                fields.iter().map(|(name, field)| (name, type_json(&field.kind))).collect();
+            let fields: BTreeMap<_, _> = fields
+                .iter()
+                .map(|(name, field)| (name, type_json(&field.kind)))
+                .collect();
             json!(["object", fields])
         }
     }
@@ -68,12 +72,19 @@ fn type_json(kind: &Type) -> Json {
 
 fn lines(name: &str) -> Result<Vec<String>> {
     let text = fs::read_to_string(fixtures().join("expressions").join(name))?;
-    Ok(text.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect())
+    Ok(text
+        .lines()
+        .map(str::to_owned)
+        .filter(|line| !line.is_empty())
+        .collect())
 }
 
 fn blocks(name: &str) -> Result<Vec<String>> {
     let text = fs::read_to_string(fixtures().join("expressions").join(name))?;
-    Ok(text.split("\n----\n").map(|block| block.trim_end_matches('\n').to_owned()).collect())
+    Ok(text
+        .split("\n----\n")
+        .map(|block| block.trim_end_matches('\n').to_owned())
+        .collect())
 }
 
 fn ours(text: &str) -> Result<Value, String> {
@@ -106,9 +117,13 @@ fn expressions_have_the_values_of_terraform() -> Result<()> {
         let value = ours(&format!("[\n{case}\n]"));
         let own_type = value.as_ref().map(|value| type_json(&value.kind()));
         if text.as_ref().map(Value::to_json).as_ref() != Ok(exact) {
-            differences.push(format!("{case}\n  terraform: {exact}\n  dayfly:    {text:?}"));
+            differences.push(format!(
+                "{case}\n  terraform: {exact}\n  dayfly:    {text:?}"
+            ));
         } else if own_type.as_ref() != Ok(kind) {
-            differences.push(format!("{case}\n  terraform: type {kind}\n  dayfly:    type {own_type:?}"));
+            differences.push(format!(
+                "{case}\n  terraform: type {kind}\n  dayfly:    type {own_type:?}"
+            ));
         }
     }
     for (index, case) in errors.iter().enumerate() {
@@ -116,12 +131,19 @@ fn expressions_have_the_values_of_terraform() -> Result<()> {
         if can != &json!(false) {
             differences.push(format!("{case}\n  terraform: has a value for it"));
         } else if let Ok(value) = ours(case) {
-            differences.push(format!("{case}\n  terraform: an error\n  dayfly:    {value:?}"));
+            differences.push(format!(
+                "{case}\n  terraform: an error\n  dayfly:    {value:?}"
+            ));
         }
     }
     let count = values.len() + errors.len();
     println!("{} of {count} agree", count - differences.len());
-    ensure!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+    ensure!(
+        differences.is_empty(),
+        "{} differ:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
     Ok(())
 }
 
@@ -146,16 +168,27 @@ fn what_terraform_refuses_is_refused() -> Result<()> {
     let mut differences = Vec::new();
     for case in REFUSED {
         let directory = tempfile::tempdir()?;
-        fs::write(directory.path().join("main.tf"), format!("output \"x\" {{\n  value = {case}\n}}\n"))?;
+        fs::write(
+            directory.path().join("main.tf"),
+            format!("output \"x\" {{\n  value = {case}\n}}\n"),
+        )?;
         let (fine, _) = terraform(directory.path(), &["validate", "-no-color"])?;
         ensure!(!fine, "terraform accepts {case}");
         let files = Directory::new(directory.path());
         let evaluation = evaluate(&files, "", &BTreeMap::new(), "manager");
-        if !evaluation.problems.iter().any(|problem| problem.severity == Severity::Error) {
+        if !evaluation
+            .problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error)
+        {
             differences.push(case);
         }
     }
-    println!("{} of {} agree", REFUSED.len() - differences.len(), REFUSED.len());
+    println!(
+        "{} of {} agree",
+        REFUSED.len() - differences.len(),
+        REFUSED.len()
+    );
     ensure!(differences.is_empty(), "accepted: {differences:?}");
     Ok(())
 }
@@ -170,18 +203,34 @@ fn modules_have_the_outputs_of_terraform() -> Result<()> {
         copy(&tree, directory.path())?;
         let judged = apply(directory.path())?;
         let evaluation = evaluate(&Directory::new(&tree), "", &BTreeMap::new(), "manager");
-        let errors: Vec<_> = evaluation.problems.iter().map(ToString::to_string).collect();
+        let errors: Vec<_> = evaluation
+            .problems
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         for (name, (value, _)) in judged {
             count += 1;
             if evaluation.outputs.get(&name) != Some(&value) {
                 let own = evaluation.outputs.get(&name);
-                differences.push(format!("{} {name}\n  terraform: {value}\n  dayfly:    {own:?}\n  {errors:?}", tree.display()));
+                differences.push(format!(
+                    "{} {name}\n  terraform: {value}\n  dayfly:    {own:?}\n  {errors:?}",
+                    tree.display()
+                ));
             }
         }
-        ensure!(errors.is_empty(), "problems in {}: {errors:?}", tree.display());
+        ensure!(
+            errors.is_empty(),
+            "problems in {}: {errors:?}",
+            tree.display()
+        );
     }
     println!("{} of {count} agree", count - differences.len());
-    ensure!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+    ensure!(
+        differences.is_empty(),
+        "{} differ:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
     Ok(())
 }
 

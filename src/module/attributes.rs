@@ -7,7 +7,8 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body, Structure};
 
 use super::convert::convert;
-use super::expression::{Binding, Evaluated, Frame, Stop, evaluate, pairs, start};
+use super::expression::{Binding, Evaluated, Frame, Stop, evaluate, start};
+use super::loops::pairs;
 use super::nearest::nearest;
 use super::schema;
 use super::value::Value;
@@ -34,7 +35,11 @@ pub(super) fn attributes(
     frame: &Frame<'_>,
     findings: &mut Findings,
 ) -> BTreeMap<String, Value> {
-    let level = Level { what: kind, schema, is_resource: true };
+    let level = Level {
+        what: kind,
+        schema,
+        is_resource: true,
+    };
     level.evaluate(body, at, frame, findings)
 }
 
@@ -63,7 +68,8 @@ impl Level<'_> {
                     if self.is_resource && META_ARGUMENTS.contains(&name) {
                         continue;
                     }
-                    match self.attribute(name, &attribute.value, start(attribute), frame, findings) {
+                    match self.attribute(name, &attribute.value, start(attribute), frame, findings)
+                    {
                         Ok(Some(value)) => {
                             given.insert(name, start(attribute));
                             values.insert(name.to_owned(), value);
@@ -101,13 +107,20 @@ impl Level<'_> {
         }
         self.check(&given, at, frame, findings);
         for (name, attribute) in &self.schema.attributes {
-            values.entry(name.clone()).or_insert_with(|| attribute.default_value());
+            values
+                .entry(name.clone())
+                .or_insert_with(|| attribute.default_value());
         }
         for (name, nested) in &self.schema.blocks {
             let made = blocks.remove(name.as_str()).unwrap_or_default();
             if nested.max_items > 0 && made.len() > nested.max_items {
-                let message = format!("{} takes at most {} blocks {name}", self.what, nested.max_items);
-                findings.stops.push(frame.mistake(message, given.get(name.as_str()).copied().flatten().or(at)));
+                let message = format!(
+                    "{} takes at most {} blocks {name}",
+                    self.what, nested.max_items
+                );
+                findings.stops.push(
+                    frame.mistake(message, given.get(name.as_str()).copied().flatten().or(at)),
+                );
             }
             if made.len() < nested.min_items {
                 let message = format!("{} needs a block {name}", self.what);
@@ -148,12 +161,18 @@ impl Level<'_> {
             return Ok(None);
         }
         if schema.deprecated {
-            let mut warning = frame.source.problem(format!("the attribute {name} of {} is deprecated", self.what), at);
+            let mut warning = frame.source.problem(
+                format!("the attribute {name} of {} is deprecated", self.what),
+                at,
+            );
             warning.severity = Severity::Warning;
             findings.warnings.push(warning);
         }
         let converted = convert(&value, &schema.kind).map_err(|error| {
-            frame.mistake(format!("unsuitable value of {name}: {error}"), start(expression))
+            frame.mistake(
+                format!("unsuitable value of {name}: {error}"),
+                start(expression),
+            )
         })?;
         Ok(Some(converted))
     }
@@ -174,35 +193,59 @@ impl Level<'_> {
             };
             return Err(frame.mistake_with_hint(message, start(block), hint));
         };
-        let level = Level { what: name, schema: &nested.block, is_resource: false };
+        let level = Level {
+            what: name,
+            schema: &nested.block,
+            is_resource: false,
+        };
         let mut make = |body: &Body, frame: &Frame<'_>| {
-            Value::Object(Arc::new(level.evaluate(body, start(block), frame, findings)))
+            Value::Object(Arc::new(level.evaluate(
+                body,
+                start(block),
+                frame,
+                findings,
+            )))
         };
         if block.ident.as_str() != "dynamic" {
             return Ok(vec![make(&block.body, frame)]);
         }
         let contents: Vec<&Block> = block.body.get_blocks("content").collect();
         let (Some(each), [content]) = (block.body.get_attribute("for_each"), &contents[..]) else {
-            return Err(frame.mistake("a dynamic block has a for_each and one block content", start(block)));
+            return Err(frame.mistake(
+                "a dynamic block has a for_each and one block content",
+                start(block),
+            ));
         };
         if let Some(labels) = block.body.get_attribute("labels") {
             return Err(frame.mistake("labels of dynamic blocks are not supported", start(labels)));
         }
-        let iterator = match block.body.get_attribute("iterator").map(|iterator| &iterator.value) {
+        let iterator = match block
+            .body
+            .get_attribute("iterator")
+            .map(|iterator| &iterator.value)
+        {
             None => name,
             Some(Expression::Variable(name)) => name.as_str(),
             Some(other) => return Err(frame.mistake("an iterator is a plain name", start(other))),
         };
         let collection = evaluate(&each.value, frame)?;
         let Some(pairs) = pairs(&collection) else {
-            let kind = if collection.is_null() { "null" } else { collection.kind().name() };
+            let kind = if collection.is_null() {
+                "null"
+            } else {
+                collection.kind().name()
+            };
             let message = format!("a dynamic block cannot go over {kind}");
             return Err(frame.mistake(message, start(&each.value)));
         };
         let mut made = Vec::new();
         for (key, value) in pairs {
             let value = Value::object([("key".to_owned(), key), ("value".to_owned(), value)]);
-            let binding = Binding { name: iterator, value, outer: frame.bindings };
+            let binding = Binding {
+                name: iterator,
+                value,
+                outer: frame.bindings,
+            };
             made.push(make(&content.body, &frame.with(&binding)));
         }
         Ok(made)
@@ -225,7 +268,9 @@ impl Level<'_> {
                 let message = format!("{} needs the attribute {name}", self.what);
                 findings.stops.push(frame.mistake(message, at));
             }
-            if !attribute.exactly_one_of.is_empty() && !exclusive.contains(&&attribute.exactly_one_of) {
+            if !attribute.exactly_one_of.is_empty()
+                && !exclusive.contains(&&attribute.exactly_one_of)
+            {
                 exclusive.push(&attribute.exactly_one_of);
                 let names = &attribute.exactly_one_of;
                 if names.iter().filter(|name| is_given(name)).count() != 1 {
@@ -233,7 +278,9 @@ impl Level<'_> {
                     findings.stops.push(frame.mistake(message, at));
                 }
             }
-            if !attribute.at_least_one_of.is_empty() && !exclusive.contains(&&attribute.at_least_one_of) {
+            if !attribute.at_least_one_of.is_empty()
+                && !exclusive.contains(&&attribute.at_least_one_of)
+            {
                 exclusive.push(&attribute.at_least_one_of);
                 let names = &attribute.at_least_one_of;
                 if !names.iter().any(is_given) {
@@ -266,21 +313,36 @@ impl Level<'_> {
         frame: &Frame<'_>,
         findings: &mut Findings,
     ) {
-        for other in others.iter().filter(|other| given.contains_key(other.as_str())) {
-            let mutual = self.schema.attributes.get(other).map(|it| &it.conflicts_with).or_else(|| {
-                self.schema.blocks.get(other).map(|it| &it.conflicts_with)
-            });
-            if name < other.as_str() && mutual.is_some_and(|names| names.iter().any(|it| it == name)) {
+        for other in others
+            .iter()
+            .filter(|other| given.contains_key(other.as_str()))
+        {
+            let mutual = self
+                .schema
+                .attributes
+                .get(other)
+                .map(|it| &it.conflicts_with)
+                .or_else(|| self.schema.blocks.get(other).map(|it| &it.conflicts_with));
+            if name < other.as_str()
+                && mutual.is_some_and(|names| names.iter().any(|it| it == name))
+            {
                 continue;
             }
-            let message = format!("{name} and {other} of {} cannot be given together", self.what);
-            findings.stops.push(frame.mistake(message, given.get(name).copied().flatten()));
+            let message = format!(
+                "{name} and {other} of {} cannot be given together",
+                self.what
+            );
+            findings
+                .stops
+                .push(frame.mistake(message, given.get(name).copied().flatten()));
         }
     }
 
     fn near(&self, name: &str) -> Option<String> {
         let attributes = self.schema.attributes.keys();
-        let known = attributes.chain(self.schema.blocks.keys()).map(String::as_str);
+        let known = attributes
+            .chain(self.schema.blocks.keys())
+            .map(String::as_str);
         nearest(name, known).map(|near| format!("did you mean {near}?"))
     }
 }

@@ -34,12 +34,17 @@ impl Constraint {
     pub(super) fn parse(expression: &Expression, constant: Constant<'_>) -> Result<Self, Wrong> {
         let mut defaults = Defaults::default();
         let kind = parse(expression, constant, &mut defaults)?;
-        Ok(Self { kind: Some(kind), defaults })
+        Ok(Self {
+            kind: Some(kind),
+            defaults,
+        })
     }
 
     /// The value as the constraint wants it.
     pub(super) fn apply(&self, value: &Value) -> Result<Value, String> {
-        let Some(kind) = &self.kind else { return Ok(value.clone()) };
+        let Some(kind) = &self.kind else {
+            return Ok(value.clone());
+        };
         let value = self.defaults.apply(value);
         convert(&value, kind).map_err(|error| error.to_string())
     }
@@ -56,7 +61,9 @@ impl Defaults {
         }
         let apply_items = |items: &Arc<[Value]>| -> Vec<Value> {
             let child = |index: usize| {
-                self.children.get("").or_else(|| self.children.get(&index.to_string()))
+                self.children
+                    .get("")
+                    .or_else(|| self.children.get(&index.to_string()))
             };
             let apply = |(index, item): (usize, &Value)| {
                 child(index).map_or_else(|| item.clone(), |child| child.apply(item))
@@ -103,7 +110,10 @@ fn parse(
             other => Err((format!("there is no type {other}"), start(expression))),
         },
         Expression::FuncCall(call) => parse_constructor(call, constant, defaults),
-        _ => Err(("a type is written as in list(string)".to_owned(), start(expression))),
+        _ => Err((
+            "a type is written as in list(string)".to_owned(),
+            start(expression),
+        )),
     }
 }
 
@@ -136,10 +146,23 @@ fn parse_constructor(
             }
             return Ok(Type::Tuple(items.into()));
         }
-        ("object", _) => return Err(("an object type is written as in object({ name = string })".to_owned(), at)),
-        ("tuple", _) => return Err(("a tuple type is written as in tuple([string])".to_owned(), at)),
+        ("object", _) => {
+            return Err((
+                "an object type is written as in object({ name = string })".to_owned(),
+                at,
+            ));
+        }
+        ("tuple", _) => {
+            return Err((
+                "a tuple type is written as in tuple([string])".to_owned(),
+                at,
+            ));
+        }
         ("optional", _) => {
-            return Err(("optional stands only before the type of an object's attribute".to_owned(), at));
+            return Err((
+                "optional stands only before the type of an object's attribute".to_owned(),
+                at,
+            ));
         }
         (other, _) => return Err((format!("there is no type {other}"), at)),
     };
@@ -177,13 +200,20 @@ fn parse_object(
                 };
                 let kind = parse(kind, constant, &mut child)?;
                 if let Some(default) = default {
-                    let value = convert(&constant(default)?, &kind)
-                        .map_err(|error| (format!("unsuitable default: {error}"), start(default)))?;
+                    let value = convert(&constant(default)?, &kind).map_err(|error| {
+                        (format!("unsuitable default: {error}"), start(default))
+                    })?;
                     defaults.values.insert(name.to_owned(), value);
                 }
-                Field { kind, optional: true }
+                Field {
+                    kind,
+                    optional: true,
+                }
             }
-            kind => Field { kind: parse(kind, constant, &mut child)?, optional: false },
+            kind => Field {
+                kind: parse(kind, constant, &mut child)?,
+                optional: false,
+            },
         };
         if !child.is_empty() {
             defaults.children.insert(name.to_owned(), child);

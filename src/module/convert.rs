@@ -16,7 +16,10 @@ pub(super) struct Mismatch {
 
 impl Mismatch {
     fn new(reason: impl Into<String>) -> Self {
-        Self { path: String::new(), reason: reason.into() }
+        Self {
+            path: String::new(),
+            reason: reason.into(),
+        }
     }
 
     fn below(mut self, step: &str) -> Self {
@@ -50,15 +53,21 @@ pub(super) fn convert(value: &Value, target: &Type) -> Result<Value, Mismatch> {
             "false" | "0" => Ok(Value::Bool(false)),
             _ => Err(Mismatch::new("a bool is required: \"true\" or \"false\"")),
         },
-        (Value::String(text), Type::Number) => {
-            Number::parse(text).map(Value::Number).ok_or_else(|| Mismatch::new("a number is required"))
-        }
+        (Value::String(text), Type::Number) => Number::parse(text)
+            .map(Value::Number)
+            .ok_or_else(|| Mismatch::new("a number is required")),
         (Value::List(own, _), Type::List(wanted)) if own == wanted.as_ref() => Ok(value.clone()),
         (Value::Set(own, _), Type::Set(wanted)) if own == wanted.as_ref() => Ok(value.clone()),
         (Value::Map(own, _), Type::Map(wanted)) if own == wanted.as_ref() => Ok(value.clone()),
-        (Value::List(_, items) | Value::Set(_, items) | Value::Tuple(items), Type::List(wanted)) => {
+        (
+            Value::List(_, items) | Value::Set(_, items) | Value::Tuple(items),
+            Type::List(wanted),
+        ) => {
             let element = element_type(value, wanted)?;
-            Ok(Value::List(plain(&element), convert_items(items, &element)?.into()))
+            Ok(Value::List(
+                plain(&element),
+                convert_items(items, &element)?.into(),
+            ))
         }
         (Value::List(_, items) | Value::Set(_, items) | Value::Tuple(items), Type::Set(wanted)) => {
             let element = element_type(value, wanted)?;
@@ -113,9 +122,8 @@ fn convert_object(
 }
 
 fn convert_items(items: &[Value], element: &Type) -> Result<Vec<Value>, Mismatch> {
-    let convert_item = |(index, item)| {
-        convert(item, element).map_err(|error| error.below(&format!("[{index}]")))
-    };
+    let convert_item =
+        |(index, item)| convert(item, element).map_err(|error| error.below(&format!("[{index}]")));
     items.iter().enumerate().map(convert_item).collect()
 }
 
@@ -128,10 +136,11 @@ fn element_type(value: &Value, wanted: &Type) -> Result<Type, Mismatch> {
         Value::List(own, _) | Value::Set(own, _) | Value::Map(own, _) => Ok(own.clone()),
         Value::Tuple(items) => common(&items.iter().map(Value::kind).collect::<Vec<_>>(), false)
             .ok_or_else(|| Mismatch::new("all elements must have the same type")),
-        Value::Object(entries) => {
-            common(&entries.values().map(Value::kind).collect::<Vec<_>>(), false)
-                .ok_or_else(|| Mismatch::new("all elements must have the same type"))
-        }
+        Value::Object(entries) => common(
+            &entries.values().map(Value::kind).collect::<Vec<_>>(),
+            false,
+        )
+        .ok_or_else(|| Mismatch::new("all elements must have the same type")),
         _ => Ok(Type::Any),
     }
 }
@@ -143,9 +152,11 @@ pub(super) fn plain(kind: &Type) -> Type {
         Type::Set(element) => Type::set(plain(element)),
         Type::Map(element) => Type::map(plain(element)),
         Type::Tuple(items) => Type::Tuple(items.iter().map(plain).collect()),
-        Type::Object(fields) => {
-            Type::object(fields.iter().map(|(name, field)| (name.clone(), plain(&field.kind))))
-        }
+        Type::Object(fields) => Type::object(
+            fields
+                .iter()
+                .map(|(name, field)| (name.clone(), plain(&field.kind))),
+        ),
         Type::Any | Type::Bool | Type::Number | Type::String => kind.clone(),
     }
 }
@@ -170,16 +181,21 @@ fn allowed(from: &Type, to: &Type, also_unsafe: bool) -> bool {
         }
         (Type::Tuple(from), Type::Tuple(to)) => {
             from.len() == to.len()
-                && from.iter().zip(to.iter()).all(|(from, to)| allowed(from, to, also_unsafe))
+                && from
+                    .iter()
+                    .zip(to.iter())
+                    .all(|(from, to)| allowed(from, to, also_unsafe))
         }
-        (Type::Object(from), Type::Map(to)) => {
-            from.values().all(|field| allowed(&field.kind, to, also_unsafe))
-        }
+        (Type::Object(from), Type::Map(to)) => from
+            .values()
+            .all(|field| allowed(&field.kind, to, also_unsafe)),
         (Type::Map(from), Type::Object(to)) => {
             also_unsafe && to.values().all(|field| allowed(from, &field.kind, true))
         }
         (Type::Object(from), Type::Object(to)) => to.iter().all(|(name, field)| {
-            from.get(name).map_or(field.optional, |own| allowed(&own.kind, &field.kind, also_unsafe))
+            from.get(name).map_or(field.optional, |own| {
+                allowed(&own.kind, &field.kind, also_unsafe)
+            })
         }),
         _ => false,
     }
@@ -189,7 +205,9 @@ fn allowed(from: &Type, to: &Type, also_unsafe: bool) -> bool {
 /// conversions that depend on the value, as a conditional does.
 pub(super) fn common(kinds: &[Type], also_unsafe: bool) -> Option<Type> {
     let known: Vec<&Type> = kinds.iter().filter(|kind| **kind != Type::Any).collect();
-    let Some(first) = known.first() else { return Some(Type::Any) };
+    let Some(first) = known.first() else {
+        return Some(Type::Any);
+    };
     if known.iter().all(|kind| kind == first) {
         return Some((*first).clone());
     }
@@ -257,15 +275,22 @@ fn elements_of(kind: &Type) -> Vec<Type> {
 }
 
 fn common_object(kinds: &[&Type], also_unsafe: bool) -> Option<Type> {
-    let Type::Object(first) = kinds.first()? else { return None };
-    if kinds.iter().any(|kind| !matches!(kind, Type::Object(own) if own.len() == first.len())) {
+    let Type::Object(first) = kinds.first()? else {
+        return None;
+    };
+    if kinds
+        .iter()
+        .any(|kind| !matches!(kind, Type::Object(own) if own.len() == first.len()))
+    {
         return None;
     }
     let mut attributes = Vec::new();
     for name in first.keys() {
         let mut own = Vec::new();
         for kind in kinds {
-            let Type::Object(fields) = kind else { return None };
+            let Type::Object(fields) = kind else {
+                return None;
+            };
             own.push(fields.get(name)?.kind.clone());
         }
         attributes.push((name.clone(), common(&own, also_unsafe)?));
@@ -274,15 +299,22 @@ fn common_object(kinds: &[&Type], also_unsafe: bool) -> Option<Type> {
 }
 
 fn common_tuple(kinds: &[&Type], also_unsafe: bool) -> Option<Type> {
-    let Type::Tuple(first) = kinds.first()? else { return None };
-    if kinds.iter().any(|kind| !matches!(kind, Type::Tuple(own) if own.len() == first.len())) {
+    let Type::Tuple(first) = kinds.first()? else {
+        return None;
+    };
+    if kinds
+        .iter()
+        .any(|kind| !matches!(kind, Type::Tuple(own) if own.len() == first.len()))
+    {
         return None;
     }
     let mut items = Vec::new();
     for index in 0..first.len() {
         let mut own = Vec::new();
         for kind in kinds {
-            let Type::Tuple(others) = kind else { return None };
+            let Type::Tuple(others) = kind else {
+                return None;
+            };
             own.push(others[index].clone());
         }
         items.push(common(&own, also_unsafe)?);
@@ -308,7 +340,10 @@ mod tests {
         let string = |value: Value| convert(&value, &Type::String).unwrap();
         assert_eq!(string(Value::Bool(true)), Value::from("true"));
         assert_eq!(string(Value::Number(15.into())), Value::from("15"));
-        assert_eq!(convert(&"1.50".into(), &Type::Number).unwrap().to_json(), 1.5);
+        assert_eq!(
+            convert(&"1.50".into(), &Type::Number).unwrap().to_json(),
+            1.5
+        );
         assert!(convert(&"yes".into(), &Type::Bool).is_err());
         assert!(convert(&Value::Number(1.into()), &Type::Bool).is_err());
     }
@@ -317,13 +352,22 @@ mod tests {
     fn a_mismatch_says_where() {
         let list = Value::tuple([Value::object([("a".to_owned(), Value::tuple([]))])]);
         let wanted = Type::list(Type::map(Type::Number));
-        assert_eq!(convert(&list, &wanted).unwrap_err().to_string(), "[0][\"a\"]: a number is required");
+        assert_eq!(
+            convert(&list, &wanted).unwrap_err().to_string(),
+            "[0][\"a\"]: a number is required"
+        );
     }
 
     #[test]
     fn the_common_type_prefers_strings() {
-        assert_eq!(common(&[Type::Number, Type::String], false), Some(Type::String));
-        assert_eq!(common(&[Type::Number, Type::Any], false), Some(Type::Number));
+        assert_eq!(
+            common(&[Type::Number, Type::String], false),
+            Some(Type::String)
+        );
+        assert_eq!(
+            common(&[Type::Number, Type::Any], false),
+            Some(Type::Number)
+        );
         assert_eq!(common(&[Type::Number, Type::Bool], false), None);
     }
 }

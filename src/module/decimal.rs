@@ -21,7 +21,10 @@ impl Decimal {
         };
         let text = digits.to_str_radix(10);
         let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
-        let mut decimal = Self { digits: text.into_bytes(), point: point + length };
+        let mut decimal = Self {
+            digits: text.into_bytes(),
+            point: point + length,
+        };
         decimal.trim();
         decimal
     }
@@ -49,8 +52,8 @@ impl Decimal {
             let below = lower.at(index);
             let above = upper.at(index);
             let round_down = below != digit || inclusive && index + 1 == lower.digits.len();
-            let round_up =
-                digit != above && (inclusive || digit + 1 < above || index + 1 < upper.digits.len());
+            let round_up = digit != above
+                && (inclusive || digit + 1 < above || index + 1 < upper.digits.len());
             match (round_down, round_up) {
                 (true, true) => decimal.round(index + 1),
                 (true, false) => decimal.round_down(index + 1),
@@ -82,11 +85,15 @@ impl Decimal {
         }
         let half = self.digits[count] == b'5' && count + 1 == self.digits.len();
         let up = if half {
-            count > 0 && (self.digits[count - 1] - b'0') % 2 != 0
+            count > 0 && !(self.digits[count - 1] - b'0').is_multiple_of(2)
         } else {
             self.digits[count] >= b'5'
         };
-        if up { self.round_up(count) } else { self.round_down(count) }
+        if up {
+            self.round_up(count)
+        } else {
+            self.round_down(count)
+        }
     }
 
     fn round_down(&mut self, count: usize) {
@@ -147,7 +154,11 @@ impl Decimal {
             text.push('.');
             text.extend((1..=behind).map(|index| char::from(self.at(index))));
         }
-        let exponent = if self.digits.is_empty() { 0 } else { self.point - 1 };
+        let exponent = if self.digits.is_empty() {
+            0
+        } else {
+            self.point - 1
+        };
         let sign = if exponent < 0 { '-' } else { '+' };
         text.push_str(&format!("e{sign}{:02}", exponent.unsigned_abs()));
         text
@@ -164,7 +175,11 @@ impl Decimal {
             Some(places) => {
                 let count = self.digits.len();
                 let point = usize::try_from(self.point).unwrap_or(0);
-                if places > count && count >= point { count } else { places }
+                if places > count && count >= point {
+                    count
+                } else {
+                    places
+                }
             }
         };
         let exponent = self.point - 1;

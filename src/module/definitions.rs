@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hcl_edit::expr::Expression;
-use indexmap::IndexMap;
-use hcl_edit::structure::{Attribute, Block, Body};
 use hcl_edit::Span;
+use hcl_edit::expr::Expression;
+use hcl_edit::structure::{Attribute, Block, Body};
+use indexmap::IndexMap;
 
 use super::constraint::Constraint;
 use super::expression::start;
@@ -15,11 +15,14 @@ use crate::files::{Files, join};
 use crate::problem::Problem;
 
 mod blocks;
+mod calls;
 
 /// A module directory: its definitions and what could not be read of it.
 #[derive(Debug, Default)]
 pub(super) struct Module {
     pub directory: String,
+    /// Of how many configuration files it is made.
+    pub file_count: usize,
     pub variables: IndexMap<String, Variable>,
     pub locals: IndexMap<String, Local>,
     pub outputs: IndexMap<String, Output>,
@@ -30,7 +33,7 @@ pub(super) struct Module {
     pub data: IndexMap<String, Data>,
     /// Files in which something may stand that is not among the definitions.
     pub doubtful: Vec<Doubtful>,
-    /// Some file does not parse, so an unknown name may be one that it defines.
+    /// Some file could not be read or does not parse.
     pub incomplete: bool,
     /// Something that changes the meaning of all files is not understood.
     pub refused: bool,
@@ -42,7 +45,8 @@ pub(super) struct Module {
 #[derive(Debug)]
 pub(super) struct Doubtful {
     pub path: String,
-    pub text: String,
+    /// `None` if it could not be read.
+    pub text: Option<String>,
 }
 
 /// Where a definition stands.
@@ -126,25 +130,30 @@ pub(super) struct Data {
 
 impl Module {
     /// Reads a directory. What is wrong in its files is among the problems; an error is that
-    /// the directory could not be listed or holds no configuration.
+    /// there is no such directory or that it could not be listed.
     pub(super) fn load(files: &dyn Files, directory: &str) -> Result<Self, String> {
-        let mut module = Self { directory: directory.to_owned(), ..Self::default() };
+        let mut module = Self {
+            directory: directory.to_owned(),
+            ..Self::default()
+        };
         let entries = files.list(directory).map_err(|error| error.to_string())?;
+        if entries.is_empty() {
+            return Err("there is no such directory".to_owned());
+        }
         let names = entries.into_iter().filter(|entry| !entry.is_directory);
-        let mut found = false;
         for entry in names.filter(|entry| is_configuration(&entry.name)) {
-            found = true;
+            module.file_count += 1;
             let path = join(directory, &entry.name);
             match files.read(&path) {
                 Ok(Some(bytes)) => module.add_file(&entry.name, path, bytes),
-                Ok(None) => module.doubt(path, String::new(), None),
+                Ok(None) => module.doubt(path, None, None),
                 Err(error) => {
                     let problem = Problem::error(error.to_string()).in_file(path.clone());
-                    module.doubt(path, String::new(), Some(problem));
+                    module.doubt(path, None, Some(problem));
                 }
             }
         }
-        if found { Ok(module) } else { Err("there are no .tf files in it".to_owned()) }
+        Ok(module)
     }
 
     fn add_file(&mut self, name: &str, path: String, bytes: Vec<u8>) {
@@ -153,30 +162,41 @@ impl Module {
         let stem = stem.strip_suffix(".tf").unwrap_or(stem);
         let unsupported = if stem == "override" || stem.ends_with("_override") {
             self.refused = true;
-            Some(("override files are not supported", "write the values into the files themselves"))
+            Some((
+                "override files are not supported",
+                "write the values into the files themselves",
+            ))
         } else if name.ends_with(".json") {
-            Some(("configuration in JSON is not supported", "write the file in HCL, as .tf"))
+            Some((
+                "configuration in JSON is not supported",
+                "write the file in HCL, as .tf",
+            ))
         } else {
             None
         };
         if let Some((message, hint)) = unsupported {
-            let problem = Problem::error(message).in_file(path.clone()).with_hint(hint);
-            return self.doubt(path, text, Some(problem));
+            let problem = Problem::error(message)
+                .in_file(path.clone())
+                .with_hint(hint);
+            return self.doubt(path, Some(text), Some(problem));
         }
         match parse_body(&path, bytes) {
             Ok((source, body)) => {
                 let problems = self.problems.len();
                 let understood = self.add_body(&source, body);
                 if !understood {
-                    self.doubtful.push(Doubtful { path, text });
+                    self.doubtful.push(Doubtful {
+                        path,
+                        text: Some(text),
+                    });
                 }
                 debug_assert!(understood || self.problems.len() > problems);
             }
-            Err(problem) => self.doubt(path, text, Some(problem)),
+            Err(problem) => self.doubt(path, Some(text), Some(problem)),
         }
     }
 
-    fn doubt(&mut self, path: String, text: String, problem: Option<Problem>) {
+    fn doubt(&mut self, path: String, text: Option<String>, problem: Option<Problem>) {
         self.incomplete = true;
         self.doubtful.push(Doubtful { path, text });
         self.problems.extend(problem);
@@ -187,9 +207,10 @@ impl Module {
         let mut understood = true;
         for attribute in body.attributes() {
             let name = attribute.key.as_str();
-            self.problems.push(
-                source.problem(format!("unexpected argument {name}: only blocks stand here"), offset(attribute)),
-            );
+            self.problems.push(source.problem(
+                format!("unexpected argument {name}: only blocks stand here"),
+                offset(attribute),
+            ));
         }
         for block in body.into_blocks() {
             let place = Place::of(source, &block);
@@ -218,10 +239,15 @@ impl Module {
     }
 
     /// Whether something of that name may stand in a file that is not understood.
-    pub(super) fn may_define(&self, name: &str, recorded_file: &str) -> bool {
-        self.doubtful.iter().any(|file| {
-            file.path == recorded_file || file.text.is_empty() || file.text.contains(name)
-        })
+    pub(super) fn may_define(&self, name: &str) -> bool {
+        self.doubtful
+            .iter()
+            .any(|file| file.text.as_ref().is_none_or(|text| text.contains(name)))
+    }
+
+    /// Whether the file is there and is not, or not wholly, understood.
+    pub(super) fn doubts(&self, path: &str) -> bool {
+        self.doubtful.iter().any(|file| file.path == path)
     }
 }
 
@@ -229,7 +255,11 @@ impl Place {
     pub(super) fn of(source: &Arc<Source>, node: &impl Span) -> Self {
         let offset = start(node);
         let line = offset.map_or(1, |offset| source.line(offset));
-        Self { source: source.clone(), offset, line }
+        Self {
+            source: source.clone(),
+            offset,
+            line,
+        }
     }
 
     pub(super) fn problem(&self, message: impl Into<String>) -> Problem {
@@ -258,7 +288,16 @@ fn unsupported_block(kind: &str) -> (String, Option<&'static str>) {
             Some("a precondition of a resource or a validation of a variable can say the same"),
         ),
         _ => {
-            let known = ["variable", "locals", "output", "module", "resource", "data", "terraform", "provider"];
+            let known = [
+                "variable",
+                "locals",
+                "output",
+                "module",
+                "resource",
+                "data",
+                "terraform",
+                "provider",
+            ];
             let hint = super::nearest::nearest(kind, known).map(|_| {
                 "the blocks are: variable, locals, output, module, resource, data, terraform, provider"
             });

@@ -22,12 +22,16 @@ struct Found {
 
 impl Findings {
     pub(super) fn add(&mut self, problem: Problem, environment: Option<&str>) {
-        let place =
-            (problem.file.clone(), problem.line, problem.column, problem.message.clone());
-        let found = self
-            .found
-            .entry(place)
-            .or_insert_with(|| Found { problem, environments: BTreeSet::new() });
+        let place = (
+            problem.file.clone(),
+            problem.line,
+            problem.column,
+            problem.message.clone(),
+        );
+        let found = self.found.entry(place).or_insert_with(|| Found {
+            problem,
+            environments: BTreeSet::new(),
+        });
         if let Some(environment) = environment
             && !found.environments.contains(environment)
         {
@@ -37,10 +41,13 @@ impl Findings {
 
     /// The problems by file and line.
     pub(super) fn into_problems(self) -> Vec<Problem> {
-        let mut problems: Vec<Problem> = self.found.into_values().map(Found::into_problem).collect();
+        let mut problems: Vec<Problem> =
+            self.found.into_values().map(Found::into_problem).collect();
         problems.sort_by(|left, right| {
             let key = |problem: &Problem| (problem.file.clone(), problem.line, problem.column);
-            key(left).cmp(&key(right)).then_with(|| left.message.cmp(&right.message))
+            key(left)
+                .cmp(&key(right))
+                .then_with(|| left.message.cmp(&right.message))
         });
         problems
     }
@@ -49,7 +56,9 @@ impl Findings {
 impl Found {
     fn into_problem(self) -> Problem {
         let mut problem = self.problem;
-        let Some(first) = self.environments.first() else { return problem };
+        let Some(first) = self.environments.first() else {
+            return problem;
+        };
         let where_ = match self.environments.len() {
             1 => format!("found for {first}"),
             2 => format!("found for {first} and one other environment"),
@@ -76,6 +85,9 @@ mod tests {
         }
         let problems = findings.into_problems();
         assert_eq!(problems.len(), 1);
-        assert_eq!(problems[0].hint.as_deref(), Some("found for a and 2 other environments"));
+        assert_eq!(
+            problems[0].hint.as_deref(),
+            Some("found for a and 2 other environments")
+        );
     }
 }

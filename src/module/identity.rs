@@ -51,7 +51,11 @@ fn plain_letters(character: char) -> Option<&'static str> {
 
 /// The id of an object: as Spacelift makes it where that is known before, else one made of the
 /// type and what identifies the object. `None` if what it is made of gives no id.
-pub(super) fn id(kind: &str, address: &str, attributes: &BTreeMap<String, Value>) -> Option<String> {
+pub(super) fn id(
+    kind: &str,
+    address: &str,
+    attributes: &BTreeMap<String, Value>,
+) -> Option<String> {
     let text = |name: &str| attributes.get(name).and_then(Value::as_str);
     let first = |names: &[&str]| names.iter().find_map(|name| text(name)).map(str::to_owned);
     let owner = || first(&["stack_id", "context_id", "module_id"]);
@@ -82,9 +86,11 @@ pub(super) fn id(kind: &str, address: &str, attributes: &BTreeMap<String, Value>
         "drift_detection" => join(&[own("stack_id"), word("drift_detection")]),
         "scheduled_delete_stack" => join(&[own("stack_id"), word("scheduled_delete")]),
         "stack_dependency" => join(&[own("stack_id"), own("depends_on_stack_id")]),
-        "stack_dependency_reference" => {
-            join(&[own("stack_dependency_id"), own("output_name"), own("input_name")])
-        }
+        "stack_dependency_reference" => join(&[
+            own("stack_dependency_id"),
+            own("output_name"),
+            own("input_name"),
+        ]),
         "role_attachment" => {
             let subject = first(&["stack_id", "api_key_id", "idp_group_mapping_id", "user_id"]);
             join(&[own("role_id"), subject, own("space_id")])

@@ -69,6 +69,14 @@ pub(super) enum Slot<T> {
 
 pub(super) type Slots<T> = RefCell<Vec<Slot<T>>>;
 
+/// The value of a slot, if it has been evaluated and did not fail.
+pub(super) fn done<T: Clone>(slots: &Slots<T>, index: usize) -> Option<T> {
+    match slots.borrow().get(index) {
+        Some(Slot::Done(value, _)) => value.clone(),
+        _ => None,
+    }
+}
+
 /// One instance of a module.
 #[derive(Debug)]
 pub(super) struct Instance {
@@ -116,7 +124,11 @@ impl Instance {
 
     /// The address of something in this module.
     pub(super) fn address_of(&self, name: &str) -> String {
-        if self.address.is_empty() { name.to_owned() } else { format!("{}.{name}", self.address) }
+        if self.address.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.address)
+        }
     }
 }
 
@@ -126,7 +138,10 @@ mod tests {
 
     #[test]
     fn keys_print_as_in_terraform() {
-        assert_eq!(Key::Name("a\"b${c}".to_owned()).suffix(), r#"["a\"b$${c}"]"#);
+        assert_eq!(
+            Key::Name("a\"b${c}".to_owned()).suffix(),
+            r#"["a\"b$${c}"]"#
+        );
         assert_eq!(Key::Index(3).suffix(), "[3]");
     }
 }

@@ -83,8 +83,12 @@ pub(super) fn go_quoted(string: &str) -> String {
             '\0'..'\u{20}' | '\u{7f}' => {
                 text.push_str(&format!("\\x{:02x}", u32::from(character)));
             }
-            '\u{80}'..'\u{a0}' | '\u{a0}' | '\u{ad}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202f}' | '\u{feff}' => {
+            '\u{80}'..'\u{a0}'
+            | '\u{a0}'
+            | '\u{ad}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202f}'
+            | '\u{feff}' => {
                 text.push_str(&format!("\\u{:04x}", u32::from(character)));
             }
             _ => text.push(character),
@@ -96,11 +100,18 @@ pub(super) fn go_quoted(string: &str) -> String {
 
 /// The value of a JSON text: arrays are tuples, objects are objects.
 pub(super) fn decode(text: &str) -> Result<Value, String> {
-    let mut reader = Reader { text, position: 0, depth: 0 };
+    let mut reader = Reader {
+        text,
+        position: 0,
+        depth: 0,
+    };
     let value = reader.value()?;
     reader.skip_space();
     if reader.position < text.len() {
-        return Err(format!("extra text after the JSON value at byte {}", reader.position));
+        return Err(format!(
+            "extra text after the JSON value at byte {}",
+            reader.position
+        ));
     }
     Ok(value)
 }
@@ -177,7 +188,9 @@ impl<'a> Reader<'a> {
                 _ if escaped => escaped = false,
                 b'\\' => escaped = true,
                 b'"' => {
-                    let Ok(text) = serde_json::from_str(&rest[..=index]) else { break };
+                    let Ok(text) = serde_json::from_str(&rest[..=index]) else {
+                        break;
+                    };
                     self.position += index + 1;
                     return Ok(text);
                 }
@@ -249,7 +262,18 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_refused() {
-        for wrong in ["", "{", "[1,]", "{\"a\" 1}", "01", "'a'", "[1] 2", "nul", "\"\\x\"", "-"] {
+        for wrong in [
+            "",
+            "{",
+            "[1,]",
+            "{\"a\" 1}",
+            "01",
+            "'a'",
+            "[1] 2",
+            "nul",
+            "\"\\x\"",
+            "-",
+        ] {
             assert!(decode(wrong).is_err(), "{wrong}");
         }
         assert!(decode(&"[".repeat(500)).is_err());

@@ -36,7 +36,13 @@ impl<'a> ModuleNames<'a> {
         instance: &'a Instance,
         repetition: &'a Repetition,
     ) -> Self {
-        Self { evaluator, instance, repetition, own: None, this: None }
+        Self {
+            evaluator,
+            instance,
+            repetition,
+            own: None,
+            this: None,
+        }
     }
 
     /// An undeclared name; silent if a file that does not parse may declare it.
@@ -48,14 +54,25 @@ impl<'a> ModuleNames<'a> {
         frame: &Frame<'_>,
         at: Option<usize>,
     ) -> Stop {
-        if self.instance.module.incomplete {
+        // A block writes the parts of `type.name` apart.
+        let label = name.rsplit('.').next().unwrap_or(name);
+        if self.instance.module.may_define(label) {
             return Stop::Reported;
         }
         let hint = nearest(name, known).map(|near| format!("did you mean {near}?"));
-        frame.mistake_with_hint(format!("there is no {what} \"{name}\" in this module"), at, hint)
+        frame.mistake_with_hint(
+            format!("there is no {what} \"{name}\" in this module"),
+            at,
+            hint,
+        )
     }
 
-    fn variable(&self, steps: Steps<'_>, frame: &Frame<'_>, at: Option<usize>) -> Evaluated<(Value, usize)> {
+    fn variable(
+        &self,
+        steps: Steps<'_>,
+        frame: &Frame<'_>,
+        at: Option<usize>,
+    ) -> Evaluated<(Value, usize)> {
         let name = step_name(steps, 0, "var", frame, at)?;
         let variables = &self.instance.module.variables;
         let Some(index) = variables.get_index_of(name) else {
@@ -64,11 +81,19 @@ impl<'a> ModuleNames<'a> {
         };
         match self.own {
             Some((own, value)) if own == index => Ok((value.clone(), 1)),
-            _ => Ok((self.evaluator.variable(self.instance, index, frame.depth)?, 1)),
+            _ => Ok((
+                self.evaluator.variable(self.instance, index, frame.depth)?,
+                1,
+            )),
         }
     }
 
-    fn local(&self, steps: Steps<'_>, frame: &Frame<'_>, at: Option<usize>) -> Evaluated<(Value, usize)> {
+    fn local(
+        &self,
+        steps: Steps<'_>,
+        frame: &Frame<'_>,
+        at: Option<usize>,
+    ) -> Evaluated<(Value, usize)> {
         let name = step_name(steps, 0, "local", frame, at)?;
         let locals = &self.instance.module.locals;
         match locals.get_index_of(name) {
@@ -80,7 +105,12 @@ impl<'a> ModuleNames<'a> {
         }
     }
 
-    fn module(&self, steps: Steps<'_>, frame: &Frame<'_>, at: Option<usize>) -> Evaluated<(Value, usize)> {
+    fn module(
+        &self,
+        steps: Steps<'_>,
+        frame: &Frame<'_>,
+        at: Option<usize>,
+    ) -> Evaluated<(Value, usize)> {
         let name = step_name(steps, 0, "module", frame, at)?;
         let calls = &self.instance.module.calls;
         let Some(index) = calls.get_index_of(name) else {
@@ -118,12 +148,20 @@ impl<'a> ModuleNames<'a> {
         let child = self.evaluator.instance(child);
         let mut outputs = BTreeMap::new();
         for (index, name) in child.module.outputs.keys().enumerate() {
-            outputs.insert(name.clone(), self.evaluator.output(&child, index, frame.depth)?);
+            outputs.insert(
+                name.clone(),
+                self.evaluator.output(&child, index, frame.depth)?,
+            );
         }
         Ok(Value::Object(Arc::new(outputs)))
     }
 
-    fn data(&self, steps: Steps<'_>, frame: &Frame<'_>, at: Option<usize>) -> Evaluated<(Value, usize)> {
+    fn data(
+        &self,
+        steps: Steps<'_>,
+        frame: &Frame<'_>,
+        at: Option<usize>,
+    ) -> Evaluated<(Value, usize)> {
         let kind = step_name(steps, 0, "data", frame, at)?;
         let name = step_name(steps, 1, "data", frame, at)?;
         let key = format!("{kind}.{name}");
@@ -159,14 +197,18 @@ impl<'a> ModuleNames<'a> {
             let known = resources.keys().map(String::as_str);
             return Err(self.undeclared("resource", &key, known, frame, at));
         };
-        let expansion = self.evaluator.resources(self.instance, index, frame.depth)?;
+        let expansion = self
+            .evaluator
+            .resources(self.instance, index, frame.depth)?;
         let (chosen, taken) = choose(&expansion, &steps[1..], frame)?;
         let Some(item) = chosen else {
             return Ok((gather(&expansion, |item| self.object(item, frame))?, 1));
         };
         let value = self.object(item, frame)?;
         if let Some(attribute) = steps.get(taken + 1).and_then(attribute_name)
-            && value.entries().is_some_and(|entries| !entries.contains_key(attribute))
+            && value
+                .entries()
+                .is_some_and(|entries| !entries.contains_key(attribute))
             && schema::attribute(kind, attribute).is_some()
         {
             let message = format!("the attribute {attribute} of {key} is known to Spacelift only");
@@ -181,17 +223,30 @@ impl<'a> ModuleNames<'a> {
         Ok(object.value.clone())
     }
 
-    fn path(&self, steps: Steps<'_>, frame: &Frame<'_>, at: Option<usize>) -> Evaluated<(Value, usize)> {
+    fn path(
+        &self,
+        steps: Steps<'_>,
+        frame: &Frame<'_>,
+        at: Option<usize>,
+    ) -> Evaluated<(Value, usize)> {
         let root = self.evaluator.tree.root;
         match step_name(steps, 0, "path", frame, at)? {
             "module" => Ok((relative(root, &self.instance.module.directory).into(), 1)),
             "root" => Ok((".".into(), 1)),
-            "cwd" => Err(frame.mistake("path.cwd is not available: it differs from machine to machine", at)),
+            "cwd" => Err(frame.mistake(
+                "path.cwd is not available: it differs from machine to machine",
+                at,
+            )),
             other => Err(frame.mistake(format!("there is no path.{other}"), at)),
         }
     }
 
-    fn each(&self, steps: Steps<'_>, frame: &Frame<'_>, at: Option<usize>) -> Evaluated<(Value, usize)> {
+    fn each(
+        &self,
+        steps: Steps<'_>,
+        frame: &Frame<'_>,
+        at: Option<usize>,
+    ) -> Evaluated<(Value, usize)> {
         let name = step_name(steps, 0, "each", frame, at)?;
         match (&self.repetition.each, name) {
             (Some((key, _)), "key") => Ok((key.clone(), 1)),
@@ -201,7 +256,12 @@ impl<'a> ModuleNames<'a> {
         }
     }
 
-    fn count(&self, steps: Steps<'_>, frame: &Frame<'_>, at: Option<usize>) -> Evaluated<(Value, usize)> {
+    fn count(
+        &self,
+        steps: Steps<'_>,
+        frame: &Frame<'_>,
+        at: Option<usize>,
+    ) -> Evaluated<(Value, usize)> {
         let name = step_name(steps, 0, "count", frame, at)?;
         match (self.repetition.count, name) {
             (Some(index), "index") => Ok((Number::count(index).into(), 1)),
@@ -231,9 +291,10 @@ impl Names for ModuleNames<'_> {
                 Some(value) => Ok((value.clone(), 0)),
                 None => Err(frame.mistake("self is there only in a postcondition", at)),
             },
-            "terraform" => {
-                Err(frame.mistake("terraform.workspace is not available: a manager stack has one workspace", at))
-            }
+            "terraform" => Err(frame.mistake(
+                "terraform.workspace is not available: a manager stack has one workspace",
+                at,
+            )),
             "ephemeral" => Err(frame.mistake("ephemeral resources are not supported", at)),
             kind => self.resource(kind, steps, frame, at),
         }
@@ -267,7 +328,11 @@ pub(super) fn attribute_name(step: &Decorated<TraversalOperator>) -> Option<&str
 
 /// The one member that a reference means, and how many steps chose it: none if it stands once,
 /// one if it is chosen by key. `None` if all are meant.
-fn choose(expansion: &Expansion, steps: Steps<'_>, frame: &Frame<'_>) -> Evaluated<(Option<usize>, usize)> {
+fn choose(
+    expansion: &Expansion,
+    steps: Steps<'_>,
+    frame: &Frame<'_>,
+) -> Evaluated<(Option<usize>, usize)> {
     if expansion.shape == Shape::Once {
         return Ok((expansion.members.first().map(|(_, member)| *member), 0));
     }
@@ -276,12 +341,17 @@ fn choose(expansion: &Expansion, steps: Steps<'_>, frame: &Frame<'_>) -> Evaluat
     };
     let at = start(key);
     let key = evaluate(key, frame)?;
-    let target = if expansion.shape == Shape::Count { Type::Number } else { Type::String };
+    let target = if expansion.shape == Shape::Count {
+        Type::Number
+    } else {
+        Type::String
+    };
     let wanted = match super::convert::convert(&key, &target) {
         Ok(Value::String(name)) => Some(Key::Name(name.to_string())),
-        Ok(Value::Number(number)) => {
-            number.as_i64().and_then(|index| usize::try_from(index).ok()).map(Key::Index)
-        }
+        Ok(Value::Number(number)) => number
+            .as_i64()
+            .and_then(|index| usize::try_from(index).ok())
+            .map(Key::Index),
         _ => None,
     };
     let member = match &wanted {

@@ -35,7 +35,10 @@ mod tests {
 
     #[test]
     fn only_near_names_are_offered() {
-        assert_eq!(nearest("autodeply", ["autodeploy", "autoretry"]), Some("autodeploy"));
+        assert_eq!(
+            nearest("autodeply", ["autodeploy", "autoretry"]),
+            Some("autodeploy")
+        );
         assert_eq!(nearest("x", ["autodeploy"]), None);
     }
 }

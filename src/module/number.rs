@@ -35,14 +35,20 @@ enum Repr {
 
 impl From<i64> for Number {
     fn from(value: i64) -> Self {
-        Self { repr: Repr::Integer(value), precision: WRITTEN }
+        Self {
+            repr: Repr::Integer(value),
+            precision: WRITTEN,
+        }
     }
 }
 
 impl Number {
     /// A count or an index, with the precision that Terraform gives those.
     pub fn count(value: usize) -> Self {
-        Self { repr: Repr::Integer(i64::try_from(value).unwrap_or(i64::MAX)), precision: COUNTED }
+        Self {
+            repr: Repr::Integer(i64::try_from(value).unwrap_or(i64::MAX)),
+            precision: COUNTED,
+        }
     }
 
     /// A number as it is written in decimal: `12`, `-1.5`, `1e3`. `None` if the text is no such
@@ -104,7 +110,11 @@ impl Number {
             value = value * base + digit;
         }
         let bits = value.bits().try_into().unwrap_or(u32::MAX).max(COUNTED);
-        Some(Self::rounded(if negative { -value } else { value }, 0, bits))
+        Some(Self::rounded(
+            if negative { -value } else { value },
+            0,
+            bits,
+        ))
     }
 
     /// `None` for what is no number: infinities and NaN.
@@ -115,15 +125,25 @@ impl Number {
         let bits = value.to_bits();
         let exponent = i64::try_from((bits >> 52) & 0x7ff).ok()?;
         let fraction = i64::try_from(bits & ((1 << 52) - 1)).ok()?;
-        let (mantissa, exponent) =
-            if exponent == 0 { (fraction, -1074) } else { (fraction | (1 << 52), exponent - 1075) };
-        let mantissa = if value.is_sign_negative() { -mantissa } else { mantissa };
+        let (mantissa, exponent) = if exponent == 0 {
+            (fraction, -1074)
+        } else {
+            (fraction | (1 << 52), exponent - 1075)
+        };
+        let mantissa = if value.is_sign_negative() {
+            -mantissa
+        } else {
+            mantissa
+        };
         Some(Self::rounded(BigInt::from(mantissa), exponent, 53))
     }
 
     pub fn to_f64(&self) -> f64 {
         match &self.repr {
-            #[expect(clippy::cast_precision_loss, reason = "the nearest is what is asked for")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "the nearest is what is asked for"
+            )]
             Repr::Integer(value) => *value as f64,
             Repr::NegativeZero => -0.0,
             Repr::Wide(_) => self.to_string().parse().unwrap_or(f64::NAN),
@@ -169,7 +189,10 @@ impl Number {
                 return Self::rounded(-mantissa, exponent, self.precision);
             }
         };
-        Self { repr: zero, precision: self.precision }
+        Self {
+            repr: zero,
+            precision: self.precision,
+        }
     }
 
     pub fn plus(&self, other: &Self) -> Self {
@@ -180,7 +203,10 @@ impl Number {
             && let Some(sum) = left.checked_add(right)
             && self.precision.max(other.precision) >= COUNTED
         {
-            return Self { repr: Repr::Integer(sum), precision: self.precision.max(other.precision) };
+            return Self {
+                repr: Repr::Integer(sum),
+                precision: self.precision.max(other.precision),
+            };
         }
         let ((left, right), exponent) = aligned(self.parts(), other.parts());
         Self::rounded(left + right, exponent, self.precision.max(other.precision))
@@ -203,7 +229,11 @@ impl Number {
     /// Zero as the result of two operands with different signs is a negative one.
     fn with_sign_of_quotient(&self, other: &Self, result: Self) -> Self {
         let negative = self.is_negative() != other.is_negative();
-        if negative && result.is_zero() { result.negated() } else { result }
+        if negative && result.is_zero() {
+            result.negated()
+        } else {
+            result
+        }
     }
 
     /// `None` for a division by zero.
@@ -224,7 +254,11 @@ impl Number {
             return None;
         }
         let ((left, right), exponent) = aligned(self.parts(), other.parts());
-        Some(Self::rounded(left % right, exponent, self.precision.max(other.precision)))
+        Some(Self::rounded(
+            left % right,
+            exponent,
+            self.precision.max(other.precision),
+        ))
     }
 
     /// The next whole number below (`up` = false) or above.
@@ -276,7 +310,9 @@ impl Number {
         let excess = magnitude.bits().saturating_sub(u64::from(precision));
         if excess > 0 {
             let half = magnitude.bit(excess - 1);
-            let rest = magnitude.trailing_zeros().is_some_and(|zeros| zeros < excess - 1);
+            let rest = magnitude
+                .trailing_zeros()
+                .is_some_and(|zeros| zeros < excess - 1);
             magnitude >>= excess;
             if half && (rest || magnitude.bit(0)) {
                 magnitude += 1u32;
@@ -284,17 +320,26 @@ impl Number {
             exponent += i64::try_from(excess).unwrap_or(i64::MAX);
         }
         let Some(zeros) = magnitude.trailing_zeros() else {
-            return Self { repr: Repr::Integer(0), precision };
+            return Self {
+                repr: Repr::Integer(0),
+                precision,
+            };
         };
         magnitude >>= zeros;
         exponent += i64::try_from(zeros).unwrap_or(0);
         if exponent >= 0 && magnitude.bits() + exponent.unsigned_abs() <= 63 {
             let whole = BigInt::from_biguint(sign, magnitude.clone() << exponent.unsigned_abs());
             if let Ok(value) = i64::try_from(whole) {
-                return Self { repr: Repr::Integer(value), precision };
+                return Self {
+                    repr: Repr::Integer(value),
+                    precision,
+                };
             }
         }
-        Self { repr: Repr::Wide(Box::new((BigInt::from_biguint(sign, magnitude), exponent))), precision }
+        Self {
+            repr: Repr::Wide(Box::new((BigInt::from_biguint(sign, magnitude), exponent))),
+            precision,
+        }
     }
 
     /// The fewest decimal digits that name this number among those of its precision.
@@ -370,10 +415,17 @@ mod tests {
             ("1e3", "1000"),
             ("1e-7", "0.0000001"),
             ("18446744073709551616", "18446744073709551616"),
-            ("100000000000000000000000000001", "100000000000000000000000000001"),
+            (
+                "100000000000000000000000000001",
+                "100000000000000000000000000001",
+            ),
             ("0.1", "0.1"),
         ] {
-            assert_eq!(Number::parse(written).unwrap().to_string(), printed, "{written}");
+            assert_eq!(
+                Number::parse(written).unwrap().to_string(),
+                printed,
+                "{written}"
+            );
         }
         for wrong in ["", "-", "a", "1a", "1e", ".", "1_0", "1e99999999"] {
             assert!(Number::parse(wrong).is_none(), "{wrong}");
@@ -384,9 +436,14 @@ mod tests {
     fn precision_is_that_of_the_operands() {
         let third = Number::count(1).divided_by(&Number::count(3)).unwrap();
         assert_eq!(third.to_string(), "0.33333333333333333334");
-        let third = Number::from(1).divided_by(&Number::from(3)).unwrap().to_string();
+        let third = Number::from(1)
+            .divided_by(&Number::from(3))
+            .unwrap()
+            .to_string();
         assert!(third.starts_with("0.333333") && third.ends_with("335") && third.len() == 157);
-        let sum = Number::parse("0.1").unwrap().plus(&Number::parse("0.2").unwrap());
+        let sum = Number::parse("0.1")
+            .unwrap()
+            .plus(&Number::parse("0.2").unwrap());
         assert_eq!(sum.to_string(), "0.3");
     }
 
@@ -396,7 +453,10 @@ mod tests {
         assert_eq!(number("-1.5").to_whole(false).to_string(), "-2");
         assert_eq!(number("-1.5").to_whole(true).to_string(), "-1");
         assert_eq!(number("1.5").to_whole(true).to_string(), "2");
-        assert_eq!(number("-10").modulo(&number("3")).unwrap().to_string(), "-1");
+        assert_eq!(
+            number("-10").modulo(&number("3")).unwrap().to_string(),
+            "-1"
+        );
         assert!(number("1").modulo(&number("0")).is_none());
     }
 }

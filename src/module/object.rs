@@ -53,7 +53,16 @@ impl Item {
     ) -> Self {
         let object = RefCell::new(vec![Slot::Open]);
         let dependencies = RefCell::new(None);
-        Self { id, address, instance, resource, repetition, base, object, dependencies }
+        Self {
+            id,
+            address,
+            instance,
+            resource,
+            repetition,
+            base,
+            object,
+            dependencies,
+        }
     }
 
     /// Refuses resources that are not of Spacelift's provider.
@@ -79,7 +88,12 @@ impl Item {
             )
         };
         let (source, offset) = (resource.place.source.clone(), resource.place.offset);
-        Err(Stop::Mistake(Box::new(Mistake { message, hint, source, offset })))
+        Err(Stop::Mistake(Box::new(Mistake {
+            message,
+            hint,
+            source,
+            offset,
+        })))
     }
 }
 
@@ -91,16 +105,29 @@ impl Object {
         item: &Item,
         depth: usize,
     ) -> Evaluated<Rc<Self>> {
-        let Some(schema) = schema::resource(&resource.kind) else { return Err(Stop::Reported) };
+        let Some(schema) = schema::resource(&resource.kind) else {
+            return Err(Stop::Reported);
+        };
         let names = ModuleNames::new(evaluator, instance, &item.repetition);
         let place = &resource.place;
-        let frame = Frame { source: &place.source, names: &names, bindings: None, depth };
+        let frame = Frame {
+            source: &place.source,
+            names: &names,
+            bindings: None,
+            depth,
+        };
         for check in &resource.preconditions {
             evaluator.check(check, "a precondition does not hold", &frame)?;
         }
         let mut findings = Findings::default();
-        let mut attributes =
-            attributes(&resource.kind, schema, &resource.body, place.offset, &frame, &mut findings);
+        let mut attributes = attributes(
+            &resource.kind,
+            schema,
+            &resource.body,
+            place.offset,
+            &frame,
+            &mut findings,
+        );
         for warning in findings.warnings {
             evaluator.add_problem(instance, warning);
         }
@@ -111,7 +138,10 @@ impl Object {
             return Err(Stop::Reported);
         }
         let Some(id) = identity::id(&resource.kind, &item.address, &attributes) else {
-            let message = format!("no id can be made for {}: its name holds no letter or digit", item.address);
+            let message = format!(
+                "no id can be made for {}: its name holds no letter or digit",
+                item.address
+            );
             return Err(frame.mistake(message, place.offset));
         };
         attributes.insert("id".to_owned(), Value::string(&id));
@@ -119,17 +149,34 @@ impl Object {
             attributes.insert("slug".to_owned(), Value::string(&id));
         }
         let is_known = |name: &str, value: &Value| {
-            let computed = schema.attributes.get(name).is_some_and(|attribute| attribute.computed);
+            let computed = schema
+                .attributes
+                .get(name)
+                .is_some_and(|attribute| attribute.computed);
             !(computed && value.is_null())
         };
-        let visible = attributes.iter().filter(|(name, value)| is_known(name, value));
-        let visible = visible.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let visible = attributes
+            .iter()
+            .filter(|(name, value)| is_known(name, value));
+        let visible = visible
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
         let value = Value::Object(Arc::new(visible));
-        let with_self = ModuleNames { this: Some(&value), ..names };
-        let frame = Frame { names: &with_self, ..frame };
+        let with_self = ModuleNames {
+            this: Some(&value),
+            ..names
+        };
+        let frame = Frame {
+            names: &with_self,
+            ..frame
+        };
         for check in &resource.postconditions {
             evaluator.check(check, "a postcondition does not hold", &frame)?;
         }
-        Ok(Rc::new(Self { id, value, attributes }))
+        Ok(Rc::new(Self {
+            id,
+            value,
+            attributes,
+        }))
     }
 }

@@ -11,8 +11,11 @@ pub(super) fn order(
     let mut waiting: HashMap<usize, usize> = HashMap::new();
     let mut followers: HashMap<usize, Vec<usize>> = HashMap::new();
     for (member, needed) in dependencies {
-        let needed: Vec<usize> =
-            needed.iter().copied().filter(|other| dependencies.contains_key(other)).collect();
+        let needed: Vec<usize> = needed
+            .iter()
+            .copied()
+            .filter(|other| dependencies.contains_key(other))
+            .collect();
         waiting.insert(*member, needed.len());
         for other in needed {
             followers.entry(other).or_default().push(*member);
@@ -36,8 +39,11 @@ pub(super) fn order(
         }
     }
     let placed: BTreeSet<usize> = ordered.iter().copied().collect();
-    let mut circular: Vec<usize> =
-        dependencies.keys().copied().filter(|member| !placed.contains(member)).collect();
+    let mut circular: Vec<usize> = dependencies
+        .keys()
+        .copied()
+        .filter(|member| !placed.contains(member))
+        .collect();
     circular.sort_unstable();
     (ordered, circular)
 }

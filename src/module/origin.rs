@@ -26,7 +26,10 @@ impl Origin {
     /// The call that is an environment: it stands in a file of a directory named `environments`.
     pub fn environment(&self) -> Option<&Call> {
         self.calls.iter().find(|call| {
-            let directory = call.file.rsplit_once('/').map_or("", |(directory, _)| directory);
+            let directory = call
+                .file
+                .rsplit_once('/')
+                .map_or("", |(directory, _)| directory);
             is_environments(directory)
         })
     }
@@ -43,17 +46,26 @@ mod tests {
 
     #[test]
     fn an_environment_stands_in_its_directory() {
-        let call = |address: &str, file: &str| Call { address: address.into(), file: file.into() };
+        let call = |address: &str, file: &str| Call {
+            address: address.into(),
+            file: file.into(),
+        };
         let mut origin = Origin {
             calls: vec![
                 call("module.hello", "main.tf"),
                 call("module.hello.module.instances", "hello/main.tf"),
-                call("module.hello.module.instances.module.x", "hello/environments/x.tf"),
+                call(
+                    "module.hello.module.instances.module.x",
+                    "hello/environments/x.tf",
+                ),
             ],
             file: "hello/template/main.tf".into(),
             line: 1,
         };
-        assert_eq!(origin.environment().unwrap().file, "hello/environments/x.tf");
+        assert_eq!(
+            origin.environment().unwrap().file,
+            "hello/environments/x.tf"
+        );
         origin.calls.pop();
         assert_eq!(origin.environment(), None);
     }

@@ -62,8 +62,12 @@ impl Standing {
             }
             at = &call.address;
         }
-        let Some((name, suffix)) = last_step(address, at, "") else { return Presence::Unreadable };
-        match self.step(at, &origin.file, name, suffix, |instance| &instance.resources) {
+        let Some((name, suffix)) = last_step(address, at, "") else {
+            return Presence::Unreadable;
+        };
+        match self.step(at, &origin.file, name, suffix, |instance| {
+            &instance.resources
+        }) {
             // Its block stands, yet it is not among the resources: it failed.
             Presence::Present => Presence::Unreadable,
             other => other,
@@ -78,7 +82,9 @@ impl Standing {
         suffix: &str,
         of: impl Fn(&InstanceStanding) -> &HashMap<String, Members>,
     ) -> Presence {
-        let Some(instance) = self.instances.get(at) else { return Presence::Unreadable };
+        let Some(instance) = self.instances.get(at) else {
+            return Presence::Unreadable;
+        };
         if instance.blocked || instance.module.refused {
             return Presence::Unreadable;
         }
@@ -89,8 +95,13 @@ impl Standing {
             None => {
                 // A resource is looked for by the name of its block, a call by its own.
                 let label = name.rsplit('.').next().unwrap_or(name);
-                let may_stand = instance.module.may_define(label, file);
-                if may_stand { Presence::Unreadable } else { Presence::Gone }
+                let module = &instance.module;
+                let may_stand = module.doubts(file) || module.may_define(label);
+                if may_stand {
+                    Presence::Unreadable
+                } else {
+                    Presence::Gone
+                }
             }
         }
     }
@@ -99,7 +110,11 @@ impl Standing {
 /// The name and key of what an address adds to the one before it.
 fn last_step<'a>(address: &'a str, before: &str, prefix: &str) -> Option<(&'a str, &'a str)> {
     let rest = address.strip_prefix(before)?;
-    let rest = if before.is_empty() { rest } else { rest.strip_prefix('.')? };
+    let rest = if before.is_empty() {
+        rest
+    } else {
+        rest.strip_prefix('.')?
+    };
     let rest = rest.strip_prefix(prefix)?;
     let split = rest.find('[').unwrap_or(rest.len());
     Some(rest.split_at(split))

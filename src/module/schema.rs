@@ -14,7 +14,9 @@ const DATA: &str = include_str!("schema/spacelift-provider-schema.json");
 
 static RESOURCES: LazyLock<BTreeMap<String, Block>> = LazyLock::new(|| {
     // The data is part of the build and a test reads it, so it cannot fail here.
-    serde_json::from_str::<Provider>(DATA).map(|provider| provider.resources).unwrap_or_default()
+    serde_json::from_str::<Provider>(DATA)
+        .map(|provider| provider.resources)
+        .unwrap_or_default()
 });
 
 #[derive(Deserialize)]
@@ -91,7 +93,9 @@ impl Default for Attribute {
 impl Attribute {
     /// The value where none is given: the default, or null.
     pub fn default_value(&self) -> Value {
-        let Some(written) = &self.written_default else { return Value::Null(self.kind.clone()) };
+        let Some(written) = &self.written_default else {
+            return Value::Null(self.kind.clone());
+        };
         let text = Value::string(written.trim_matches('`'));
         convert(&text, &self.kind).unwrap_or_else(|_| Value::Null(self.kind.clone()))
     }
@@ -109,8 +113,13 @@ pub fn attribute(kind: &str, name: &str) -> Option<&'static Attribute> {
 
 /// Whether a change of the attribute or nested block makes the resource anew.
 pub fn replaces(kind: &str, name: &str) -> bool {
-    let Some(block) = resource(kind) else { return false };
-    block.attributes.get(name).is_some_and(|attribute| attribute.replaces)
+    let Some(block) = resource(kind) else {
+        return false;
+    };
+    block
+        .attributes
+        .get(name)
+        .is_some_and(|attribute| attribute.replaces)
         || block.blocks.get(name).is_some_and(|block| block.replaces)
 }
 
@@ -140,7 +149,9 @@ fn parse_kind(json: &serde_json::Value) -> Option<Type> {
             _ => None,
         };
     }
-    let [constructor, argument] = json.as_array()?.as_slice() else { return None };
+    let [constructor, argument] = json.as_array()?.as_slice() else {
+        return None;
+    };
     match constructor.as_str()? {
         "list" => parse_kind(argument).map(Type::list),
         "set" => parse_kind(argument).map(Type::set),
@@ -148,7 +159,13 @@ fn parse_kind(json: &serde_json::Value) -> Option<Type> {
         "object" => {
             let mut fields = BTreeMap::new();
             for (name, kind) in argument.as_object()? {
-                fields.insert(name.clone(), Field { kind: parse_kind(kind)?, optional: false });
+                fields.insert(
+                    name.clone(),
+                    Field {
+                        kind: parse_kind(kind)?,
+                        optional: false,
+                    },
+                );
             }
             Some(Type::Object(fields.into()))
         }
@@ -170,6 +187,9 @@ mod tests {
         let default = |kind, name| attribute(kind, name).unwrap().default_value();
         assert_eq!(default("spacelift_stack", "autodeploy"), Value::Bool(false));
         assert_eq!(default("spacelift_task", "init"), Value::Bool(true));
-        assert_eq!(default("spacelift_drift_detection", "timezone"), Value::from("UTC"));
+        assert_eq!(
+            default("spacelift_drift_detection", "timezone"),
+            Value::from("UTC")
+        );
     }
 }

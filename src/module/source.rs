@@ -57,11 +57,20 @@ pub(super) fn parse_body(path: &str, bytes: Vec<u8>) -> Result<(Arc<Source>, Bod
 
 /// The template that a file is (`templatefile`).
 pub(super) fn parse_template(path: &str, text: &str) -> Result<(Arc<Source>, Template), Problem> {
-    let source = Source { path: path.to_owned(), text: text.to_owned() };
+    let source = Source {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
     let mut template =
         parser::parse_template(&source.text).map_err(|error| refused(&source, &error))?;
     let mut settling = Settling::new(&source.text);
-    settling.settle(&mut template, Style { lines: true, flush: false });
+    settling.settle(
+        &mut template,
+        Style {
+            lines: true,
+            flush: false,
+        },
+    );
     settling.visit_template_mut(&mut template);
     match settling.problem {
         Some((message, offset)) => Err(source.problem(message, Some(offset))),
@@ -70,8 +79,14 @@ pub(super) fn parse_template(path: &str, text: &str) -> Result<(Arc<Source>, Tem
 }
 
 /// One expression alone.
-pub(super) fn parse_expression(path: &str, text: &str) -> Result<(Arc<Source>, Expression), Problem> {
-    let source = Source { path: path.to_owned(), text: text.to_owned() };
+pub(super) fn parse_expression(
+    path: &str,
+    text: &str,
+) -> Result<(Arc<Source>, Expression), Problem> {
+    let source = Source {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
     let expression = parser::parse_expr(&source.text).map_err(|error| refused(&source, &error))?;
     let expression = settle_expression(&source, expression)?;
     Ok((Arc::new(source), expression))
@@ -94,8 +109,14 @@ fn read(path: &str, bytes: Vec<u8>) -> Result<Source, Problem> {
     match String::from_utf8(bytes) {
         // Terraform skips a byte order mark, the parser does not.
         Ok(text) => {
-            let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-            Ok(Source { path: path.to_owned(), text })
+            let text = text
+                .strip_prefix('\u{feff}')
+                .map(str::to_owned)
+                .unwrap_or(text);
+            Ok(Source {
+                path: path.to_owned(),
+                text,
+            })
         }
         Err(_) => Err(Problem::error("cannot read the file: it is not UTF-8").in_file(path)),
     }
@@ -125,13 +146,22 @@ struct Settling<'a> {
 
 /// A piece of a template as Terraform's scanner cuts it.
 enum Piece {
-    Text { literal: usize, text: String },
-    Sequence { strip_before: bool, strip_after: bool },
+    Text {
+        literal: usize,
+        text: String,
+    },
+    Sequence {
+        strip_before: bool,
+        strip_after: bool,
+    },
 }
 
 impl<'a> Settling<'a> {
     fn new(text: &'a str) -> Self {
-        Self { text, problem: None }
+        Self {
+            text,
+            problem: None,
+        }
     }
 
     fn refuse(&mut self, message: &'static str, offset: usize) {
@@ -193,7 +223,10 @@ impl<'a> Settling<'a> {
                         _ => {
                             self.refuse_line_end(literal.span());
                             let text = literal.value().clone();
-                            pieces.push(Piece::Text { literal: *literals, text });
+                            pieces.push(Piece::Text {
+                                literal: *literals,
+                                text,
+                            });
                         }
                     }
                     *literals += 1;
@@ -221,13 +254,22 @@ impl<'a> Settling<'a> {
 }
 
 fn sequence(strip: Strip) -> Piece {
-    Piece::Sequence { strip_before: strip.strip_start(), strip_after: strip.strip_end() }
+    Piece::Sequence {
+        strip_before: strip.strip_start(),
+        strip_after: strip.strip_end(),
+    }
 }
 
 /// A marker takes the white space of the one piece beside it, which ends with its line.
 fn strip(pieces: &mut [Piece]) {
     for index in 0..pieces.len() {
-        let Piece::Sequence { strip_before, strip_after } = pieces[index] else { continue };
+        let Piece::Sequence {
+            strip_before,
+            strip_after,
+        } = pieces[index]
+        else {
+            continue;
+        };
         if strip_before
             && index > 0
             && let Piece::Text { text, .. } = &mut pieces[index - 1]
@@ -299,7 +341,13 @@ impl VisitMut for Settling<'_> {
     }
 
     fn visit_string_template_mut(&mut self, node: &mut StringTemplate) {
-        self.settle(node, Style { lines: false, flush: false });
+        self.settle(
+            node,
+            Style {
+                lines: false,
+                flush: false,
+            },
+        );
         visit_string_template_mut(self, node);
     }
 
@@ -320,10 +368,20 @@ impl VisitMut for Settling<'_> {
         // Keys cannot be changed in place, so what would have to change in one is refused.
         let Some(span) = node.span() else { return };
         let key = self.text.get(span.clone()).unwrap_or_default();
-        if ["${~", "%{~", "~}", "<<"].iter().any(|marker| key.contains(marker)) {
-            self.refuse("strip markers and heredocs are not supported in a key", span.start);
+        if ["${~", "%{~", "~}", "<<"]
+            .iter()
+            .any(|marker| key.contains(marker))
+        {
+            self.refuse(
+                "strip markers and heredocs are not supported in a key",
+                span.start,
+            );
         }
-        self.refuse_line_end(node.as_expr().is_some_and(Expression::is_template).then_some(span));
+        self.refuse_line_end(
+            node.as_expr()
+                .is_some_and(Expression::is_template)
+                .then_some(span),
+        );
     }
 }
 
@@ -345,7 +403,10 @@ mod tests {
 
     #[test]
     fn indentation_is_that_of_the_least_indented_line() {
-        assert_eq!(literals("a = <<-E\n    x\n\n      y\n  E\n"), ["x\n\n  y\n"]);
+        assert_eq!(
+            literals("a = <<-E\n    x\n\n      y\n  E\n"),
+            ["x\n\n  y\n"]
+        );
         assert_eq!(literals("a = <<-E\n  x\n${1}\n  E\n"), ["  x\n", "\n"]);
         assert_eq!(literals("a = <<E\n  $${x}\n  E\n"), ["  ${x}\n"]);
     }

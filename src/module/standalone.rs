@@ -59,7 +59,10 @@ pub fn evaluate_expression(
     text: &str,
     variables: &BTreeMap<String, Value>,
 ) -> Result<Value, ExpressionError> {
-    let source = Source { path: path.to_owned(), text: text.to_owned() };
+    let source = Source {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
     let expression = settle_expression(&source, expression.clone()).map_err(ExpressionError)?;
     value(&Arc::new(source), &expression, variables)
 }
@@ -80,14 +83,21 @@ fn value(
     variables: &BTreeMap<String, Value>,
 ) -> Result<Value, ExpressionError> {
     let names = Variables(variables);
-    let frame = Frame { source, names: &names, bindings: None, depth: 0 };
+    let frame = Frame {
+        source,
+        names: &names,
+        bindings: None,
+        depth: 0,
+    };
     evaluate(expression, &frame).map_err(|stop| match stop {
         Stop::Mistake(mistake) => {
             let mut problem = mistake.source.problem(mistake.message, mistake.offset);
             problem.hint = mistake.hint;
             ExpressionError(problem)
         }
-        Stop::Reported => ExpressionError(source.problem("the expression cannot be evaluated", None)),
+        Stop::Reported => {
+            ExpressionError(source.problem("the expression cannot be evaluated", None))
+        }
     })
 }
 
@@ -107,9 +117,16 @@ mod tests {
 
     #[test]
     fn expressions_of_service_settings() {
-        let value = |text| evaluate_text(text, "service.hcl", &variables()).unwrap().to_json();
+        let value = |text| {
+            evaluate_text(text, "service.hcl", &variables())
+                .unwrap()
+                .to_json()
+        };
         assert_eq!(value("pull_request.head_sha"), "68a0");
-        assert_eq!(value(r#""https://${environment.id}.x""#), "https://5d41c2f0.x");
+        assert_eq!(
+            value(r#""https://${environment.id}.x""#),
+            "https://5d41c2f0.x"
+        );
         let error = evaluate_text("pull.head", "service.hcl", &variables()).unwrap_err();
         assert_eq!(error.to_string(), "there is no pull here");
         assert_eq!(error.0.line, Some(1));

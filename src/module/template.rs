@@ -4,7 +4,8 @@ use hcl_edit::expr::Expression;
 use hcl_edit::template::{Directive, Element, ForDirective, IfDirective, Template};
 
 use super::convert::convert;
-use super::expression::{Binding, Evaluated, Frame, Stop, evaluate, pairs, start};
+use super::expression::{Binding, Evaluated, Frame, Stop, evaluate, start};
+use super::loops::pairs;
 use super::value::{Type, Value};
 
 /// The value of a quoted template: a lone interpolation keeps the type of its value.
@@ -61,7 +62,10 @@ fn append_chosen(directive: &IfDirective, frame: &Frame<'_>, text: &mut String) 
         Ok(Value::Bool(value)) => value,
         Ok(_) => return Err(frame.mistake("the condition of the directive is null", offset)),
         Err(error) => {
-            return Err(frame.mistake(format!("unsuitable condition of the directive: {error}"), offset));
+            return Err(frame.mistake(
+                format!("unsuitable condition of the directive: {error}"),
+                offset,
+            ));
         }
     };
     let mut yes = String::new();
@@ -71,8 +75,11 @@ fn append_chosen(directive: &IfDirective, frame: &Frame<'_>, text: &mut String) 
         Some(otherwise) => append(&otherwise.template, frame, &mut no),
         None => Ok(()),
     };
-    let (done, other_done, result) =
-        if chosen { (done, other_done, yes) } else { (other_done, done, no) };
+    let (done, other_done, result) = if chosen {
+        (done, other_done, yes)
+    } else {
+        (other_done, done, no)
+    };
     done?;
     if let Err(Stop::Reported) = other_done {
         return Err(Stop::Reported);
@@ -85,18 +92,34 @@ fn append_each(directive: &ForDirective, frame: &Frame<'_>, text: &mut String) -
     let intro = &directive.for_expr;
     let collection = evaluate(&intro.collection_expr, frame)?;
     let Some(pairs) = pairs(&collection) else {
-        let kind = if collection.is_null() { "null" } else { collection.kind().name() };
+        let kind = if collection.is_null() {
+            "null"
+        } else {
+            collection.kind().name()
+        };
         let message = format!("a for directive cannot go over {kind}");
         return Err(frame.mistake(message, start(&intro.collection_expr)));
     };
     for (key, value) in pairs {
-        let outer = match &intro.key_var {
-            Some(name) => Some(Binding { name: name.as_str(), value: key, outer: frame.bindings }),
-            None => None,
-        };
+        let outer = intro.key_var.as_ref().map(|name| Binding {
+            name: name.as_str(),
+            value: key,
+            outer: frame.bindings,
+        });
         let name = intro.value_var.as_str();
-        let binding = Binding { name, value, outer: outer.as_ref().or(frame.bindings) };
-        append(&intro.template, &Frame { bindings: Some(&binding), ..*frame }, text)?;
+        let binding = Binding {
+            name,
+            value,
+            outer: outer.as_ref().or(frame.bindings),
+        };
+        append(
+            &intro.template,
+            &Frame {
+                bindings: Some(&binding),
+                ..*frame
+            },
+            text,
+        )?;
     }
     Ok(())
 }

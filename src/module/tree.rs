@@ -29,10 +29,18 @@ impl Tree<'_> {
         let mut found = Vec::new();
         let mut open = vec![String::new()];
         while let Some(below) = open.pop() {
-            let path = if below.is_empty() { start.clone() } else { join(&start, &below) };
+            let path = if below.is_empty() {
+                start.clone()
+            } else {
+                join(&start, &below)
+            };
             for entry in self.files.list(&path).map_err(|error| error.to_string())? {
                 let name = join(&below, &entry.name);
-                if entry.is_directory { open.push(name) } else { found.push(name) }
+                if entry.is_directory {
+                    open.push(name)
+                } else {
+                    found.push(name)
+                }
             }
         }
         found.sort();
@@ -61,14 +69,25 @@ pub(super) fn resolve(base: &str, relative: &str) -> Option<String> {
 /// The path of `target` as seen from the directory `base`, the way Terraform prints it.
 pub(super) fn relative(base: &str, target: &str) -> String {
     let split = |path: &str| -> Vec<String> {
-        path.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+        path.split('/')
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
     };
     let (base, target) = (split(base), split(target));
-    let shared = base.iter().zip(&target).take_while(|(left, right)| left == right).count();
+    let shared = base
+        .iter()
+        .zip(&target)
+        .take_while(|(left, right)| left == right)
+        .count();
     let up = std::iter::repeat_n("..", base.len() - shared);
     let down = target[shared..].iter().map(String::as_str);
     let path = up.chain(down).collect::<Vec<_>>().join("/");
-    if path.is_empty() { ".".to_owned() } else { path }
+    if path.is_empty() {
+        ".".to_owned()
+    } else {
+        path
+    }
 }
 
 #[cfg(test)]

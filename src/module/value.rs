@@ -91,11 +91,19 @@ impl Value {
     }
 
     pub fn as_str(&self) -> Option<&str> {
-        if let Self::String(text) = self { Some(text) } else { None }
+        if let Self::String(text) = self {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     pub fn as_bool(&self) -> Option<bool> {
-        if let Self::Bool(value) = self { Some(*value) } else { None }
+        if let Self::Bool(value) = self {
+            Some(*value)
+        } else {
+            None
+        }
     }
 
     /// The items of a list, set or tuple.
@@ -125,7 +133,9 @@ impl Value {
             Self::Map(element, _) => Type::Map(Arc::new(element.clone())),
             Self::Tuple(items) => Type::Tuple(items.iter().map(Self::kind).collect()),
             Self::Object(entries) => Type::object(
-                entries.iter().map(|(name, value)| (name.clone(), value.kind())),
+                entries
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.kind())),
             ),
         }
     }
@@ -197,7 +207,10 @@ impl Value {
                 items.iter().map(Self::to_json).collect()
             }
             Self::Map(_, entries) | Self::Object(entries) => serde_json::Value::Object(
-                entries.iter().map(|(name, value)| (name.clone(), value.to_json())).collect(),
+                entries
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.to_json()))
+                    .collect(),
             ),
         }
     }
@@ -242,7 +255,15 @@ impl Type {
 
     /// An object type without optional attributes.
     pub fn object(attributes: impl IntoIterator<Item = (String, Self)>) -> Self {
-        let field = |(name, kind)| (name, Field { kind, optional: false });
+        let field = |(name, kind)| {
+            (
+                name,
+                Field {
+                    kind,
+                    optional: false,
+                },
+            )
+        };
         Self::Object(Arc::new(attributes.into_iter().map(field).collect()))
     }
 

@@ -1,7 +1,5 @@
 //! The blocks of a module, each checked for what may stand in it.
 
-use std::collections::BTreeMap;
-
 use std::sync::Arc;
 
 use hcl_edit::Decorated;
@@ -10,12 +8,12 @@ use hcl_edit::structure::{Block, Body, Structure};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 
-use super::{Call, Check, Data, Local, Module, Output, Place, Repeat, Resource, Variable, labels, start};
+use super::{Check, Data, Local, Module, Output, Place, Repeat, Resource, Variable, labels, start};
 use crate::module::constraint::Constraint;
 use crate::module::expression::{Evaluated, Frame, Names, Stop, evaluate};
 use crate::module::nearest::nearest;
 use crate::module::source::Source;
-use crate::module::tree::{Tree, resolve};
+use crate::module::tree::Tree;
 use crate::module::value::Value;
 use crate::problem::Problem;
 
@@ -27,8 +25,16 @@ const PROVIDER_SOURCES: [&str; 3] = [
 ];
 
 /// Names that Terraform keeps for itself among the variables.
-const RESERVED_VARIABLES: [&str; 8] =
-    ["source", "version", "providers", "count", "for_each", "lifecycle", "depends_on", "locals"];
+const RESERVED_VARIABLES: [&str; 8] = [
+    "source",
+    "version",
+    "providers",
+    "count",
+    "for_each",
+    "lifecycle",
+    "depends_on",
+    "locals",
+];
 
 /// For constants, in which no name stands for anything.
 struct Nothing;
@@ -41,7 +47,10 @@ impl Names for Nothing {
         frame: &Frame<'_>,
         offset: Option<usize>,
     ) -> Evaluated<(Value, usize)> {
-        Err(frame.mistake(format!("{name} cannot be used here: the value must be constant"), offset))
+        Err(frame.mistake(
+            format!("{name} cannot be used here: the value must be constant"),
+            offset,
+        ))
     }
 
     fn tree(&self) -> Option<Tree<'_>> {
@@ -49,17 +58,28 @@ impl Names for Nothing {
     }
 }
 
-fn constant(expression: &Expression, source: &Arc<Source>) -> Result<Value, (String, Option<usize>)> {
-    let frame = Frame { source, names: &Nothing, bindings: None, depth: 0 };
+fn constant(
+    expression: &Expression,
+    source: &Arc<Source>,
+) -> Result<Value, (String, Option<usize>)> {
+    let frame = Frame {
+        source,
+        names: &Nothing,
+        bindings: None,
+        depth: 0,
+    };
     evaluate(expression, &frame).map_err(|stop| match stop {
         Stop::Mistake(mistake) => (mistake.message, mistake.offset),
-        Stop::Reported => ("the value cannot be evaluated".to_owned(), start(expression)),
+        Stop::Reported => (
+            "the value cannot be evaluated".to_owned(),
+            start(expression),
+        ),
     })
 }
 
 impl Module {
     /// Inserts a definition; a second one of a name breaks both, since which is meant is unknown.
-    fn define<T>(
+    pub(super) fn define<T>(
         definitions: &mut IndexMap<String, T>,
         problems: &mut Vec<Problem>,
         name: String,
@@ -97,13 +117,18 @@ impl Module {
         let before = self.problems.len();
         for structure in body.iter() {
             let (name, known, kind, at) = match structure {
-                Structure::Attribute(attribute) => {
-                    (attribute.key.as_str(), arguments, "argument", start(attribute))
-                }
+                Structure::Attribute(attribute) => (
+                    attribute.key.as_str(),
+                    arguments,
+                    "argument",
+                    start(attribute),
+                ),
                 Structure::Block(block) => (block.ident.as_str(), blocks, "block", start(block)),
             };
             if !known.contains(&name) {
-                let problem = place.source.problem(format!("{what} has no {kind} {name}"), at);
+                let problem = place
+                    .source
+                    .problem(format!("{what} has no {kind} {name}"), at);
                 let hint = nearest(name, known.iter().copied());
                 self.problems.push(match hint {
                     Some(near) => problem.with_hint(format!("did you mean {near}?")),
@@ -115,7 +140,11 @@ impl Module {
     }
 
     /// Takes the labels; a block with others is reported and left out.
-    fn labelled<'a, const N: usize>(&mut self, place: &Place, block: &'a Block) -> Option<[&'a str; N]> {
+    pub(super) fn labelled<'a, const N: usize>(
+        &mut self,
+        place: &Place,
+        block: &'a Block,
+    ) -> Option<[&'a str; N]> {
         let taken = labels(place, block).and_then(|labels| {
             let is_name = |label: &&str| hcl_edit::Ident::try_new(*label).is_ok();
             match labels.iter().find(|label| !is_name(label)) {
@@ -133,12 +162,20 @@ impl Module {
     }
 
     pub(super) fn add_variable(&mut self, place: Place, block: &Block) -> bool {
-        let Some([name]) = self.labelled(&place, block) else { return false };
-        let arguments = ["type", "default", "description", "sensitive", "nullable", "ephemeral"];
-        let mut broken =
-            self.refuse_unknown(&place, &block.body, &arguments, &["validation"], "a variable");
+        let Some([name]) = self.labelled(&place, block) else {
+            return false;
+        };
+        let arguments = ["type", "default", "description", "sensitive", "nullable"];
+        let mut broken = self.refuse_unknown(
+            &place,
+            &block.body,
+            &arguments,
+            &["validation"],
+            "a variable",
+        );
         if RESERVED_VARIABLES.contains(&name) {
-            self.problems.push(place.problem(format!("a variable cannot be named {name}")));
+            self.problems
+                .push(place.problem(format!("a variable cannot be named {name}")));
             broken = true;
         }
         let mut constraint = Constraint::default();
@@ -153,7 +190,12 @@ impl Module {
             }
         }
         let (validations, complete) = self.checks(&place, &block.body, "validation");
-        let value = |name| block.body.get_attribute(name).map(|attribute| attribute.value.clone());
+        let value = |name| {
+            block
+                .body
+                .get_attribute(name)
+                .map(|attribute| attribute.value.clone())
+        };
         let variable = Variable {
             constraint,
             default: value("default"),
@@ -162,22 +204,43 @@ impl Module {
             broken: broken || !complete,
             place: place.clone(),
         };
-        Self::define(&mut self.variables, &mut self.problems, name.to_owned(), "variable", variable, &place, |it| (&it.place, &mut it.broken));
+        Self::define(
+            &mut self.variables,
+            &mut self.problems,
+            name.to_owned(),
+            "variable",
+            variable,
+            &place,
+            |it| (&it.place, &mut it.broken),
+        );
         true
     }
 
     pub(super) fn add_locals(&mut self, source: &Arc<Source>, block: &Block) -> bool {
         let place = Place::of(source, block);
         if !block.labels.is_empty() {
-            self.problems.push(place.problem("a locals block has no labels"));
+            self.problems
+                .push(place.problem("a locals block has no labels"));
         }
         for structure in block.body.iter() {
             match structure {
                 Structure::Attribute(attribute) => {
                     let place = Place::of(source, attribute);
-                    let local = Local { place: place.clone(), value: attribute.value.clone(), broken: false };
+                    let local = Local {
+                        place: place.clone(),
+                        value: attribute.value.clone(),
+                        broken: false,
+                    };
                     let name = attribute.key.to_string();
-                    Self::define(&mut self.locals, &mut self.problems, name, "local value", local, &place, |it| (&it.place, &mut it.broken));
+                    Self::define(
+                        &mut self.locals,
+                        &mut self.problems,
+                        name,
+                        "local value",
+                        local,
+                        &place,
+                        |it| (&it.place, &mut it.broken),
+                    );
                 }
                 Structure::Block(inner) => {
                     let message = format!("a locals block has no block {}", inner.ident.as_str());
@@ -189,13 +252,21 @@ impl Module {
     }
 
     pub(super) fn add_output(&mut self, place: Place, block: &Block) -> bool {
-        let Some([name]) = self.labelled(&place, block) else { return false };
-        let arguments = ["value", "description", "sensitive", "depends_on", "ephemeral"];
-        let broken =
-            self.refuse_unknown(&place, &block.body, &arguments, &["precondition"], "an output");
+        let Some([name]) = self.labelled(&place, block) else {
+            return false;
+        };
+        let arguments = ["value", "description", "sensitive", "depends_on"];
+        let broken = self.refuse_unknown(
+            &place,
+            &block.body,
+            &arguments,
+            &["precondition"],
+            "an output",
+        );
         let (preconditions, complete) = self.checks(&place, &block.body, "precondition");
         let Some(value) = block.body.get_attribute("value") else {
-            self.problems.push(place.problem(format!("the output \"{name}\" has no value")));
+            self.problems
+                .push(place.problem(format!("the output \"{name}\" has no value")));
             return true;
         };
         let output = Output {
@@ -205,75 +276,41 @@ impl Module {
             broken: broken || !complete,
             place: place.clone(),
         };
-        Self::define(&mut self.outputs, &mut self.problems, name.to_owned(), "output", output, &place, |it| (&it.place, &mut it.broken));
-        true
-    }
-
-    pub(super) fn add_call(&mut self, place: Place, block: &Block) -> bool {
-        let Some([name]) = self.labelled(&place, block) else { return false };
-        let mut broken = false;
-        let mut arguments = BTreeMap::new();
-        for structure in block.body.iter() {
-            match structure {
-                Structure::Attribute(attribute) => {
-                    let key = attribute.key.as_str();
-                    match key {
-                        "source" | "count" | "for_each" | "depends_on" | "providers" => {}
-                        "version" => {
-                            let message = "a module from the repository has no version";
-                            self.problems.push(place.source.problem(message, start(attribute)));
-                            broken = true;
-                        }
-                        _ => {
-                            arguments.insert(key.to_owned(), attribute.value.clone());
-                        }
-                    }
-                }
-                Structure::Block(inner) if inner.ident.as_str() == "providers" => {}
-                Structure::Block(inner) => {
-                    let message = format!("a module call has no block {}", inner.ident.as_str());
-                    self.problems.push(place.source.problem(message, start(inner)));
-                    broken = true;
-                }
-            }
-        }
-        let directory = match called_directory(&self.directory, &place, block) {
-            Ok(directory) => Some(directory),
-            Err(problem) => {
-                self.problems.push(*problem);
-                None
-            }
-        };
-        let (repeat, sound) = self.repeat(&place, &block.body);
-        let call = Call {
-            directory,
-            repeat,
-            arguments,
-            depends_on: self.references(&place, &block.body),
-            broken: broken || !sound,
-            place: place.clone(),
-        };
-        Self::define(&mut self.calls, &mut self.problems, name.to_owned(), "module call", call, &place, |it| (&it.place, &mut it.broken));
+        Self::define(
+            &mut self.outputs,
+            &mut self.problems,
+            name.to_owned(),
+            "output",
+            output,
+            &place,
+            |it| (&it.place, &mut it.broken),
+        );
         true
     }
 
     pub(super) fn add_resource(&mut self, place: Place, block: Block) -> bool {
-        let Some([kind, name]) = self.labelled(&place, &block) else { return false };
+        let Some([kind, name]) = self.labelled(&place, &block) else {
+            return false;
+        };
         let (kind, name) = (kind.to_owned(), name.to_owned());
         let (repeat, mut sound) = self.repeat(&place, &block.body);
         let depends_on = self.references(&place, &block.body);
         let mut preconditions = Vec::new();
         let mut postconditions = Vec::new();
         for lifecycle in block.body.get_blocks("lifecycle") {
-            let known = ["create_before_destroy", "prevent_destroy", "ignore_changes", "replace_triggered_by"];
+            let known = [
+                "create_before_destroy",
+                "prevent_destroy",
+                "ignore_changes",
+                "replace_triggered_by",
+            ];
             let checks = ["precondition", "postcondition"];
             sound &= !self.refuse_unknown(&place, &lifecycle.body, &known, &checks, "lifecycle");
             for ignored in ["prevent_destroy", "ignore_changes", "replace_triggered_by"] {
                 if let Some(attribute) = lifecycle.body.get_attribute(ignored) {
-                    let mut warning = place.source.problem(
-                        format!("{ignored} has no effect yet"),
-                        start(attribute),
-                    );
+                    let mut warning = place
+                        .source
+                        .problem(format!("{ignored} has no effect yet"), start(attribute));
                     warning.severity = crate::problem::Severity::Warning;
                     self.problems.push(warning);
                 }
@@ -289,7 +326,8 @@ impl Module {
             for inner in block.body.get_blocks(unsupported) {
                 let message = format!("{unsupported} blocks are not supported");
                 let hint = "let the stack itself run what has to run, with its hooks";
-                self.problems.push(place.source.problem(message, start(inner)).with_hint(hint));
+                self.problems
+                    .push(place.source.problem(message, start(inner)).with_hint(hint));
                 sound = false;
             }
         }
@@ -305,12 +343,22 @@ impl Module {
             broken: !sound,
             place: place.clone(),
         };
-        Self::define(&mut self.resources, &mut self.problems, key, "resource", resource, &place, |it| (&it.place, &mut it.broken));
+        Self::define(
+            &mut self.resources,
+            &mut self.problems,
+            key,
+            "resource",
+            resource,
+            &place,
+            |it| (&it.place, &mut it.broken),
+        );
         true
     }
 
     pub(super) fn add_data(&mut self, place: Place, block: &Block) -> bool {
-        let Some([kind, name]) = self.labelled(&place, block) else { return false };
+        let Some([kind, name]) = self.labelled(&place, block) else {
+            return false;
+        };
         let broken = if kind == "spacelift_current_stack" {
             let arguments = ["provider", "depends_on"];
             self.refuse_unknown(&place, &block.body, &arguments, &[], "this data source")
@@ -320,20 +368,36 @@ impl Module {
             } else {
                 "read it in the service's common stack, an ordinary stack with a repository of its own"
             };
-            let message = format!("the data source {kind} is not supported in a manager repository");
+            let message =
+                format!("the data source {kind} is not supported in a manager repository");
             self.problems.push(place.problem(message).with_hint(hint));
             true
         };
         let key = format!("{kind}.{name}");
-        let data = Data { broken, place: place.clone() };
-        Self::define(&mut self.data, &mut self.problems, key, "data source", data, &place, |it| (&it.place, &mut it.broken));
+        let data = Data {
+            broken,
+            place: place.clone(),
+        };
+        Self::define(
+            &mut self.data,
+            &mut self.problems,
+            key,
+            "data source",
+            data,
+            &place,
+            |it| (&it.place, &mut it.broken),
+        );
         true
     }
 
     pub(super) fn add_terraform(&mut self, source: &Arc<Source>, block: &Block) -> bool {
         for required in block.body.get_blocks("required_providers") {
-            let Some(attribute) = required.body.get_attribute("spacelift") else { continue };
-            let Expression::Object(object) = &attribute.value else { continue };
+            let Some(attribute) = required.body.get_attribute("spacelift") else {
+                continue;
+            };
+            let Expression::Object(object) = &attribute.value else {
+                continue;
+            };
             for (key, value) in object.iter() {
                 let named = match key {
                     ObjectKey::Ident(name) => name.as_str() == "source",
@@ -352,11 +416,12 @@ impl Module {
         true
     }
 
-    fn repeat(&mut self, place: &Place, body: &Body) -> (Repeat, bool) {
+    pub(super) fn repeat(&mut self, place: &Place, body: &Body) -> (Repeat, bool) {
         match (body.get_attribute("count"), body.get_attribute("for_each")) {
             (Some(count), Some(_)) => {
                 let message = "count and for_each cannot be used together";
-                self.problems.push(place.source.problem(message, start(count)));
+                self.problems
+                    .push(place.source.problem(message, start(count)));
                 (Repeat::Once, false)
             }
             (Some(count), None) => (Repeat::Count(count.value.clone()), true),
@@ -365,13 +430,17 @@ impl Module {
         }
     }
 
-    fn references(&mut self, place: &Place, body: &Body) -> Vec<Expression> {
-        match body.get_attribute("depends_on").map(|attribute| &attribute.value) {
+    pub(super) fn references(&mut self, place: &Place, body: &Body) -> Vec<Expression> {
+        match body
+            .get_attribute("depends_on")
+            .map(|attribute| &attribute.value)
+        {
             None => Vec::new(),
             Some(Expression::Array(array)) => array.iter().cloned().collect(),
             Some(other) => {
                 let message = "depends_on is a list of references";
-                self.problems.push(place.source.problem(message, start(other)));
+                self.problems
+                    .push(place.source.problem(message, start(other)));
                 Vec::new()
             }
         }
@@ -384,35 +453,22 @@ impl Module {
         for block in body.get_blocks(kind) {
             let known = ["condition", "error_message"];
             complete &= !self.refuse_unknown(place, &block.body, &known, &[], kind);
-            let value = |name| block.body.get_attribute(name).map(|attribute| attribute.value.clone());
+            let value = |name| {
+                block
+                    .body
+                    .get_attribute(name)
+                    .map(|attribute| attribute.value.clone())
+            };
             match (value("condition"), value("error_message")) {
                 (Some(condition), Some(message)) => checks.push(Check { condition, message }),
                 _ => {
                     let message = format!("a {kind} has a condition and an error_message");
-                    self.problems.push(place.source.problem(message, start(block)));
+                    self.problems
+                        .push(place.source.problem(message, start(block)));
                     complete = false;
                 }
             }
         }
         (checks, complete)
     }
-}
-
-/// The directory that a call's source names.
-fn called_directory(from: &str, place: &Place, block: &Block) -> Result<String, Box<Problem>> {
-    let fail = |message: String, at| Box::new(place.source.problem(message, at));
-    let Some(attribute) = block.body.get_attribute("source") else {
-        return Err(fail("the module call has no source".to_owned(), place.offset));
-    };
-    let at = start(&attribute.value);
-    let Some(source) = attribute.value.as_str() else {
-        return Err(fail("the source of a module must be a plain string".to_owned(), at));
-    };
-    if !source.starts_with("./") && !source.starts_with("../") && source != "." && source != ".." {
-        let hint = "copy the module into the repository and call it as \"./NAME\" or \"../NAME\"";
-        let message = format!("the module source {source:?} is not a directory of the repository");
-        return Err(Box::new(fail(message, at).with_hint(hint)));
-    }
-    resolve(from, source)
-        .ok_or_else(|| fail(format!("the module source {source:?} leads out of the repository"), at))
 }

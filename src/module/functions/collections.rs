@@ -27,7 +27,9 @@ pub(super) fn chunklist(context: &Context<'_>) -> Result<Value, String> {
     let (element, items) = context.list(0, Type::Any)?;
     let size = usize::try_from(context.integer(1)?).map_err(|_| "the size must not be negative")?;
     let size = if size == 0 { items.len().max(1) } else { size };
-    let chunks = items.chunks(size).map(|chunk| Value::List(element.clone(), chunk.into()));
+    let chunks = items
+        .chunks(size)
+        .map(|chunk| Value::List(element.clone(), chunk.into()));
     Ok(Value::List(Type::list(element.clone()), chunks.collect()))
 }
 
@@ -63,7 +65,9 @@ pub(super) fn coalescelist(context: &Context<'_>) -> Result<Value, String> {
 pub(super) fn compact(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     let (_, items) = context.list(0, Type::String)?;
-    let kept = items.iter().filter(|item| !item.is_null() && item.as_str() != Some(""));
+    let kept = items
+        .iter()
+        .filter(|item| !item.is_null() && item.as_str() != Some(""));
     Ok(Value::List(Type::String, kept.cloned().collect()))
 }
 
@@ -83,12 +87,18 @@ pub(super) fn concat(context: &Context<'_>) -> Result<Value, String> {
                 items.extend(own.iter().cloned());
             }
             other => {
-                return Err(format!("all arguments must be lists or tuples, not {}", other.kind().name()));
+                return Err(format!(
+                    "all arguments must be lists or tuples, not {}",
+                    other.kind().name()
+                ));
             }
         }
     }
     if lists && let Some(element) = common(&elements, true) {
-        let converted = items.iter().map(|item| convert(item, &element)).collect::<Result<_, _>>();
+        let converted = items
+            .iter()
+            .map(|item| convert(item, &element))
+            .collect::<Result<_, _>>();
         if let Ok(items) = converted {
             return Ok(Value::List(element, items));
         }
@@ -98,7 +108,10 @@ pub(super) fn concat(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn contains(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
-    let items = context.value(0)?.items().ok_or("argument 1 must be a list, tuple or set")?;
+    let items = context
+        .value(0)?
+        .items()
+        .ok_or("argument 1 must be a list, tuple or set")?;
     let wanted = context.value(1)?;
     Ok(items.iter().any(|item| item.equals(wanted)).into())
 }
@@ -120,7 +133,8 @@ pub(super) fn element(context: &Context<'_>) -> Result<Value, String> {
     let (Value::List(_, items) | Value::Tuple(items)) = context.value(0)? else {
         return Err("argument 1 must be a list or tuple".to_owned());
     };
-    let index = usize::try_from(context.integer(1)?).map_err(|_| "the index must not be negative")?;
+    let index =
+        usize::try_from(context.integer(1)?).map_err(|_| "the index must not be negative")?;
     if items.is_empty() {
         return Err("an empty list has no elements".to_owned());
     }
@@ -130,7 +144,9 @@ pub(super) fn element(context: &Context<'_>) -> Result<Value, String> {
 pub(super) fn flatten(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     let value = context.value(0)?;
-    let items = value.items().ok_or("argument 1 must be a list, set or tuple")?;
+    let items = value
+        .items()
+        .ok_or("argument 1 must be a list, set or tuple")?;
     let mut flat = Vec::new();
     append_flat(items, &mut flat);
     Ok(Value::tuple(flat))
@@ -170,9 +186,10 @@ pub(super) fn keys(context: &Context<'_>) -> Result<Value, String> {
 pub(super) fn values(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     match context.value(0)? {
-        Value::Map(element, entries) => {
-            Ok(Value::List(element.clone(), entries.values().cloned().collect()))
-        }
+        Value::Map(element, entries) => Ok(Value::List(
+            element.clone(),
+            entries.values().cloned().collect(),
+        )),
         Value::Object(entries) => Ok(Value::tuple(entries.values().cloned())),
         _ => Err("argument 1 must be a map or object".to_owned()),
     }
@@ -194,12 +211,17 @@ pub(super) fn lookup(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=3)?;
     let value = context.value(0)?;
     let name = context.text(1)?;
-    let entries = value.entries().ok_or("argument 1 must be a map or object")?;
+    let entries = value
+        .entries()
+        .ok_or("argument 1 must be a map or object")?;
     let default = context.arguments.get(2);
     let default = match (default, value) {
         (Some(default), Value::Map(element, _)) => {
             let converted = convert(default, element);
-            Some(converted.map_err(|error| format!("the default must be as the elements: {error}"))?)
+            Some(
+                converted
+                    .map_err(|error| format!("the default must be as the elements: {error}"))?,
+            )
         }
         _ => default.cloned(),
     };
@@ -218,9 +240,13 @@ pub(super) fn matchkeys(context: &Context<'_>) -> Result<Value, String> {
     if values.len() != keys.len() {
         return Err("there must be as many keys as values".to_owned());
     }
-    let kind = common(&[key_type, search_type], false).ok_or("keys and search set differ in type")?;
+    let kind =
+        common(&[key_type, search_type], false).ok_or("keys and search set differ in type")?;
     let as_kind = |items: &[Value]| {
-        items.iter().map(|item| convert(item, &kind)).collect::<Result<Vec<_>, _>>()
+        items
+            .iter()
+            .map(|item| convert(item, &kind))
+            .collect::<Result<Vec<_>, _>>()
     };
     let keys = as_kind(&keys).map_err(|error| error.to_string())?;
     let search = as_kind(&search).map_err(|error| error.to_string())?;
@@ -237,7 +263,11 @@ pub(super) fn merge(context: &Context<'_>) -> Result<Value, String> {
     for argument in context.arguments {
         match (argument.entries(), argument) {
             (Some(entries), _) => {
-                merged.extend(entries.iter().map(|(name, value)| (name.clone(), value.clone())));
+                merged.extend(
+                    entries
+                        .iter()
+                        .map(|(name, value)| (name.clone(), value.clone())),
+                );
             }
             (None, Value::Null(Type::Any | Type::Map(_) | Type::Object(_))) => {}
             _ => return Err("all arguments must be maps or objects".to_owned()),
@@ -246,9 +276,10 @@ pub(super) fn merge(context: &Context<'_>) -> Result<Value, String> {
     let merged = Arc::new(merged);
     match context.arguments.first().map(Value::kind) {
         Some(Type::Map(element))
-            if context.arguments.iter().all(|argument| {
-                matches!(argument.kind(), Type::Map(own) if own == element)
-            }) =>
+            if context
+                .arguments
+                .iter()
+                .all(|argument| matches!(argument.kind(), Type::Map(own) if own == element)) =>
         {
             Ok(Value::Map(element.as_ref().clone(), merged))
         }
@@ -259,7 +290,9 @@ pub(super) fn merge(context: &Context<'_>) -> Result<Value, String> {
 pub(super) fn one(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     let value = context.value(0)?;
-    let items = value.items().ok_or("argument 1 must be a list, set or tuple")?;
+    let items = value
+        .items()
+        .ok_or("argument 1 must be a list, set or tuple")?;
     match (items, value) {
         ([], Value::List(element, _) | Value::Set(element, _)) => Ok(Value::Null(element.clone())),
         ([], _) => Ok(Value::null()),
@@ -272,9 +305,10 @@ pub(super) fn reverse(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     match context.value(0)? {
         Value::Tuple(items) => Ok(Value::tuple(items.iter().rev().cloned())),
-        Value::List(element, items) | Value::Set(element, items) => {
-            Ok(Value::List(element.clone(), items.iter().rev().cloned().collect()))
-        }
+        Value::List(element, items) | Value::Set(element, items) => Ok(Value::List(
+            element.clone(),
+            items.iter().rev().cloned().collect(),
+        )),
         _ => Err("argument 1 must be a list, set or tuple".to_owned()),
     }
 }

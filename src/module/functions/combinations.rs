@@ -7,8 +7,11 @@ use super::Context;
 use crate::module::convert::{common, convert};
 use crate::module::value::{Type, Value};
 
+/// The common type of the elements, and the elements of each set.
+type Sets = (Type, Vec<Arc<[Value]>>);
+
 /// The arguments as sets of the type that their elements have in common.
-fn sets(context: &Context<'_>, least: usize) -> Result<(Type, Vec<Arc<[Value]>>), String> {
+fn sets(context: &Context<'_>, least: usize) -> Result<Sets, String> {
     context.takes(least..=usize::MAX)?;
     let mut sets = Vec::new();
     let mut elements = Vec::new();
@@ -34,7 +37,10 @@ fn sets(context: &Context<'_>, least: usize) -> Result<(Type, Vec<Arc<[Value]>>)
 
 pub(super) fn setunion(context: &Context<'_>) -> Result<Value, String> {
     let (kind, sets) = sets(context, 1)?;
-    Ok(Value::set(kind, sets.iter().flat_map(|set| set.iter().cloned())))
+    Ok(Value::set(
+        kind,
+        sets.iter().flat_map(|set| set.iter().cloned()),
+    ))
 }
 
 pub(super) fn setintersection(context: &Context<'_>) -> Result<Value, String> {
@@ -83,7 +89,11 @@ pub(super) fn setproduct(context: &Context<'_>) -> Result<Value, String> {
     }
     let kind = Type::Tuple(elements.into());
     let rows = rows.into_iter().map(Value::tuple);
-    Ok(if ordered { Value::List(kind, rows.collect()) } else { Value::set(kind, rows) })
+    Ok(if ordered {
+        Value::List(kind, rows.collect())
+    } else {
+        Value::set(kind, rows)
+    })
 }
 
 pub(super) fn transpose(context: &Context<'_>) -> Result<Value, String> {
@@ -96,7 +106,10 @@ pub(super) fn transpose(context: &Context<'_>) -> Result<Value, String> {
     for (name, list) in entries.iter() {
         for item in list.items().ok_or("a list in the map is null")? {
             let item = item.as_str().ok_or("an item of a list is null")?;
-            turned.entry(item.to_owned()).or_default().push(Value::string(name));
+            turned
+                .entry(item.to_owned())
+                .or_default()
+                .push(Value::string(name));
         }
     }
     let turned = turned
@@ -114,9 +127,17 @@ pub(super) fn zipmap(context: &Context<'_>) -> Result<Value, String> {
         return Err("argument 2 must be a list or tuple".to_owned());
     };
     if keys.len() != items.len() {
-        return Err(format!("{} keys cannot be paired with {} values", keys.len(), items.len()));
+        return Err(format!(
+            "{} keys cannot be paired with {} values",
+            keys.len(),
+            items.len()
+        ));
     }
-    let entries = keys.iter().map(|key| key.to_string()).zip(items.iter().cloned()).collect();
+    let entries = keys
+        .iter()
+        .map(|key| key.to_string())
+        .zip(items.iter().cloned())
+        .collect();
     Ok(match value {
         Value::List(element, _) => Value::Map(element.clone(), Arc::new(entries)),
         _ => Value::Object(Arc::new(entries)),

@@ -23,7 +23,10 @@ fn parse(text: &str) -> Result<Moment, String> {
     if bytes.len() <= shape.len() || !bytes.iter().zip(shape).all(fits) {
         return Err(fail());
     }
-    let zone_at = text[19..].find(['Z', '+', '-']).map(|at| at + 19).ok_or_else(fail)?;
+    let zone_at = text[19..]
+        .find(['Z', '+', '-'])
+        .map(|at| at + 19)
+        .ok_or_else(fail)?;
     let (local, zone) = text.split_at(zone_at);
     if local[19..].chars().any(|c| !c.is_ascii_digit() && c != '.') {
         return Err(fail());
@@ -34,7 +37,9 @@ fn parse(text: &str) -> Result<Moment, String> {
         let digits = zone.as_bytes();
         let plain = digits.len() == 6
             && digits[3] == b':'
-            && [1, 2, 4, 5].iter().all(|index| digits[*index].is_ascii_digit());
+            && [1, 2, 4, 5]
+                .iter()
+                .all(|index| digits[*index].is_ascii_digit());
         let (hours, minutes) = match (plain, zone.get(1..3), zone.get(4..6)) {
             (true, Some(hours), Some(minutes)) => (hours, minutes),
             _ => return Err(fail()),
@@ -45,7 +50,11 @@ fn parse(text: &str) -> Result<Moment, String> {
             return Err(fail());
         }
         let seconds = hours * 3600 + minutes * 60;
-        if zone.starts_with('-') { -seconds } else { seconds }
+        if zone.starts_with('-') {
+            -seconds
+        } else {
+            seconds
+        }
     };
     let local = local.parse::<DateTime>().map_err(|_| fail())?;
     Ok(Moment { local, offset })
@@ -80,8 +89,15 @@ pub(super) fn timeadd(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
     let moment = parse(&context.text(0)?)?;
     let duration = parse_duration(&context.text(1)?)?;
-    let local = moment.local.checked_add(duration).map_err(|error| error.to_string())?;
-    let zone = if moment.offset == 0 { "Z".to_owned() } else { moment.zone(":") };
+    let local = moment
+        .local
+        .checked_add(duration)
+        .map_err(|error| error.to_string())?;
+    let zone = if moment.offset == 0 {
+        "Z".to_owned()
+    } else {
+        moment.zone(":")
+    };
     Ok(format!("{}{zone}", local.strftime("%Y-%m-%dT%H:%M:%S")).into())
 }
 
@@ -98,18 +114,37 @@ fn parse_duration(text: &str) -> Result<SignedDuration, String> {
     }
     let mut nanoseconds: i128 = 0;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(fail)?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(fail)?;
         let (number, after) = rest.split_at(digits);
-        let units = [("ns", 1), ("us", 1_000), ("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000),
-            ("m", 60_000_000_000), ("h", 3_600_000_000_000_i128)];
-        let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let units = [
+            ("ns", 1),
+            ("us", 1_000),
+            ("µs", 1_000),
+            ("ms", 1_000_000),
+            ("s", 1_000_000_000),
+            ("m", 60_000_000_000),
+            ("h", 3_600_000_000_000_i128),
+        ];
+        let end = after
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(after.len());
         let (unit, after) = after.split_at(end);
-        let scale = units.iter().find(|(name, _)| *name == unit).ok_or_else(fail)?.1;
+        let scale = units
+            .iter()
+            .find(|(name, _)| *name == unit)
+            .ok_or_else(fail)?
+            .1;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         if whole.is_empty() && fraction.is_empty() || fraction.contains('.') || number.len() > 18 {
             return Err(fail());
         }
-        let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| fail())? };
+        let whole: i128 = if whole.is_empty() {
+            0
+        } else {
+            whole.parse().map_err(|_| fail())?
+        };
         nanoseconds += whole * scale;
         if !fraction.is_empty() {
             let digits: i128 = fraction.parse().map_err(|_| fail())?;
@@ -119,7 +154,9 @@ fn parse_duration(text: &str) -> Result<SignedDuration, String> {
         rest = after;
     }
     let nanoseconds = i64::try_from(if negative { -nanoseconds } else { nanoseconds });
-    nanoseconds.map(SignedDuration::from_nanos).map_err(|_| fail())
+    nanoseconds
+        .map(SignedDuration::from_nanos)
+        .map_err(|_| fail())
 }
 
 pub(super) fn formatdate(context: &Context<'_>) -> Result<Value, String> {
@@ -133,7 +170,9 @@ pub(super) fn formatdate(context: &Context<'_>) -> Result<Value, String> {
             rest = append_quoted(rest, &mut text)?;
             continue;
         }
-        let same = rest.find(|character| character != first).unwrap_or(rest.len());
+        let same = rest
+            .find(|character| character != first)
+            .unwrap_or(rest.len());
         let (token, after) = rest.split_at(same);
         if first.is_ascii_alphabetic() {
             text.push_str(&part(token, &moment)?);
@@ -149,7 +188,9 @@ pub(super) fn formatdate(context: &Context<'_>) -> Result<Value, String> {
 fn append_quoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, String> {
     let mut rest = &quoted[1..];
     loop {
-        let end = rest.find('\'').ok_or("a literal in the format lacks its closing quote")?;
+        let end = rest
+            .find('\'')
+            .ok_or("a literal in the format lacks its closing quote")?;
         text.push_str(&rest[..end]);
         rest = &rest[end + 1..];
         match rest.strip_prefix('\'') {
@@ -163,16 +204,37 @@ fn append_quoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, Stri
 }
 
 fn part(token: &str, moment: &Moment) -> Result<String, String> {
-    const DAYS: [&str; 7] =
-        ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    const DAYS: [&str; 7] = [
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+    ];
     const MONTHS: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September",
-        "October", "November", "December",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
     ];
     let at = &moment.local;
     let day = DAYS[usize::try_from(at.weekday().to_monday_zero_offset()).unwrap_or(0) % 7];
     let month = MONTHS[usize::try_from(at.month() - 1).unwrap_or(0) % 12];
-    let hour12 = if at.hour() % 12 == 0 { 12 } else { at.hour() % 12 };
+    let hour12 = if at.hour() % 12 == 0 {
+        12
+    } else {
+        at.hour() % 12
+    };
     Ok(match token {
         "YYYY" => format!("{:04}", at.year()),
         "YY" => format!("{:02}", at.year() % 100),
@@ -200,6 +262,10 @@ fn part(token: &str, moment: &Moment) -> Result<String, String> {
         "ZZZ" => moment.zone(""),
         "Z" if moment.offset == 0 => "Z".to_owned(),
         "Z" => moment.zone(":"),
-        _ => return Err(format!("the format has no verb {token:?}: put letters in single quotes")),
+        _ => {
+            return Err(format!(
+                "the format has no verb {token:?}: put letters in single quotes"
+            ));
+        }
     })
 }

@@ -24,8 +24,11 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 pub(super) fn base64decode(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     let text = context.text(0)?.replace(['\r', '\n'], "");
-    let bytes = BASE64.decode(text).map_err(|_| "the text is not base64".to_owned())?;
-    let decoded = String::from_utf8(bytes).map_err(|_| "the decoded text is not UTF-8".to_owned())?;
+    let bytes = BASE64
+        .decode(text)
+        .map_err(|_| "the text is not base64".to_owned())?;
+    let decoded =
+        String::from_utf8(bytes).map_err(|_| "the decoded text is not UTF-8".to_owned())?;
     Ok(decoded.into())
 }
 
@@ -46,12 +49,16 @@ pub(super) fn sha512(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn base64sha256(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
-    Ok(BASE64.encode(Sha256::digest(context.text(0)?.as_bytes())).into())
+    Ok(BASE64
+        .encode(Sha256::digest(context.text(0)?.as_bytes()))
+        .into())
 }
 
 pub(super) fn base64sha512(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
-    Ok(BASE64.encode(Sha512::digest(context.text(0)?.as_bytes())).into())
+    Ok(BASE64
+        .encode(Sha512::digest(context.text(0)?.as_bytes()))
+        .into())
 }
 
 pub(super) fn jsonencode(context: &Context<'_>) -> Result<Value, String> {

@@ -21,7 +21,9 @@ use crate::module::value::{Type, Value};
 const COST_OF_A_TEMPLATE: usize = 20;
 
 fn tree<'a>(context: &Context<'a>) -> Result<Tree<'a>, String> {
-    context.tree.ok_or_else(|| "files cannot be read here".to_owned())
+    context
+        .tree
+        .ok_or_else(|| "files cannot be read here".to_owned())
 }
 
 fn read(context: &Context<'_>) -> Result<(String, Vec<u8>), String> {
@@ -99,7 +101,9 @@ impl Names for Given<'_> {
     ) -> Evaluated<(Value, usize)> {
         match self.variables.get(name) {
             Some(value) => Ok((value.clone(), 0)),
-            None => Err(frame.mistake(format!("the template was given no variable {name}"), offset)),
+            None => {
+                Err(frame.mistake(format!("the template was given no variable {name}"), offset))
+            }
         }
     }
 
@@ -116,13 +120,22 @@ pub(super) fn templatefile(context: &Context<'_>) -> Result<Value, String> {
         Value::Map(_, entries) | Value::Object(entries) => Arc::clone(entries),
         _ => return Err("the variables of a template must be a map or object".to_owned()),
     };
-    let names = Given { variables: &variables, tree: context.tree };
+    let names = Given {
+        variables: &variables,
+        tree: context.tree,
+    };
     let depth = context.depth + COST_OF_A_TEMPLATE;
-    let frame = Frame { source: &source, names: &names, bindings: None, depth };
+    let frame = Frame {
+        source: &source,
+        names: &names,
+        bindings: None,
+        depth,
+    };
     wrapped_value(&template, &frame).map_err(|stop| match stop {
-        Stop::Mistake(mistake) => {
-            mistake.source.problem(mistake.message, mistake.offset).to_string()
-        }
+        Stop::Mistake(mistake) => mistake
+            .source
+            .problem(mistake.message, mistake.offset)
+            .to_string(),
         Stop::Reported => format!("the template {path} could not be evaluated"),
     })
 }
@@ -131,7 +144,10 @@ pub(super) fn basename(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     let path = context.text(0)?;
     let trimmed = path.trim_end_matches('/');
-    Ok(match (path.is_empty(), trimmed.rsplit('/').next().unwrap_or_default()) {
+    Ok(match (
+        path.is_empty(),
+        trimmed.rsplit('/').next().unwrap_or_default(),
+    ) {
         (true, _) => ".",
         (false, "") => "/",
         (false, name) => name,

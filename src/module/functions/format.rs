@@ -36,7 +36,11 @@ pub(super) fn formatlist(context: &Context<'_>) -> Result<Value, String> {
     for index in 0..length {
         let row: Vec<Value> = arguments
             .iter()
-            .map(|argument| argument.items().map_or_else(|| argument.clone(), |items| items[index].clone()))
+            .map(|argument| {
+                argument
+                    .items()
+                    .map_or_else(|| argument.clone(), |items| items[index].clone())
+            })
             .collect();
         lines.push(formatted(&layout, &row)?);
     }
@@ -102,7 +106,9 @@ fn formatted(layout: &str, arguments: &[Value]) -> Result<String, String> {
             next = position - 1;
             chose = true;
         }
-        verb.letter = rest.next().ok_or("the format ends in the middle of a verb")?;
+        verb.letter = rest
+            .next()
+            .ok_or("the format ends in the middle of a verb")?;
         if verb.letter == '%' {
             text.push('%');
             continue;
@@ -113,10 +119,17 @@ fn formatted(layout: &str, arguments: &[Value]) -> Result<String, String> {
         next += 1;
         used = used.max(next);
         let what = format!("argument {next} for %{}", verb.letter);
-        text.push_str(&verb.apply(argument).map_err(|reason| format!("{what}: {reason}"))?);
+        text.push_str(
+            &verb
+                .apply(argument)
+                .map_err(|reason| format!("{what}: {reason}"))?,
+        );
     }
     if !chose && used < arguments.len() {
-        return Err(format!("{} arguments are given, the format uses {used}", arguments.len()));
+        return Err(format!(
+            "{} arguments are given, the format uses {used}",
+            arguments.len()
+        ));
     }
     Ok(text)
 }
@@ -151,7 +164,11 @@ impl Verb {
                     Some(count) => text.graphemes(true).take(count).collect(),
                     None => text.to_owned(),
                 };
-                let quoted = if self.letter == 'q' { encode(&Value::string(text)) } else { text };
+                let quoted = if self.letter == 'q' {
+                    encode(&Value::string(text))
+                } else {
+                    text
+                };
                 Ok(self.padded(&quoted))
             }
             other => Err(format!("there is no verb %{other}")),
@@ -170,9 +187,16 @@ impl Verb {
     }
 
     fn padded(&self, text: &str) -> String {
-        let missing = self.width.unwrap_or(0).saturating_sub(text.graphemes(true).count());
+        let missing = self
+            .width
+            .unwrap_or(0)
+            .saturating_sub(text.graphemes(true).count());
         let padding = if self.zero { "0" } else { " " }.repeat(missing);
-        if self.minus { format!("{text}{}", " ".repeat(missing)) } else { format!("{padding}{text}") }
+        if self.minus {
+            format!("{text}{}", " ".repeat(missing))
+        } else {
+            format!("{padding}{text}")
+        }
     }
 
     fn integer(&self, number: &Number) -> Result<String, String> {
@@ -189,7 +213,10 @@ impl Verb {
             digits = if precision == 0 && digits == "0" {
                 String::new()
             } else {
-                format!("{}{digits}", "0".repeat(precision.saturating_sub(digits.len())))
+                format!(
+                    "{}{digits}",
+                    "0".repeat(precision.saturating_sub(digits.len()))
+                )
             };
         }
         let prefix = if self.sharp { prefix } else { "" };
@@ -206,7 +233,11 @@ impl Verb {
                 None => number.shortest().general(None),
             },
         };
-        let digits = if self.letter.is_uppercase() { digits.to_uppercase() } else { digits };
+        let digits = if self.letter.is_uppercase() {
+            digits.to_uppercase()
+        } else {
+            digits
+        };
         self.signed(number.is_negative(), "", &digits, self.zero)
     }
 

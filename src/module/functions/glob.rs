@@ -87,7 +87,11 @@ mod tests {
             ("[!a].tf", "b.tf", true),
             ("a.tf", "aXtf", false),
         ] {
-            assert_eq!(parse(pattern).unwrap().matches(path), wanted, "{pattern} {path}");
+            assert_eq!(
+                parse(pattern).unwrap().matches(path),
+                wanted,
+                "{pattern} {path}"
+            );
         }
         assert!(parse("[a").is_err() && parse("{a").is_err());
     }

@@ -127,8 +127,10 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("zipmap", combinations::zipmap),
 ];
 
-const CLOCK: &str = "its result changes with the clock, so every manager run would change every stack";
-const CHANCE: &str = "its result is different each time, so every manager run would change every stack";
+const CLOCK: &str =
+    "its result changes with the clock, so every manager run would change every stack";
+const CHANCE: &str =
+    "its result is different each time, so every manager run would change every stack";
 const MACHINE: &str = "its result depends on the machine that evaluates it";
 
 /// What is known and not offered, each with the reason.
@@ -137,16 +139,35 @@ const REFUSED: &[(&str, &str)] = &[
     ("bcrypt", CHANCE),
     ("pathexpand", MACHINE),
     ("plantimestamp", CLOCK),
-    ("rsadecrypt", "a private key does not belong into the manager repository"),
+    (
+        "rsadecrypt",
+        "a private key does not belong into the manager repository",
+    ),
     ("timestamp", CLOCK),
     ("uuid", CHANCE),
 ];
 
 /// Functions of Terraform that are not implemented here.
 const MISSING: &[&str] = &[
-    "base64gzip", "cidrhost", "cidrnetmask", "cidrsubnet", "cidrsubnets", "csvdecode",
-    "ephemeralasnull", "filemd5", "filesha1", "issensitive", "md5", "sha1", "templatestring",
-    "textdecodebase64", "textencodebase64", "type", "uuidv5", "yamldecode", "yamlencode",
+    "base64gzip",
+    "cidrhost",
+    "cidrnetmask",
+    "cidrsubnet",
+    "cidrsubnets",
+    "csvdecode",
+    "ephemeralasnull",
+    "filemd5",
+    "filesha1",
+    "issensitive",
+    "md5",
+    "sha1",
+    "templatestring",
+    "textdecodebase64",
+    "textencodebase64",
+    "type",
+    "uuidv5",
+    "yamldecode",
+    "yamlencode",
 ];
 
 /// The function of that name, or why there is none and perhaps what to do.
@@ -155,7 +176,10 @@ pub(super) fn find(name: &str) -> Result<Function, (String, Option<String>)> {
         return Ok(FUNCTIONS[position].1);
     }
     if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
-        return Err((format!("the function {name} is not available: {reason}"), None));
+        return Err((
+            format!("the function {name} is not available: {reason}"),
+            None,
+        ));
     }
     if MISSING.contains(&name) {
         return Err((format!("the function {name} is not supported yet"), None));
@@ -190,7 +214,8 @@ impl Context<'_> {
     }
 
     fn converted(&self, index: usize, kind: &Type) -> Result<Value, String> {
-        convert(self.value(index)?, kind).map_err(|error| format!("argument {}: {error}", index + 1))
+        convert(self.value(index)?, kind)
+            .map_err(|error| format!("argument {}: {error}", index + 1))
     }
 
     fn text(&self, index: usize) -> Result<Arc<str>, String> {

@@ -10,7 +10,12 @@ const LONGEST_RANGE: usize = 1024;
 pub(super) fn abs(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     let number = context.number(0)?;
-    Ok(if number.is_negative() { number.negated() } else { number }.into())
+    Ok(if number.is_negative() {
+        number.negated()
+    } else {
+        number
+    }
+    .into())
 }
 
 pub(super) fn ceil(context: &Context<'_>) -> Result<Value, String> {
@@ -25,19 +30,29 @@ pub(super) fn floor(context: &Context<'_>) -> Result<Value, String> {
 
 fn numbers(context: &Context<'_>) -> Result<Vec<Number>, String> {
     context.takes(1..=usize::MAX)?;
-    (0..context.arguments.len()).map(|index| context.number(index)).collect()
+    (0..context.arguments.len())
+        .map(|index| context.number(index))
+        .collect()
 }
 
 pub(super) fn max(context: &Context<'_>) -> Result<Value, String> {
-    Ok(numbers(context)?.into_iter().max().map_or_else(Value::null, Value::Number))
+    Ok(numbers(context)?
+        .into_iter()
+        .max()
+        .map_or_else(Value::null, Value::Number))
 }
 
 pub(super) fn min(context: &Context<'_>) -> Result<Value, String> {
-    Ok(numbers(context)?.into_iter().min().map_or_else(Value::null, Value::Number))
+    Ok(numbers(context)?
+        .into_iter()
+        .min()
+        .map_or_else(Value::null, Value::Number))
 }
 
 fn finite(value: f64) -> Result<Value, String> {
-    Number::from_f64(value).map(Value::Number).ok_or_else(|| "the result is no number".to_owned())
+    Number::from_f64(value)
+        .map(Value::Number)
+        .ok_or_else(|| "the result is no number".to_owned())
 }
 
 pub(super) fn log(context: &Context<'_>) -> Result<Value, String> {
@@ -47,7 +62,12 @@ pub(super) fn log(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn pow(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
-    finite(context.number(0)?.to_f64().powf(context.number(1)?.to_f64()))
+    finite(
+        context
+            .number(0)?
+            .to_f64()
+            .powf(context.number(1)?.to_f64()),
+    )
 }
 
 pub(super) fn signum(context: &Context<'_>) -> Result<Value, String> {
@@ -72,7 +92,9 @@ pub(super) fn parseint(context: &Context<'_>) -> Result<Value, String> {
 pub(super) fn sum(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     let value = context.value(0)?;
-    let items = value.items().ok_or("argument 1 must be a list, set or tuple of numbers")?;
+    let items = value
+        .items()
+        .ok_or("argument 1 must be a list, set or tuple of numbers")?;
     let mut total: Option<Number> = None;
     for item in items {
         let number = match crate::module::convert::convert(item, &Type::Number) {
@@ -81,7 +103,9 @@ pub(super) fn sum(context: &Context<'_>) -> Result<Value, String> {
         };
         total = Some(total.map_or_else(|| number.clone(), |total| total.plus(&number)));
     }
-    total.map(Value::Number).ok_or_else(|| "cannot sum an empty list".to_owned())
+    total
+        .map(Value::Number)
+        .ok_or_else(|| "cannot sum an empty list".to_owned())
 }
 
 pub(super) fn range(context: &Context<'_>) -> Result<Value, String> {
@@ -101,7 +125,9 @@ pub(super) fn range(context: &Context<'_>) -> Result<Value, String> {
     let down = step.is_negative();
     if (down && start < end) || (!down && end < start) {
         let relation = if down { "below" } else { "above" };
-        return Err(format!("with this step the end must be {relation} the start"));
+        return Err(format!(
+            "with this step the end must be {relation} the start"
+        ));
     }
     let mut numbers = Vec::new();
     let mut next = start;

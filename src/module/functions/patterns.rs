@@ -22,16 +22,23 @@ pub(super) fn regexall(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
     let pattern = compile(&context.text(0)?)?;
     let text = context.text(1)?;
-    let matches = pattern.captures_iter(&text).map(|captures| found(&pattern, &captures));
+    let matches = pattern
+        .captures_iter(&text)
+        .map(|captures| found(&pattern, &captures));
     Ok(Value::List(shape(&pattern), matches.collect()))
 }
 
 pub(super) fn replace(context: &Context<'_>) -> Result<Value, String> {
     context.takes(3..=3)?;
     let (text, search, with) = (context.text(0)?, context.text(1)?, context.text(2)?);
-    let pattern = search.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
+    let pattern = search
+        .strip_prefix('/')
+        .and_then(|rest| rest.strip_suffix('/'));
     match pattern {
-        Some(pattern) => Ok(compile(pattern)?.replace_all(&text, with.as_ref()).as_ref().into()),
+        Some(pattern) => Ok(compile(pattern)?
+            .replace_all(&text, with.as_ref())
+            .as_ref()
+            .into()),
         None => Ok(text.replace(search.as_ref(), &with).into()),
     }
 }
@@ -39,7 +46,9 @@ pub(super) fn replace(context: &Context<'_>) -> Result<Value, String> {
 /// What one match is: the whole of it, a tuple of its groups, or an object of its named ones.
 fn found(pattern: &Regex, captures: &Captures<'_>) -> Value {
     let group = |index: usize| {
-        captures.get(index).map_or(Value::Null(Type::String), |part| part.as_str().into())
+        captures
+            .get(index)
+            .map_or(Value::Null(Type::String), |part| part.as_str().into())
     };
     let names: Vec<Option<&str>> = pattern.capture_names().skip(1).collect();
     if names.is_empty() {
@@ -64,7 +73,12 @@ fn shape(pattern: &Regex) -> Type {
     } else if names.iter().all(Option::is_none) {
         Type::Tuple(names.iter().map(|_| Type::String).collect())
     } else {
-        Type::object(names.iter().flatten().map(|name| ((*name).to_owned(), Type::String)))
+        Type::object(
+            names
+                .iter()
+                .flatten()
+                .map(|name| ((*name).to_owned(), Type::String)),
+        )
     }
 }
 
@@ -75,7 +89,11 @@ fn compile(pattern: &str) -> Result<Regex, String> {
         let reason = reason.lines().last().unwrap_or_default().trim().to_owned();
         format!("the pattern {pattern:?} is not valid: {reason}")
     })?;
-    let names: Vec<bool> = compiled.capture_names().skip(1).map(|name| name.is_some()).collect();
+    let names: Vec<bool> = compiled
+        .capture_names()
+        .skip(1)
+        .map(|name| name.is_some())
+        .collect();
     if names.contains(&true) && names.contains(&false) {
         return Err("a pattern cannot have both named and unnamed groups".to_owned());
     }

@@ -17,7 +17,10 @@ pub(super) fn endswith(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn startswith(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
-    Ok(context.text(0)?.starts_with(context.text(1)?.as_ref()).into())
+    Ok(context
+        .text(0)?
+        .starts_with(context.text(1)?.as_ref())
+        .into())
 }
 
 pub(super) fn strcontains(context: &Context<'_>) -> Result<Value, String> {
@@ -31,7 +34,10 @@ pub(super) fn indent(context: &Context<'_>) -> Result<Value, String> {
         .ok()
         .filter(|spaces| *spaces <= 10_000)
         .ok_or("the number of spaces must be between 0 and 10000")?;
-    Ok(context.text(1)?.replace('\n', &format!("\n{}", " ".repeat(spaces))).into())
+    Ok(context
+        .text(1)?
+        .replace('\n', &format!("\n{}", " ".repeat(spaces)))
+        .into())
 }
 
 pub(super) fn join(context: &Context<'_>) -> Result<Value, String> {
@@ -70,13 +76,23 @@ fn to_upper(character: char) -> char {
 
 pub(super) fn upper(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
-    Ok(context.text(0)?.chars().map(to_upper).collect::<String>().into())
+    Ok(context
+        .text(0)?
+        .chars()
+        .map(to_upper)
+        .collect::<String>()
+        .into())
 }
 
 pub(super) fn lower(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     let to_lower = |character: char| character.to_lowercase().next().unwrap_or(character);
-    Ok(context.text(0)?.chars().map(to_lower).collect::<String>().into())
+    Ok(context
+        .text(0)?
+        .chars()
+        .map(to_lower)
+        .collect::<String>()
+        .into())
 }
 
 pub(super) fn title(context: &Context<'_>) -> Result<Value, String> {
@@ -84,7 +100,11 @@ pub(super) fn title(context: &Context<'_>) -> Result<Value, String> {
     let mut after_separator = true;
     let mut titled = String::new();
     for character in context.text(0)?.chars() {
-        titled.push(if after_separator { to_title(character) } else { character });
+        titled.push(if after_separator {
+            to_title(character)
+        } else {
+            character
+        });
         after_separator = is_separator(character);
     }
     Ok(titled.into())
@@ -111,7 +131,12 @@ fn is_separator(character: char) -> bool {
 
 pub(super) fn strrev(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
-    Ok(context.text(0)?.graphemes(true).rev().collect::<String>().into())
+    Ok(context
+        .text(0)?
+        .graphemes(true)
+        .rev()
+        .collect::<String>()
+        .into())
 }
 
 pub(super) fn substr(context: &Context<'_>) -> Result<Value, String> {
@@ -127,7 +152,12 @@ pub(super) fn substr(context: &Context<'_>) -> Result<Value, String> {
     };
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let length = usize::try_from(length).unwrap_or(usize::MAX);
-    Ok(text.graphemes(true).skip(offset).take(length).collect::<String>().into())
+    Ok(text
+        .graphemes(true)
+        .skip(offset)
+        .take(length)
+        .collect::<String>()
+        .into())
 }
 
 pub(super) fn trim(context: &Context<'_>) -> Result<Value, String> {
