@@ -6,8 +6,31 @@ use jiff::Timestamp;
 pub type Time = Timestamp;
 
 /// Now, in whole seconds: what is written never carries more.
-#[expect(clippy::disallowed_methods, reason = "this is the room that knows the time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the room that knows the time"
+)]
 pub fn now() -> Time {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// A share from 0 to 1, another one each time, to keep writers from trying in step.
+pub fn jitter() -> f64 {
+    use std::hash::{BuildHasher, Hasher};
+    let random = std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish();
+    f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+/// How long ago `time` was, in words: `3 h`.
+pub fn age(time: Time) -> String {
+    let seconds = now().as_second().saturating_sub(time.as_second()).max(0);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
 }

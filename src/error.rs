@@ -41,7 +41,11 @@ pub struct Error {
 
 impl<E: Diagnose> From<E> for Error {
     fn from(error: E) -> Self {
-        Self { kind: error.kind(), hint: error.hint(), source: Box::new(error) }
+        Self {
+            kind: error.kind(),
+            hint: error.hint(),
+            source: Box::new(error),
+        }
     }
 }
 

@@ -40,7 +40,11 @@ impl Diagnose for FilesError {
 
 /// The name of the directory, joined with a name in it.
 pub fn join(directory: &str, name: &str) -> String {
-    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+    if directory.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{directory}/{name}")
+    }
 }
 
 /// A plain directory. Symbolic links are not followed, so nothing outside of it is read.
@@ -63,7 +67,12 @@ impl Directory {
                 Ok(metadata) if metadata.file_type().is_symlink() => return Ok(None),
                 Ok(_) => {}
                 Err(error) if is_absent(&error) => return Ok(None),
-                Err(source) => return Err(FilesError::Read { path: path.to_owned(), source }),
+                Err(source) => {
+                    return Err(FilesError::Read {
+                        path: path.to_owned(),
+                        source,
+                    });
+                }
             }
         }
         Ok(Some(located))
@@ -72,27 +81,40 @@ impl Directory {
 
 impl Files for Directory {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, FilesError> {
-        let Some(located) = self.locate(path)? else { return Ok(None) };
+        let Some(located) = self.locate(path)? else {
+            return Ok(None);
+        };
         if !located.is_file() {
             return Ok(None);
         }
         fs::read(&located)
             .map(Some)
-            .map_err(|source| FilesError::Read { path: path.to_owned(), source })
+            .map_err(|source| FilesError::Read {
+                path: path.to_owned(),
+                source,
+            })
     }
 
     fn list(&self, directory: &str) -> Result<Vec<Entry>, FilesError> {
-        let Some(located) = self.locate(directory)? else { return Ok(Vec::new()) };
+        let Some(located) = self.locate(directory)? else {
+            return Ok(Vec::new());
+        };
         if !located.is_dir() {
             return Ok(Vec::new());
         }
-        let fail = |source| FilesError::Read { path: directory.to_owned(), source };
+        let fail = |source| FilesError::Read {
+            path: directory.to_owned(),
+            source,
+        };
         let mut entries = Vec::new();
         for entry in fs::read_dir(&located).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             let kind = entry.file_type().map_err(fail)?;
             if let (false, Ok(name)) = (kind.is_symlink(), entry.file_name().into_string()) {
-                entries.push(Entry { name, is_directory: kind.is_dir() });
+                entries.push(Entry {
+                    name,
+                    is_directory: kind.is_dir(),
+                });
             }
         }
         entries.sort();
@@ -101,5 +123,8 @@ impl Files for Directory {
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }

@@ -27,6 +27,6 @@ pub mod policy;
 pub mod run;
 pub mod store;
 pub mod runner;
-pub mod report;
+pub mod reconcile;
 pub mod github;
 pub mod cli;

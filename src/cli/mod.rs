@@ -1,6 +1,112 @@
-//! cli
+//! The command line: one file per command, its doc comments are the help.
+//!
+//! Rooms return values; only `output.rs` writes to the terminal, and only here an error becomes an
+//! exit code.
+
+mod apply;
+mod arguments;
+mod changes;
+mod demo;
+mod env;
+mod event;
+mod init;
+mod logs;
+mod output;
+mod plan;
+mod progress;
+mod runs;
+mod service;
+mod status;
+mod table;
+mod validate;
+
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+use output::{Format, Output};
+
+/// Preview environments for infrastructure, driven by Git
+///
+/// Every pull request gets an environment file in a central manager repository; every file becomes
+/// stacks that are planned, applied and, when the pull request closes, destroyed. Spacelift can run
+/// the manager repository, or dayfly itself.
+#[derive(Parser)]
+#[command(
+    name = "dayfly",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+
+    /// How to print what a command tells
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Init(init::Args),
+    #[command(subcommand)]
+    Service(service::Command),
+    #[command(subcommand)]
+    Env(env::Command),
+    Event(event::Args),
+    Validate(validate::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Status(status::Args),
+    Runs(runs::Args),
+    Logs(logs::Args),
+}
+
+/// How a command ended that did not fail: 0, or the code that it is to end with.
+type Ended = Result<u8, Error>;
+
+const DONE: u8 = 0;
+const FAILED: u8 = crate::error::Kind::Failed as u8;
+
+/// Runs the command that the process was called with.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    trace();
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.output);
+    let ended = match arguments.command {
+        Command::Demo(args) => demo::run(args, &output),
+        Command::Init(args) => init::run(args, &output),
+        Command::Service(command) => service::run(command, &output),
+        Command::Env(command) => env::run(command, &output),
+        Command::Event(args) => event::run(args, &output),
+        Command::Validate(args) => validate::run(args, &output),
+        Command::Plan(args) => plan::run(args, &output),
+        Command::Apply(args) => apply::run(args, &output),
+        Command::Status(args) => status::run(args, &output),
+        Command::Runs(args) => runs::run(args, &output),
+        Command::Logs(args) => logs::run(args, &output),
+    };
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(error.kind as u8)
+        }
+    }
+}
+
+/// `DAYFLY_LOG=debug` tells what happens inside, on stderr.
+fn trace() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::builder()
+        .with_env_var("DAYFLY_LOG")
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
 }

@@ -1,1 +1,31 @@
-//! environment
+//! An environment: its identity, its file, and the decision what an event means for it.
+//!
+//! Everything here is pure: values in, values out.
+
+mod admission;
+mod file;
+mod identity;
+
+pub use admission::{Admission, admit};
+pub use file::{EnvironmentFile, Merge, merge};
+pub use identity::{EnvironmentId, environment_name};
+
+use crate::error::{Diagnose, Kind};
+use crate::problem::Problem;
+
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    #[error("{0}")]
+    File(Problem),
+}
+
+impl Diagnose for EnvironmentError {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        let Self::File(problem) = self;
+        problem.hint.clone()
+    }
+}

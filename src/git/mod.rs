@@ -1,1 +1,33 @@
-//! git
+//! The one room that speaks Git.
+//!
+//! Objects are made and read in process (git2 without its network parts). What crosses to another
+//! repository is done by the `git` command: it has thin packs, proxies, credentials and ssh as
+//! their owner set them up, and it says of each pushed branch what the server answered.
+//!
+//! Invariants: no push is ever forced; a branch name, a path or a message is never an option or a
+//! shell word; a token reaches `git` by its environment only and stands in no message.
+
+mod checkout;
+mod commit_id;
+mod edit;
+mod error;
+mod process;
+mod remote;
+mod repository;
+mod signature;
+mod tips;
+mod transfer;
+mod tree;
+mod words;
+mod work_tree;
+
+pub use commit_id::{CommitId, CommitIdError};
+pub use edit::Edit;
+pub use error::GitError;
+pub use remote::{Remote, Token};
+pub use repository::{CommitInfo, Repository};
+pub use signature::{Signature, identity};
+pub use tips::{Tips, list_tips};
+pub use transfer::{MIRROR, Push};
+pub use tree::CommitTree;
+pub use work_tree::{commit_paths, init_work_tree};

@@ -1,1 +1,124 @@
-//! manager
+//! The manager repository: what stands in it, and the one way to change it.
+//!
+//! A change is decided on the tip of the branch, made as one commit without a checkout, and pushed.
+//! A push that lost the race is decided anew on the fresh tip, never merged as text (invariant 1).
+
+mod location;
+mod services;
+mod writer;
+
+pub use location::{Manager, Snapshot};
+pub use services::{
+    Environment, Service, check_services, environments, find_environment, services,
+};
+pub use writer::{Outcome, OutcomeAction, Wish, Word, write};
+
+use std::time::Duration;
+
+use crate::config::ConfigError;
+use crate::environment::EnvironmentError;
+use crate::error::{Diagnose, Kind};
+use crate::event::{PullRequestId, RepositoryName};
+use crate::files::FilesError;
+use crate::generate::GenerateError;
+use crate::git::GitError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ManagerError {
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    #[error("the manager repository {0} has no branch yet")]
+    Empty(String),
+    #[error("the manager repository {manager} has no branch {branch}")]
+    NoBranch { manager: String, branch: String },
+    #[error("{0} is no directory and no repository")]
+    NoDirectory(String),
+    #[error("{file} is not text in UTF-8")]
+    NotText { file: String },
+    #[error("there is no service {name} in the manager repository")]
+    NoService { name: String, known: Vec<String> },
+    #[error("no service takes pull requests of {repository}")]
+    NoSource {
+        repository: RepositoryName,
+        known: Vec<String>,
+    },
+    #[error("{} services take pull requests of {repository}: {}", services.len(), services.join(", "))]
+    ManyServices {
+        repository: RepositoryName,
+        services: Vec<String>,
+    },
+    #[error("the service {service} takes no pull requests of {repository}")]
+    NotItsSource {
+        service: String,
+        repository: RepositoryName,
+    },
+    #[error("{service} has no environment.tf.tera")]
+    NoTemplate { service: String },
+    #[error("{path} stands there already and is not the environment of {pull_request}")]
+    PathTaken {
+        path: String,
+        pull_request: PullRequestId,
+    },
+    #[error("there is no environment {0}")]
+    NoEnvironment(String),
+    #[error("lost the race for the branch of {manager} {attempts} times in {} s", waited.as_secs())]
+    LostRace {
+        manager: String,
+        attempts: u32,
+        waited: Duration,
+    },
+}
+
+impl Diagnose for ManagerError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Git(error) => error.kind(),
+            Self::Files(error) => error.kind(),
+            Self::Config(error) => error.kind(),
+            Self::Environment(error) => error.kind(),
+            Self::Generate(error) => error.kind(),
+            Self::LostRace { .. } => Kind::LostRace,
+            _ => Kind::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let list = |names: &[String]| match names {
+            [] => "there is none yet: `dayfly service add` makes one".to_owned(),
+            names => format!("it has: {}", names.join(", ")),
+        };
+        Some(match self {
+            Self::Git(error) => return error.hint(),
+            Self::Files(error) => return error.hint(),
+            Self::Config(error) => return error.hint(),
+            Self::Environment(error) => return error.hint(),
+            Self::Generate(error) => return error.hint(),
+            Self::Empty(_) => "push what `dayfly init` has made".to_owned(),
+            Self::NoBranch { .. } => "name another one with --branch".to_owned(),
+            Self::NoDirectory(_) => "--manager takes a path or a URL".to_owned(),
+            Self::NoService { known, .. } | Self::NoSource { known, .. } => list(known),
+            Self::ManyServices { .. } => "name one with --service".to_owned(),
+            Self::NotItsSource {
+                service,
+                repository,
+            } => {
+                format!("add `source \"{repository}\" {{ … }}` to {service}/service.hcl")
+            }
+            Self::NoTemplate { service } => {
+                format!("`dayfly service add {service} …` writes one")
+            }
+            Self::PathTaken { .. } => "move that file out of the way".to_owned(),
+            Self::NoEnvironment(_) => "`dayfly env list` shows them".to_owned(),
+            Self::LostRace { .. } => "run it again".to_owned(),
+            Self::NotText { .. } => return None,
+        })
+    }
+}

@@ -1,1 +1,37 @@
-//! runner
+//! Executes one run with the real tool, in the workspace that the caller made for it.
+//!
+//! ```text
+//! RunPlan ─▶ workspace (project root, mounted files, state override)
+//!         ─▶ init ─▶ plan ─▶ show ─▶ Journal::judge ─▶ apply (that very plan file) ─▶ outputs
+//!         ─▶ init ─▶ destroy ─▶ show: nothing may be left
+//! ```
+//!
+//! Everything a run needs is in its [`RunPlan`]; nothing is read from elsewhere. The journal hears
+//! of each state before the state's effect starts. The runner decides nothing about other runs,
+//! writes to no store and reports to nobody: it returns an [`Outcome`].
+
+mod environment;
+mod error;
+mod execute;
+mod init_lock;
+mod log;
+mod outcome;
+mod plan;
+mod process;
+mod readings;
+mod reason;
+mod redact;
+mod step;
+mod tool;
+mod workspace;
+
+#[cfg(test)]
+mod tests;
+
+pub use environment::HostEnvironment;
+pub use error::RunnerError;
+pub use execute::{Journal, JournalFailure, Verdict, execute};
+pub use outcome::{Counts, Outcome, Reason};
+pub use plan::{Hooks, RunPlan, StateOwner};
+pub use process::StopSignal;
+pub use tool::{Tool, ToolPath, found};

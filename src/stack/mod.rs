@@ -1,1 +1,11 @@
-//! stack
+//! Stacks and what belongs to them: desired objects, recorded ones, and the changes between.
+//!
+//! Everything here is pure. Unreadable is not absent: what cannot be evaluated stays as recorded.
+
+mod changes;
+mod object;
+mod spec;
+
+pub use changes::{Change, ChangeAction, Comparison, Deletions, compare};
+pub use object::{Object, Phase};
+pub use spec::{RunInputs, StackId, StackSpec};

@@ -1,1 +1,146 @@
-//! store
+//! What dayfly remembers: objects, stacks and runs, in one SQLite file.
+//!
+//! The only room with SQL. Migrations are only ever added. Each public function that writes is one
+//! transaction: a crash leaves the old or the new, never a part (invariant 12).
+
+mod lock;
+mod migrations;
+mod objects;
+mod runs;
+
+pub use lock::DataDirectory;
+pub use objects::{ManagerRun, StackRecord};
+pub use runs::{NewRun, Run};
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::error::{Diagnose, Kind};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot use the data directory {}", path.display())]
+    Directory {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the data directory {} is in use by process {holder}", path.display())]
+    InUse { path: PathBuf, holder: String },
+    #[error("the store {} cannot {doing}", path.display())]
+    Sql {
+        path: PathBuf,
+        doing: &'static str,
+        source: rusqlite::Error,
+    },
+    #[error("the store {} was written by a newer dayfly (version {version})", path.display())]
+    Newer { path: PathBuf, version: u32 },
+    #[error("the store {} holds what cannot be read: {what}", path.display())]
+    Damaged { path: PathBuf, what: String },
+    #[error("the data directory {} belongs to {owner}, not to {wanted}", path.display())]
+    OtherManager {
+        path: PathBuf,
+        owner: String,
+        wanted: String,
+    },
+    #[error("there is no run {0}")]
+    NoRun(String),
+}
+
+impl Diagnose for StoreError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::OtherManager { .. } | Self::NoRun(_) => Kind::Usage,
+            _ => Kind::Outside,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::InUse { .. } => "wait until it has ended; one apply works at a time".to_owned(),
+            Self::Newer { .. } => "use that newer dayfly".to_owned(),
+            Self::OtherManager { .. } => {
+                "give another --data-dir: one directory serves one manager repository".to_owned()
+            }
+            Self::NoRun(_) => "`dayfly runs` lists them".to_owned(),
+            Self::Directory { .. } => "give another one with --data-dir".to_owned(),
+            Self::Sql { .. } | Self::Damaged { .. } => return None,
+        })
+    }
+}
+
+/// The store of one data directory.
+pub struct Store {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Store {
+    /// Opens the store in `directory`, making or migrating it.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let path = directory.join("dayfly.db");
+        let failed = |doing, source| StoreError::Sql {
+            path: path.clone(),
+            doing,
+            source,
+        };
+        let mut connection = Connection::open(&path).map_err(|e| failed("be opened", e))?;
+        connection
+            .busy_timeout(Duration::from_secs(10))
+            .and_then(|()| connection.pragma_update(None, "journal_mode", "WAL"))
+            .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
+            .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
+            .map_err(|error| failed("be set up", error))?;
+        let newest = migrations::run(&mut connection)
+            .map_err(|error| failed("be brought to this version", error))?;
+        if let Some(version) = newest {
+            return Err(StoreError::Newer { path, version });
+        }
+        Ok(Self { path, connection })
+    }
+
+    /// Whether the store in `directory` exists already.
+    pub fn exists(directory: &Path) -> bool {
+        directory.join("dayfly.db").is_file()
+    }
+
+    fn sql(&self, doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
+        let path = self.path.clone();
+        move |source| StoreError::Sql {
+            path: path.clone(),
+            doing,
+            source,
+        }
+    }
+
+    fn damaged(&self, what: impl ToString) -> StoreError {
+        StoreError::Damaged {
+            path: self.path.clone(),
+            what: what.to_string(),
+        }
+    }
+
+    /// Makes the directory that of the manager repository `name`, or checks that it is.
+    pub fn claim(&mut self, name: &str) -> Result<(), StoreError> {
+        let failed = self.sql("be claimed");
+        self.connection
+            .execute(
+                "INSERT OR IGNORE INTO owner (only, manager) VALUES (1, ?1)",
+                [name],
+            )
+            .map_err(&failed)?;
+        let owner: String = self
+            .connection
+            .query_row("SELECT manager FROM owner", [], |row| row.get(0))
+            .map_err(&failed)?;
+        if owner.eq_ignore_ascii_case(name) {
+            return Ok(());
+        }
+        Err(StoreError::OtherManager {
+            path: self.path.parent().unwrap_or(&self.path).to_owned(),
+            owner,
+            wanted: name.to_owned(),
+        })
+    }
+}

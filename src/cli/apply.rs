@@ -1,0 +1,142 @@
+//! `dayfly apply`: makes what stands in the manager repository so.
+
+use std::num::NonZeroUsize;
+
+use owo_colors::OwoColorize;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::arguments::{DataArgs, ManagerArgs, token};
+use super::output::Output;
+use super::progress::Progress;
+use super::{DONE, Ended, FAILED, changes};
+use crate::config;
+use crate::error::Kind;
+use crate::problem::Severity;
+use crate::reconcile::{self, Applied, Apply};
+use crate::run::RunState;
+use crate::runner::HostEnvironment;
+
+/// Make it so: record the changes, run the stacks that they touch, destroy what is gone
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    manager: ManagerArgs,
+
+    #[command(flatten)]
+    data: DataArgs,
+
+    /// How many stacks run at once [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    parallelism: Option<NonZeroUsize>,
+
+    /// Allow the deletion of up to this many previews at once
+    #[arg(long, value_name = "N")]
+    allow_deletions: Option<usize>,
+}
+
+pub(super) fn run(args: Args, output: &Output) -> Ended {
+    let manager = args.manager.manager();
+    let directory = args.data.directory()?;
+    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let progress = Progress::new();
+    let applied = reconcile::apply(
+        &Apply {
+            manager: &manager,
+            data_directory: &directory,
+            parallelism: args.parallelism.unwrap_or_else(cores).get(),
+            allow_deletions: args.allow_deletions,
+            host: HostEnvironment(config::host_environment()),
+            token: token(),
+            stop: stop_signal(),
+        },
+        &progress,
+        |planned| {
+            if !output.is_json() {
+                for line in changes::listed(&planned.comparison.changes) {
+                    output.data(line);
+                }
+            }
+        },
+    );
+    progress.finish();
+    let applied = applied?;
+    tell(&applied, output);
+    Ok(code(&applied))
+}
+
+fn code(applied: &Applied) -> u8 {
+    let has_errors = applied
+        .problems
+        .iter()
+        .any(|p| p.severity == Severity::Error);
+    // A run that never came to have a commit failed for its repository, not by itself.
+    let failed = |run: &&crate::store::Run| run.state == RunState::Failed && !run.commit.is_empty();
+    if has_errors || applied.runs.iter().any(|run| failed(&run)) {
+        FAILED
+    } else if !applied.unreachable.is_empty() {
+        Kind::Outside as u8
+    } else if applied.runs.iter().any(|run| run.state == RunState::Failed) {
+        FAILED
+    } else {
+        DONE
+    }
+}
+
+fn tell(applied: &Applied, output: &Output) {
+    if output.is_json() {
+        output.json(&json!({
+            "commit": applied.commit,
+            "changes": changes::described(&applied.changes),
+            "runs": applied.runs,
+            "problems": applied.problems,
+        }));
+        return;
+    }
+    for problem in &applied.problems {
+        output.problem(problem);
+    }
+    for error in &applied.unreachable {
+        output.talk(format_args!("{} {error}", "error:".red().bold()));
+    }
+    for run in &applied.runs {
+        let state = match run.state {
+            RunState::Finished => run.state.green().to_string(),
+            RunState::Failed => run.state.red().bold().to_string(),
+            _ => run.state.yellow().to_string(),
+        };
+        let note = run
+            .note
+            .as_ref()
+            .map(|note| format!(": {note}"))
+            .unwrap_or_default();
+        output.data(format_args!(
+            "run {} of {} ({}) {state}{note}",
+            run.id, run.stack, run.kind
+        ));
+    }
+    let count = |state| applied.runs.iter().filter(|run| run.state == state).count();
+    output.data(format_args!(
+        "Applied: {} changes, {} runs finished, {} failed.",
+        applied.changes.len(),
+        count(RunState::Finished),
+        count(RunState::Failed)
+    ));
+}
+
+/// Becomes true when the user interrupts; runs end in order then.
+pub(super) fn stop_signal() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        if let Ok(runtime) = runtime {
+            let _ = runtime.block_on(tokio::signal::ctrl_c());
+            let _ = sender.send(true);
+            // The sender must outlive the runs: its end would mean that nothing stops them.
+            std::thread::park();
+        }
+    });
+    receiver
+}

@@ -1,0 +1,82 @@
+//! Arguments that several commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config;
+use crate::error::{Diagnose, Error, Kind};
+use crate::git::{Remote, Repository, Token};
+use crate::manager::Manager;
+
+#[derive(Args)]
+pub(super) struct ManagerArgs {
+    /// The manager repository: a path or a URL
+    #[arg(long, env = "DAYFLY_MANAGER", value_name = "PATH|URL")]
+    manager: String,
+
+    /// Its branch, if not the one that its HEAD points to
+    #[arg(long)]
+    branch: Option<String>,
+}
+
+impl ManagerArgs {
+    pub(super) fn manager(&self) -> Manager {
+        Manager {
+            remote: Remote::new(&self.manager, token()),
+            branch: self.branch.clone(),
+        }
+    }
+}
+
+#[derive(Args)]
+pub(super) struct DataArgs {
+    /// Where records and states are kept [default: dayfly in the XDG state directory]
+    #[arg(long, env = "DAYFLY_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataArgs {
+    pub(super) fn directory(&self) -> Result<PathBuf, Error> {
+        match &self.data_dir {
+            Some(directory) => Ok(directory.clone()),
+            None => Ok(config::data_directory()?),
+        }
+    }
+}
+
+pub(super) fn token() -> Option<Token> {
+    config::git_token().map(Token::new)
+}
+
+/// A bare repository for objects on their way, gone when it is dropped.
+pub(super) struct Cache {
+    pub(super) repository: Repository,
+    _directory: tempfile::TempDir,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CacheError {
+    #[error("cannot make a temporary directory")]
+    Directory(#[source] std::io::Error),
+}
+
+impl Diagnose for CacheError {
+    fn kind(&self) -> Kind {
+        Kind::Outside
+    }
+}
+
+impl Cache {
+    pub(super) fn new() -> Result<Self, Error> {
+        let directory = tempfile::Builder::new()
+            .prefix("dayfly-")
+            .tempdir()
+            .map_err(CacheError::Directory)?;
+        let repository = Repository::open_or_create(directory.path())?;
+        Ok(Self {
+            repository,
+            _directory: directory,
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! `dayfly init`: a new manager repository.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use owo_colors::OwoColorize;
+use serde_json::json;
+
+use super::output::Output;
+use super::{DONE, Ended};
+use crate::config::StackManager;
+use crate::error::Error;
+use crate::event::RepositoryName;
+use crate::generate::{self, Laid, ManagerRepository, Setup};
+use crate::git;
+
+/// Make a manager repository, committed and ready to push
+///
+/// Run again, it writes what is missing and leaves what was changed.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The directory of the new repository
+    directory: PathBuf,
+
+    /// Its name on GitHub: OWNER/NAME
+    #[arg(long, value_name = "OWNER/NAME")]
+    repository: RepositoryName,
+
+    /// Also write the Terraform that creates the manager stack on Spacelift, as a repository of its own
+    #[arg(long, value_name = "DIR")]
+    setup: Option<PathBuf>,
+
+    /// Who applies it
+    #[arg(long, value_enum, default_value_t = StackManagerName::Dayfly)]
+    stack_manager: StackManagerName,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StackManagerName {
+    Dayfly,
+    Spacelift,
+}
+
+pub(super) fn run(args: Args, output: &Output) -> Ended {
+    let stack_manager = match args.stack_manager {
+        StackManagerName::Dayfly => StackManager::Dayfly,
+        StackManagerName::Spacelift => StackManager::Spacelift,
+    };
+    let manager = ManagerRepository::new(args.repository.clone(), stack_manager);
+    let files = generate::manager_repository(&manager)?;
+    git::init_work_tree(&args.directory)?;
+    let laid = generate::lay(&files, &args.directory)?;
+    let commit = commit(&args.directory, &laid, "Make the manager repository")?;
+    let mut told = vec![(args.directory, laid, commit)];
+    if let Some(directory) = args.setup {
+        let files = generate::setup(&Setup {
+            repository: args.repository,
+        })?;
+        git::init_work_tree(&directory)?;
+        let laid = generate::lay(&files, &directory)?;
+        let commit = self::commit(&directory, &laid, "Set up the manager stack")?;
+        told.push((directory, laid, commit));
+    }
+    if output.is_json() {
+        let described: Vec<_> = told
+            .iter()
+            .map(|(directory, laid, commit)| described(directory, laid, commit.as_deref()))
+            .collect();
+        output.json(&json!({ "manager": described[0], "setup": described.get(1) }));
+        return Ok(DONE);
+    }
+    for (directory, laid, commit) in &told {
+        tell(directory, laid, commit.as_deref(), output);
+    }
+    output.talk(format_args!(
+        "\nnext: dayfly service add NAME --directory {} …  (dayfly service add --help)",
+        told[0].0.display()
+    ));
+    Ok(DONE)
+}
+
+/// Commits what was written, and only that.
+pub(super) fn commit(
+    directory: &Path,
+    laid: &Laid,
+    message: &str,
+) -> Result<Option<String>, Error> {
+    let commit = git::commit_paths(directory, &laid.written, message)?;
+    Ok(commit.map(|commit| commit.to_string()))
+}
+
+pub(super) fn described(directory: &Path, laid: &Laid, commit: Option<&str>) -> serde_json::Value {
+    json!({
+        "directory": directory,
+        "written": laid.written,
+        "unchanged": laid.unchanged,
+        "kept": laid.kept,
+        "commit": commit,
+    })
+}
+
+pub(super) fn tell(directory: &Path, laid: &Laid, commit: Option<&str>, output: &Output) {
+    for path in &laid.written {
+        output.data(format_args!(
+            "{} {}",
+            "+".green(),
+            directory.join(path).display()
+        ));
+    }
+    for path in &laid.kept {
+        let path = directory.join(path);
+        output.data(format_args!(
+            "{} {}  {}",
+            "=".yellow(),
+            path.display(),
+            "was changed by somebody and is left as it is".dimmed()
+        ));
+    }
+    match commit {
+        Some(commit) => output.data(format_args!("committed {}", &commit[..commit.len().min(8)])),
+        None if laid.kept.is_empty() => {
+            output.data(format_args!("{}: nothing to do", directory.display()))
+        }
+        None => {}
+    }
+}

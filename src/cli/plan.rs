@@ -1,0 +1,57 @@
+//! `dayfly plan`: what an apply would do.
+
+use serde_json::json;
+
+use super::arguments::{Cache, DataArgs, ManagerArgs};
+use super::output::Output;
+use super::{DONE, Ended, FAILED, changes};
+use crate::reconcile;
+use crate::store::Store;
+
+/// Show what an apply would change, without changing anything
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    manager: ManagerArgs,
+
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+pub(super) fn run(args: Args, output: &Output) -> Ended {
+    let directory = args.data.directory()?;
+    let recorded = if Store::exists(&directory) {
+        Store::open(&directory)?.objects()?
+    } else {
+        Vec::new()
+    };
+    let cache = Cache::new()?;
+    let planned = reconcile::plan(&args.manager.manager(), &cache.repository, &recorded)?;
+    if output.is_json() {
+        output.json(&json!({
+            "commit": planned.commit,
+            "changes": changes::described(&planned.comparison.changes),
+            "kept": planned.comparison.kept,
+            "waiting": planned.comparison.waiting,
+            "problems": planned.problems().collect::<Vec<_>>(),
+        }));
+    } else {
+        for problem in planned.problems() {
+            output.problem(problem);
+        }
+        for line in changes::listed(&planned.comparison.changes) {
+            output.data(line);
+        }
+        if !planned.comparison.kept.is_empty() {
+            let kept = planned.comparison.kept.len();
+            output.data(format_args!(
+                "  {kept} objects cannot be read and stay as they are"
+            ));
+        }
+        output.data(format_args!(
+            "Plan: {}.",
+            changes::summed(&planned.comparison.changes)
+        ));
+    }
+    Ok(if planned.has_errors() { FAILED } else { DONE })
+}

@@ -1,0 +1,242 @@
+//! `dayfly.hcl`: the manager repository's settings.
+
+use std::collections::BTreeMap;
+
+use super::ConfigError;
+use super::reader::{Document, Reader};
+use crate::event::RepositoryName;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub stack_manager: StackManager,
+    /// The manager repository itself; stacks without an owner of their own have its owner.
+    pub repository: Option<RepositoryName>,
+    /// The slug of the manager's own stack.
+    pub manager_stack: String,
+    clone_url: String,
+    clone_urls: BTreeMap<String, String>,
+    pub limits: Limits,
+    pub runner: RunnerSettings,
+}
+
+/// Who applies this repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StackManager {
+    Dayfly,
+    Spacelift,
+}
+
+/// Beyond both of these at once, a deletion waits for a person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    pub deletions: usize,
+    /// A share of all environments, from 0 to 1.
+    pub deletion_share: f64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunnerSettings {
+    /// Names of this machine's variables that Terraform may see; `*` stands for any letters.
+    pub pass_environment: Vec<String>,
+}
+
+impl Default for Settings {
+    /// A repository without `dayfly.hcl`: written for Spacelift alone.
+    fn default() -> Self {
+        Self {
+            stack_manager: StackManager::Spacelift,
+            repository: None,
+            manager_stack: "manager".to_owned(),
+            clone_url: "https://github.com/${repository}.git".to_owned(),
+            clone_urls: BTreeMap::new(),
+            limits: Limits {
+                deletions: 10,
+                deletion_share: 0.5,
+            },
+            runner: RunnerSettings::default(),
+        }
+    }
+}
+
+impl Settings {
+    pub const FILE: &'static str = "dayfly.hcl";
+
+    pub fn read(text: &str) -> Result<Self, ConfigError> {
+        let document = Document::parse(Self::FILE, text)?;
+        let mut reader = document.reader();
+        let default = Self::default();
+        let managers = [
+            ("dayfly", StackManager::Dayfly),
+            ("spacelift", StackManager::Spacelift),
+        ];
+        let settings = Self {
+            stack_manager: reader
+                .choice("stack_manager", &managers)?
+                .unwrap_or(StackManager::Dayfly),
+            repository: reader.parsed("repository")?,
+            manager_stack: reader
+                .string("manager_stack")?
+                .unwrap_or(default.manager_stack),
+            clone_url: reader
+                .expression("clone_url")
+                .map(|value| clone_url_template(&document, value))
+                .transpose()?
+                .unwrap_or(default.clone_url),
+            clone_urls: reader.string_map("clone_urls")?.unwrap_or_default(),
+            limits: match reader.block("limits")? {
+                Some(block) => read_limits(block, default.limits)?,
+                None => default.limits,
+            },
+            runner: match reader.block("runner")? {
+                Some(block) => read_runner(block)?,
+                None => default.runner,
+            },
+        };
+        reader.finish()?;
+        Ok(settings)
+    }
+
+    /// Where `repository` is cloned from.
+    pub fn clone_url(&self, repository: &RepositoryName) -> String {
+        let exception = self
+            .clone_urls
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(&repository.to_string()))
+            .map(|(_, url)| url.clone());
+        exception.unwrap_or_else(|| {
+            self.clone_url
+                .replace("${repository}", &repository.to_string())
+        })
+    }
+}
+
+/// The text of a template whose only variable is `repository`.
+fn clone_url_template(
+    document: &Document<'_>,
+    value: &hcl_edit::expr::Expression,
+) -> Result<String, ConfigError> {
+    use hcl_edit::Span;
+    use hcl_edit::template::Element;
+    if let Some(text) = value.as_str() {
+        return Ok(text.to_owned());
+    }
+    let refuse = || {
+        document.error(
+            value.span(),
+            "`clone_url` must be a string, with `${repository}` in it",
+        )
+    };
+    let mut text = String::new();
+    for element in value.as_string_template().ok_or_else(refuse)? {
+        match element {
+            Element::Literal(literal) => text.push_str(literal),
+            Element::Interpolation(interpolation)
+                if interpolation
+                    .expr
+                    .as_variable()
+                    .is_some_and(|name| name.as_str() == "repository") =>
+            {
+                text.push_str("${repository}");
+            }
+            _ => return Err(refuse()),
+        }
+    }
+    Ok(text)
+}
+
+fn read_limits(mut reader: Reader<'_>, default: Limits) -> Result<Limits, ConfigError> {
+    let limits = Limits {
+        deletions: reader
+            .whole_number("deletions")?
+            .unwrap_or(default.deletions),
+        deletion_share: reader
+            .share("deletion_share")?
+            .unwrap_or(default.deletion_share),
+    };
+    reader.finish()?;
+    Ok(limits)
+}
+
+fn read_runner(mut reader: Reader<'_>) -> Result<RunnerSettings, ConfigError> {
+    let settings = RunnerSettings {
+        pass_environment: reader.strings("pass_environment")?.unwrap_or_default(),
+    };
+    reader.finish()?;
+    Ok(settings)
+}
+
+impl RunnerSettings {
+    /// The variables of the machine that a run may see.
+    pub fn passed(&self, host: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        host.iter()
+            .filter(|(name, _)| {
+                self.pass_environment
+                    .iter()
+                    .any(|pattern| super::matches_pattern(pattern, name))
+            })
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> String {
+        Settings::read(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn settings_are_read() {
+        let settings = Settings::read(
+            r#"
+            stack_manager = "spacelift"
+            repository    = "acme/previews"
+            clone_url     = "https://git.example.com/${repository}.git"
+            clone_urls    = { "acme/infra" = "/srv/infra.git" }
+            limits { deletions = 3 }
+            runner { pass_environment = ["AWS_*", "HOME"] }
+            "#,
+        )
+        .unwrap();
+        assert_eq!(settings.stack_manager, StackManager::Spacelift);
+        assert_eq!(
+            settings.limits,
+            Limits {
+                deletions: 3,
+                deletion_share: 0.5
+            }
+        );
+        let url = |name: &str| settings.clone_url(&name.parse().unwrap());
+        assert_eq!(
+            url("acme/service"),
+            "https://git.example.com/acme/service.git"
+        );
+        assert_eq!(url("Acme/infra"), "/srv/infra.git");
+        let host = ["AWS_REGION", "AWS", "HOME", "HOMER"].map(|n| (n.to_owned(), String::new()));
+        let passed = settings.runner.passed(&host.into());
+        assert_eq!(passed.keys().collect::<Vec<_>>(), ["AWS_REGION", "HOME"]);
+    }
+
+    #[test]
+    fn mistakes_name_their_place() {
+        assert_eq!(
+            message("stack_manager = \"x\""),
+            "dayfly.hcl:1:17: `stack_manager` must be \"dayfly\" or \"spacelift\""
+        );
+        assert_eq!(
+            message("\nfoo = 1"),
+            "dayfly.hcl:2:1: `foo` is not known here"
+        );
+        assert_eq!(
+            message("repository = \"x\""),
+            "dayfly.hcl:1:14: `repository`: `x` is no repository name"
+        );
+        assert!(message("a = ").starts_with("dayfly.hcl:1:"));
+        assert_eq!(
+            message("limits { deletion_share = 2 }"),
+            "dayfly.hcl:1:27: `deletion_share` must be a number from 0 to 1"
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! The id of an environment and the name of its file.
+//!
+//! The hash input is delimited, so that two pull requests never share one; digits are added where
+//! two hashes begin alike (invariant 6).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::Scheme;
+use crate::event::PullRequestId;
+
+/// Hexadecimal digits, 8 or more (7 under the demo's scheme): safe in a DNS label.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EnvironmentId(String);
+
+impl EnvironmentId {
+    /// The id of `pull_request`: the first under `scheme` that `is_taken` does not claim for
+    /// another pull request. Longer ones follow the short one, up to the whole hash.
+    pub fn derive(
+        pull_request: &PullRequestId,
+        scheme: Scheme,
+        is_taken: impl Fn(&str) -> bool,
+    ) -> Self {
+        let (input, shortest) = match scheme {
+            Scheme::Dayfly => (pull_request.to_string().to_ascii_lowercase(), 8),
+            Scheme::SpaceliftDemo => (demo_input(pull_request), 7),
+        };
+        let digits = hexadecimal(&Sha256::digest(input.as_bytes()));
+        let length = (shortest..digits.len())
+            .find(|length| !is_taken(&digits[..*length]))
+            .unwrap_or(digits.len());
+        Self(digits[..length].to_owned())
+    }
+
+    /// The id that a file gives: it is kept for life, however it was made.
+    pub fn given(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EnvironmentId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The demo's workflow hashed the JSON string of owner, name and number run together.
+fn demo_input(pull_request: &PullRequestId) -> String {
+    let PullRequestId { repository, number } = pull_request;
+    format!("\"{}{}{number}\"", repository.owner(), repository.name())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `<owner>-<repo>-<number>-<id>`: the label of an environment's module and, with `.tf`, the name
+/// of its file. An identifier of HCL: letters, digits, `-` and `_`, not beginning with a digit.
+pub fn environment_name(pull_request: &PullRequestId, id: &EnvironmentId) -> String {
+    let PullRequestId { repository, number } = pull_request;
+    let name = format!("{}-{}-{number}-{id}", repository.owner(), repository.name());
+    let name = name.to_ascii_lowercase().replace('.', "-");
+    let begins_well =
+        name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
+    if begins_well {
+        name
+    } else {
+        format!("_{name}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn derive(pull_request: &str, scheme: Scheme) -> String {
+        EnvironmentId::derive(&pull_request.parse().unwrap(), scheme, |_| false).0
+    }
+
+    #[test]
+    fn the_input_is_delimited_and_without_case() {
+        assert_eq!(
+            derive("ACME/Hello-service#10", Scheme::Dayfly),
+            derive("acme/hello-service#10", Scheme::Dayfly)
+        );
+        assert_ne!(
+            derive("acme/svc#12", Scheme::Dayfly),
+            derive("acme/svc1#2", Scheme::Dayfly)
+        );
+        assert_eq!(derive("acme/hello-service#10", Scheme::Dayfly).len(), 8);
+    }
+
+    #[test]
+    fn the_demo_keeps_its_ids() {
+        let known = "spacelift-io/demo-preview-environments-service#10";
+        assert_eq!(derive(known, Scheme::SpaceliftDemo), "475ed74");
+    }
+
+    #[test]
+    fn a_taken_id_grows() {
+        let pull_request = "acme/hello-service#10".parse().unwrap();
+        let short = derive("acme/hello-service#10", Scheme::Dayfly);
+        let long = EnvironmentId::derive(&pull_request, Scheme::Dayfly, |id| id == short);
+        assert_eq!(long.as_str().len(), 9);
+        assert!(long.as_str().starts_with(&short));
+    }
+
+    #[test]
+    fn names_are_identifiers() {
+        let name = |pull_request: &str| {
+            environment_name(
+                &pull_request.parse().unwrap(),
+                &EnvironmentId("0123abcd".to_owned()),
+            )
+        };
+        assert_eq!(
+            name("acme/hello-service#10"),
+            "acme-hello-service-10-0123abcd"
+        );
+        assert_eq!(name("3scale/site.io#1"), "_3scale-site-io-1-0123abcd");
+    }
+}

@@ -1,0 +1,95 @@
+//! What can go wrong with a repository, told with the server's own words.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::error::{Diagnose, Kind};
+
+/// `doing` says what was tried and to what, as in "list the branches of https://…"; `words` are
+/// those of `git` or of the server, in one line. Neither ever holds a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    #[error("cannot {doing}: the `git` command was not found")]
+    Missing { doing: String },
+    #[error("cannot {doing}: `git` does not start")]
+    Start { doing: String, source: io::Error },
+    #[error("cannot {doing}: no answer for {seconds} seconds")]
+    TimedOut { doing: String, seconds: u64 },
+    #[error("cannot {doing}: access denied: {words}")]
+    Unauthorized { doing: String, words: String },
+    #[error("cannot {doing}: no such repository: {words}")]
+    Absent { doing: String, words: String },
+    #[error("cannot {doing}: it has no such branch or commit: {words}")]
+    RefAbsent { doing: String, words: String },
+    #[error("cannot {doing}: {words}")]
+    Command { doing: String, words: String },
+    #[error("cannot push to branch {branch} of {remote}: the server refused: {words}")]
+    Refused {
+        remote: String,
+        branch: String,
+        words: String,
+    },
+    #[error("cannot push to branch {branch} of {remote}: it is checked out there")]
+    CheckedOut { remote: String, branch: String },
+    #[error("cannot push to branch {branch} of {remote}: the commit does not build on {expected}")]
+    NotDescendant {
+        remote: String,
+        branch: String,
+        expected: String,
+    },
+    #[error("{name:?} cannot be the name of a branch")]
+    BranchName { name: String },
+    #[error("cannot write {path:?} in a commit: {reason}")]
+    EditPath { path: String, reason: &'static str },
+    #[error("cannot check out {commit}: {} is not empty", directory.display())]
+    NotEmpty { commit: String, directory: PathBuf },
+    #[error("cannot {doing}")]
+    Object { doing: String, source: git2::Error },
+    #[error("cannot {doing}")]
+    Disk { doing: String, source: io::Error },
+}
+
+impl GitError {
+    /// Wraps an error of the object database.
+    pub(super) fn object(doing: impl Into<String>) -> impl FnOnce(git2::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Object { doing, source }
+    }
+}
+
+impl Diagnose for GitError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::CheckedOut { .. }
+            | Self::BranchName { .. }
+            | Self::EditPath { .. }
+            | Self::NotDescendant { .. }
+            | Self::NotEmpty { .. } => Kind::Usage,
+            _ => Kind::Outside,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Missing { .. } => "install git 2.31 or newer, for example: apt-get install git",
+            Self::TimedOut { .. } => "check the address, the network and the proxy, then try again",
+            Self::Unauthorized { .. } => {
+                "check that the token or key is valid and may do this; GitHub also answers so for \
+                 a repository that it does not show to you"
+            }
+            Self::Absent { .. } => {
+                "check the address; a private repository also looks absent without a token"
+            }
+            Self::CheckedOut { .. } => {
+                "give the address of its bare repository (or another branch with --branch): a \
+                 person may be working in this checkout"
+            }
+            Self::Refused { .. } => {
+                "the server's rules for this branch decide; allow this writer there, or choose \
+                 another branch with --branch"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

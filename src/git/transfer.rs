@@ -1,0 +1,151 @@
+//! Fetch and push: what crosses between two repositories.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+
+use super::commit_id::CommitId;
+use super::error::GitError;
+use super::process::Call;
+use super::remote::Remote;
+use super::repository::{Repository, branch_reference, find_commit};
+use super::words::{self, Verdict};
+
+/// The refspec that makes the branches of a repository of our own those of the remote.
+pub const MIRROR: &str = "+refs/heads/*:refs/heads/*";
+
+/// How a push ended that the server took a decision on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Push {
+    /// The branch stands at the commit.
+    Accepted,
+    /// The branch is not where it was expected to be: nothing was changed. Decide again on its
+    /// new tip.
+    LostRace,
+}
+
+impl Repository {
+    /// Fetches by `refspecs`, full ones (`+refs/heads/x:refs/heads/x`, or a commit's id on the
+    /// left). What a pattern in them covers and the remote no longer has is removed here. `depth`
+    /// counts commits of history; `None` takes all of it, or what is new to a shallow repository.
+    pub fn fetch(
+        &self,
+        remote: &Remote,
+        refspecs: &[impl AsRef<OsStr>],
+        depth: Option<u32>,
+    ) -> Result<(), GitError> {
+        let doing = format!("fetch from {remote}");
+        let depth = depth.map(|commits| format!("--depth={commits}"));
+        let answer = self
+            .call(doing.as_str(), remote)
+            .args([
+                "fetch",
+                "--progress",
+                "--prune",
+                "--no-tags",
+                "--update-shallow",
+            ])
+            .args(["--no-write-fetch-head", "--no-recurse-submodules"])
+            .args(depth)
+            .args(["--", remote.address()])
+            .args(refspecs)
+            .run()?;
+        if answer.success {
+            Ok(())
+        } else {
+            Err(words::failure(doing, &answer.stderr))
+        }
+    }
+
+    /// Moves `branch` of `remote` from `expected_tip` to `commit`, or makes it where `None` is
+    /// expected. Whatever the branch is meanwhile, it is never forced: `commit` must build on the
+    /// expected tip, and if the branch stands elsewhere (or is there, or is gone) the race is
+    /// lost. An error means that the server refused, or that it is unknown what it did.
+    pub fn push(
+        &self,
+        remote: &Remote,
+        commit: &CommitId,
+        branch: &str,
+        expected_tip: Option<&CommitId>,
+    ) -> Result<Push, GitError> {
+        let reference = branch_reference(branch)?;
+        let checked_out = || GitError::CheckedOut {
+            remote: remote.to_string(),
+            branch: branch.to_owned(),
+        };
+        if is_checked_out(remote, branch) {
+            return Err(checked_out());
+        }
+        // The lease below makes git skip its own check that history only grows.
+        if let Some(expected) = expected_tip
+            && !self.builds_on(commit, expected)?
+        {
+            return Err(GitError::NotDescendant {
+                remote: remote.to_string(),
+                branch: branch.to_owned(),
+                expected: expected.to_string(),
+            });
+        }
+        let expected = expected_tip.map_or("", CommitId::as_str);
+        let doing = format!("push to branch {branch} of {remote}");
+        let answer = self
+            .call(doing.as_str(), remote)
+            // A person's hooks and habits are not for commits that no person made.
+            .args([
+                "push",
+                "--porcelain",
+                "--progress",
+                "--no-verify",
+                "--no-follow-tags",
+            ])
+            .args(["--recurse-submodules=no", "--no-signed"])
+            .args([format!("--force-with-lease={reference}:{expected}")])
+            .args(["--", remote.address(), &format!("{commit}:{reference}")])
+            .run()?;
+        match words::verdict(&String::from_utf8_lossy(&answer.stdout), &answer.stderr) {
+            Verdict::Accepted if answer.success => Ok(Push::Accepted),
+            Verdict::LostRace => Ok(Push::LostRace),
+            Verdict::CheckedOut => Err(checked_out()),
+            Verdict::Refused(words) => Err(GitError::Refused {
+                remote: remote.to_string(),
+                branch: branch.to_owned(),
+                words: remote.redact(&words),
+            }),
+            Verdict::Accepted | Verdict::Unheard => Err(words::failure(doing, &answer.stderr)),
+        }
+    }
+
+    fn call<'a>(&self, doing: &str, remote: &'a Remote) -> Call<'a> {
+        Call::new(doing)
+            .remote(remote)
+            .args(["--git-dir".as_ref(), self.path().as_os_str()])
+    }
+
+    /// Whether `ancestor` is in the history of `commit`, as far as it is here.
+    fn builds_on(&self, commit: &CommitId, ancestor: &CommitId) -> Result<bool, GitError> {
+        let objects = self.objects();
+        let mut next = vec![find_commit(&objects, commit)?.id()];
+        let mut seen = HashSet::new();
+        while let Some(id) = next.pop() {
+            if id.to_string() == ancestor.as_str() {
+                return Ok(true);
+            }
+            // A shallow history ends in parents that are not here.
+            if let (true, Ok(found)) = (seen.insert(id), objects.find_commit(id)) {
+                next.extend(found.parent_ids());
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether the branch is the current one of a checkout on this machine. Asked here and not left to
+/// the other side, which can be set to take the push and leave the files behind.
+fn is_checked_out(remote: &Remote, branch: &str) -> bool {
+    let Some(there) = remote
+        .local_path()
+        .and_then(|path| Repository::open(path).ok())
+    else {
+        return false;
+    };
+    !there.is_bare() && there.head_branch().as_deref() == Some(branch)
+}

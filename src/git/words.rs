@@ -1,0 +1,312 @@
+//! What `git` says, understood: pure functions from its words to what they mean.
+
+use super::error::GitError;
+
+/// How the server took a push of one branch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Accepted,
+    /// The branch is not where it was expected to be.
+    LostRace,
+    /// The branch is checked out at the other side.
+    CheckedOut,
+    /// The server's words.
+    Refused(String),
+    /// Nothing was said about the branch: the push as a whole failed.
+    Unheard,
+}
+
+/// Reads the answer to `git push --porcelain` of one branch.
+pub(super) fn verdict(stdout: &str, stderr: &str) -> Verdict {
+    let Some(line) = stdout.lines().find(|line| line.split('\t').count() >= 3) else {
+        return Verdict::Unheard;
+    };
+    let mut fields = line.split('\t');
+    if fields.next() != Some("!") {
+        return Verdict::Accepted;
+    }
+    let summary = fields.nth(1).unwrap_or_default();
+    let reason = summary
+        .split_once('(')
+        .map_or(summary, |(_, reason)| reason.trim_end_matches(')'));
+    if reason.contains("branch is currently checked out") {
+        return Verdict::CheckedOut;
+    }
+    if summary.starts_with("[remote failure]") {
+        return Verdict::Unheard;
+    }
+    if is_race(reason) && !is_lasting(reason) && !is_lasting(stderr) {
+        return Verdict::LostRace;
+    }
+    let mut words = vec![reason.to_owned()];
+    words.extend(
+        lines(stderr)
+            .filter(|(speaker, _)| *speaker == Speaker::Server)
+            .map(|(_, w)| w),
+    );
+    Verdict::Refused(join(words))
+}
+
+/// Another writer was there first, in the words of git, GitHub and others.
+fn is_race(reason: &str) -> bool {
+    const RACES: [&str; 9] = [
+        "fetch first",
+        "non-fast-forward",
+        "stale info",
+        "remote ref updated since checkout",
+        "failed to update ref",
+        "cannot lock ref",
+        "failed to lock",
+        "incorrect old value provided",
+        "reference already exists",
+    ];
+    RACES.iter().any(|race| reason.contains(race))
+}
+
+/// The same words also stand for what no second try can change.
+fn is_lasting(said: &str) -> bool {
+    const LASTING: [&str; 5] = [
+        "; cannot create",
+        "Permission denied",
+        "Read-only file system",
+        "No space left",
+        "exceeded quota",
+    ];
+    LASTING.iter().any(|cause| said.contains(cause))
+}
+
+/// The error that a failed fetch, listing or push as a whole means.
+pub(super) fn failure(doing: String, stderr: &str) -> GitError {
+    let said = |texts: &[&str]| texts.iter().any(|text| stderr.contains(text));
+    let words = spoken(stderr);
+    if said(&["couldn't find remote ref", "not our ref"]) {
+        GitError::RefAbsent { doing, words }
+    } else if said(&[
+        "Authentication failed",
+        "could not read Username",
+        "could not read Password",
+        "Permission denied",
+        "returned error: 401",
+        "returned error: 403",
+    ]) {
+        GitError::Unauthorized { doing, words }
+    } else if said(&[
+        "does not appear to be a git repository",
+        "does not exist",
+        "Repository not found",
+        "returned error: 404",
+    ]) || lines(stderr)
+        .any(|(_, line)| line.starts_with("repository '") && line.contains("' not found"))
+    {
+        GitError::Absent { doing, words }
+    } else {
+        GitError::Command { doing, words }
+    }
+}
+
+/// What was said, in one line, without progress and advice.
+pub(super) fn spoken(stderr: &str) -> String {
+    let words = join(lines(stderr).map(|(_, words)| words).collect());
+    if words.is_empty() {
+        "git gave no reason".to_owned()
+    } else {
+        words
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Speaker {
+    Git,
+    Server,
+}
+
+/// The lines that carry meaning, without git's prefixes and without control characters: a server's
+/// words may reach a terminal.
+fn lines(stderr: &str) -> impl Iterator<Item = (Speaker, String)> + '_ {
+    stderr.split(['\n', '\r']).filter_map(|line| {
+        let (speaker, line) = match line.strip_prefix("remote: ") {
+            Some(line) => (Speaker::Server, line),
+            None => (Speaker::Git, line),
+        };
+        let line: String = line.chars().filter(|c| !c.is_control()).collect();
+        let mut words = line.trim();
+        for prefix in ["fatal: ", "error: ", "warning: "] {
+            words = words.strip_prefix(prefix).unwrap_or(words).trim();
+        }
+        (!is_noise(words)).then(|| (speaker, words.to_owned()))
+    })
+}
+
+fn is_noise(line: &str) -> bool {
+    const NOISE: [&str; 16] = [
+        "Enumerating objects:",
+        "Counting objects:",
+        "Compressing objects:",
+        "Writing objects:",
+        "Receiving objects:",
+        "Unpacking objects:",
+        "Resolving deltas:",
+        "Total ",
+        "Delta compression using",
+        "hint:",
+        "To ",
+        "From ",
+        "! [",
+        "remote:",
+        "Please make sure you have the correct access rights",
+        "and the repository exists.",
+    ];
+    line.is_empty() || NOISE.iter().any(|noise| line.starts_with(noise))
+}
+
+/// One line, no longer than a person reads.
+fn join(words: Vec<String>) -> String {
+    const LONGEST: usize = 600;
+    let all = words.join("; ");
+    let all = all.trim_end_matches(['.', ';', ' ']);
+    match all.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &all[..end]),
+        None => all.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejected(summary: &str) -> String {
+        format!(
+            "To http://h/m.git\n!\t{}:refs/heads/main\t{summary}\nDone\n",
+            "a".repeat(40)
+        )
+    }
+
+    #[test]
+    fn races_are_told_from_refusals() {
+        let refused = |words: &str| Verdict::Refused(words.to_owned());
+        let table = [
+            ("[rejected] (fetch first)", "", Verdict::LostRace),
+            ("[rejected] (non-fast-forward)", "", Verdict::LostRace),
+            ("[rejected] (stale info)", "", Verdict::LostRace),
+            (
+                "[remote rejected] (failed to update ref)",
+                "",
+                Verdict::LostRace,
+            ),
+            (
+                "[remote rejected] (incorrect old value provided)",
+                "",
+                Verdict::LostRace,
+            ),
+            (
+                "[remote rejected] (cannot lock ref 'refs/heads/main': is at a but expected b)",
+                "",
+                Verdict::LostRace,
+            ),
+            (
+                "[remote rejected] (failed to update ref)",
+                "remote: error: cannot lock ref 'refs/heads/a/b': 'refs/heads/a' exists; cannot create 'refs/heads/a/b'\n",
+                refused(
+                    "failed to update ref; cannot lock ref 'refs/heads/a/b': 'refs/heads/a' exists; cannot create 'refs/heads/a/b'",
+                ),
+            ),
+            (
+                "[remote rejected] (pre-receive hook declined)",
+                "Writing objects: 100% (3/3), done.\rremote: Resolving deltas: 100%\nremote: only on Mondays.\u{1b}[2J\nerror: failed to push some refs\n",
+                refused("pre-receive hook declined; only on Mondays.[2J"),
+            ),
+            (
+                "[remote rejected] (protected branch hook declined)",
+                "remote: error: GH006: Protected branch update failed for refs/heads/main.\n",
+                refused(
+                    "protected branch hook declined; GH006: Protected branch update failed for refs/heads/main",
+                ),
+            ),
+            (
+                "[remote rejected] (branch is currently checked out)",
+                "",
+                Verdict::CheckedOut,
+            ),
+            (
+                "[remote failure] (remote failed to report status)",
+                "",
+                Verdict::Unheard,
+            ),
+        ];
+        for (summary, stderr, expected) in table {
+            assert_eq!(verdict(&rejected(summary), stderr), expected, "{summary}");
+        }
+    }
+
+    #[test]
+    fn accepted_is_what_the_server_took() {
+        for flag in [" ", "*", "="] {
+            let line = format!("To x\n{flag}\tabc:refs/heads/main\tabc..def\nDone\n");
+            assert_eq!(verdict(&line, ""), Verdict::Accepted, "{flag:?}");
+        }
+        assert_eq!(verdict("", "fatal: x"), Verdict::Unheard);
+    }
+
+    #[test]
+    fn failures_are_told_apart() {
+        let kind = |stderr: &str| match failure("do it".into(), stderr) {
+            GitError::Unauthorized { .. } => "unauthorized",
+            GitError::Absent { .. } => "absent",
+            GitError::RefAbsent { .. } => "no such ref",
+            GitError::Command { .. } => "other",
+            error => panic!("{error}"),
+        };
+        let table = [
+            (
+                "fatal: Authentication failed for 'https://h/m/'",
+                "unauthorized",
+            ),
+            (
+                "fatal: could not read Username for 'https://h': terminal prompts disabled",
+                "unauthorized",
+            ),
+            (
+                "fatal: unable to access 'https://h/m/': The requested URL returned error: 403",
+                "unauthorized",
+            ),
+            (
+                "git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.",
+                "unauthorized",
+            ),
+            (
+                "remote: Repository not found.\nfatal: repository 'https://h/m/' not found",
+                "absent",
+            ),
+            (
+                "fatal: repository 'http://127.0.0.1:1/m/' not found",
+                "absent",
+            ),
+            (
+                "fatal: '/srv/m' does not appear to be a git repository",
+                "absent",
+            ),
+            (
+                "fatal: couldn't find remote ref refs/heads/x",
+                "no such ref",
+            ),
+            (
+                "error: Server does not allow request\nfatal: remote error: upload-pack: not our ref abc",
+                "no such ref",
+            ),
+            (
+                "fatal: unable to access 'https://h/': Could not resolve host: h",
+                "other",
+            ),
+            ("", "other"),
+        ];
+        for (stderr, expected) in table {
+            assert_eq!(kind(stderr), expected, "{stderr}");
+        }
+        assert_eq!(spoken("\n"), "git gave no reason");
+    }
+
+    #[test]
+    fn long_speeches_are_cut() {
+        assert!(spoken(&"é".repeat(5000)).chars().count() <= 601);
+    }
+}

@@ -1,0 +1,217 @@
+//! The payload of a `pull_request` event, as a workflow finds it at `GITHUB_EVENT_PATH`.
+//!
+//! Only what decides is read; GitHub adds fields as it likes.
+
+use serde::Deserialize;
+
+use crate::error::{Diagnose, Kind};
+use crate::event::{
+    Action, EventError, PullRequest, PullRequestEvent, PullRequestId, RepositoryName,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    #[error("event `{0}` is not about a pull request")]
+    OtherEvent(String),
+    #[error("the payload of the event is not a pull request event's")]
+    Malformed(#[source] serde_json::Error),
+    #[error("the payload of the event has a name that cannot be")]
+    Name(#[source] EventError),
+}
+
+impl Diagnose for WebhookError {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::OtherEvent(_) => Some(
+                "run it in a workflow `on: pull_request_target`, or give --event-name pull_request"
+                    .to_owned(),
+            ),
+            Self::Malformed(_) => Some(
+                "--event-path (or GITHUB_EVENT_PATH) names the JSON file of the whole event"
+                    .to_owned(),
+            ),
+            Self::Name(_) => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    action: String,
+    pull_request: PayloadPullRequest,
+    repository: PayloadRepository,
+    changes: Option<PayloadChanges>,
+}
+
+#[derive(Deserialize)]
+struct PayloadPullRequest {
+    number: u64,
+    state: String,
+    #[serde(default)]
+    draft: bool,
+    updated_at: Option<crate::clock::Time>,
+    head: PayloadSide,
+    base: PayloadSide,
+    #[serde(default)]
+    labels: Vec<PayloadLabel>,
+}
+
+#[derive(Deserialize)]
+struct PayloadSide {
+    sha: String,
+    #[serde(rename = "ref")]
+    branch: String,
+    /// Null when the fork is gone.
+    repo: Option<PayloadRepository>,
+}
+
+#[derive(Deserialize)]
+struct PayloadRepository {
+    id: u64,
+    full_name: String,
+}
+
+#[derive(Deserialize)]
+struct PayloadLabel {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct PayloadChanges {
+    base: Option<serde_json::Value>,
+}
+
+/// The event that `payload` describes; `name` is the event's name (`GITHUB_EVENT_NAME`).
+pub fn read_event(name: &str, payload: &[u8]) -> Result<PullRequestEvent, WebhookError> {
+    if !matches!(name, "pull_request" | "pull_request_target") {
+        return Err(WebhookError::OtherEvent(name.to_owned()));
+    }
+    let payload: Payload = serde_json::from_slice(payload).map_err(WebhookError::Malformed)?;
+    let pull_request = payload.pull_request;
+    let repository: RepositoryName = payload
+        .repository
+        .full_name
+        .parse()
+        .map_err(WebhookError::Name)?;
+    let is_fork = pull_request
+        .head
+        .repo
+        .as_ref()
+        .is_none_or(|head| head.id != payload.repository.id);
+    let base_changed = payload
+        .changes
+        .is_some_and(|changes| changes.base.is_some());
+    Ok(PullRequestEvent {
+        action: read_action(&payload.action, base_changed),
+        at: pull_request.updated_at,
+        pull_request: PullRequest {
+            id: PullRequestId {
+                repository,
+                number: pull_request.number,
+            },
+            repository_id: Some(payload.repository.id),
+            head_sha: pull_request.head.sha.parse().map_err(WebhookError::Name)?,
+            head_branch: pull_request
+                .head
+                .branch
+                .parse()
+                .map_err(WebhookError::Name)?,
+            base_branch: Some(
+                pull_request
+                    .base
+                    .branch
+                    .parse()
+                    .map_err(WebhookError::Name)?,
+            ),
+            is_open: pull_request.state == "open",
+            is_draft: pull_request.draft,
+            is_fork,
+            labels: pull_request
+                .labels
+                .into_iter()
+                .map(|label| label.name)
+                .collect(),
+        },
+    })
+}
+
+fn read_action(word: &str, base_changed: bool) -> Action {
+    match word {
+        "opened" => Action::Opened,
+        "reopened" => Action::Reopened,
+        "synchronize" => Action::Synchronize,
+        "edited" => Action::Edited { base_changed },
+        "labeled" => Action::Labeled,
+        "unlabeled" => Action::Unlabeled,
+        "ready_for_review" => Action::ReadyForReview,
+        "converted_to_draft" => Action::ConvertedToDraft,
+        "closed" => Action::Closed,
+        other => Action::Other(other.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(action: &str, head_repository: serde_json::Value) -> Vec<u8> {
+        serde_json::json!({
+            "action": action,
+            "number": 10,
+            "pull_request": {
+                "number": 10, "state": "open", "draft": false, "title": "x",
+                "updated_at": "2026-11-21T09:00:00Z",
+                "head": { "sha": "68a0e427", "ref": "feature", "repo": head_repository },
+                "base": { "sha": "00000000", "ref": "main", "repo": { "id": 1, "full_name": "acme/x" } },
+                "labels": [{ "id": 1, "name": "preview" }],
+            },
+            "repository": { "id": 1, "full_name": "acme/x" },
+        })
+        .to_string()
+        .into_bytes()
+    }
+
+    #[test]
+    fn the_fields_that_decide_are_read() {
+        let body = payload(
+            "opened",
+            serde_json::json!({ "id": 1, "full_name": "acme/x" }),
+        );
+        let event = read_event("pull_request_target", &body).unwrap();
+        assert_eq!(event.action, Action::Opened);
+        assert_eq!(event.pull_request.id.to_string(), "acme/x#10");
+        assert_eq!(event.pull_request.repository_id, Some(1));
+        assert_eq!(event.at.unwrap().to_string(), "2026-11-21T09:00:00Z");
+        assert_eq!(event.pull_request.labels, ["preview"]);
+        assert!(!event.pull_request.is_fork);
+    }
+
+    #[test]
+    fn a_fork_is_a_fork_also_when_it_is_gone() {
+        let other = serde_json::json!({ "id": 2, "full_name": "eve/x" });
+        for head in [other, serde_json::Value::Null] {
+            assert!(
+                read_event("pull_request", &payload("opened", head))
+                    .unwrap()
+                    .pull_request
+                    .is_fork
+            );
+        }
+    }
+
+    #[test]
+    fn other_events_are_refused() {
+        assert!(matches!(
+            read_event("push", b"{}"),
+            Err(WebhookError::OtherEvent(_))
+        ));
+        assert!(matches!(
+            read_event("pull_request", b"{}"),
+            Err(WebhookError::Malformed(_))
+        ));
+    }
+}

@@ -1,0 +1,124 @@
+//! Where the manager repository is, and what stands there at one commit.
+
+use std::path::Path;
+
+use super::ManagerError;
+use crate::config::Settings;
+use crate::files::{Directory, Files};
+use crate::git::{CommitId, CommitTree, Remote, Repository, list_tips};
+
+/// A manager repository, by a path or a URL, and one of its branches.
+#[derive(Clone, Debug)]
+pub struct Manager {
+    pub remote: Remote,
+    /// `None` is the branch that its HEAD points to.
+    pub branch: Option<String>,
+}
+
+/// The files of a manager repository at one commit, or of a plain directory.
+pub enum Snapshot {
+    Commit {
+        branch: String,
+        commit: CommitId,
+        tree: CommitTree,
+    },
+    Directory(Directory),
+}
+
+impl Manager {
+    /// The tip of the branch: its name and its commit, without fetching anything.
+    pub fn tip(&self) -> Result<(String, CommitId), ManagerError> {
+        let tips = list_tips(&self.remote)?;
+        let branch = match (&self.branch, tips.head) {
+            (Some(branch), _) => branch.clone(),
+            (None, Some(head)) => head,
+            (None, None) => return Err(ManagerError::Empty(self.remote.to_string())),
+        };
+        match tips.branches.get(&branch) {
+            Some(commit) => Ok((branch, commit.clone())),
+            None if tips.branches.is_empty() => Err(ManagerError::Empty(self.remote.to_string())),
+            None => Err(ManagerError::NoBranch {
+                manager: self.remote.to_string(),
+                branch,
+            }),
+        }
+    }
+
+    /// What stands at the tip now, fetched into `cache` where that is not the repository itself.
+    pub fn snapshot(&self, cache: &Repository) -> Result<Snapshot, ManagerError> {
+        let (branch, _) = self.tip()?;
+        self.fetch(cache, &branch)?;
+        // The branch may have moved since it was listed: what was fetched counts.
+        let commit = cache
+            .branch_tip(&branch)?
+            .ok_or_else(|| ManagerError::NoBranch {
+                manager: self.remote.to_string(),
+                branch: branch.clone(),
+            })?;
+        Ok(Snapshot::Commit {
+            tree: cache.tree(&commit)?,
+            branch,
+            commit,
+        })
+    }
+
+    /// As [`Manager::snapshot`], but a path that is no repository is read as a plain directory.
+    pub fn snapshot_or_directory(&self, cache: &Repository) -> Result<Snapshot, ManagerError> {
+        if let Some(path) = self.remote.local_path() {
+            if !path.is_dir() {
+                return Err(ManagerError::NoDirectory(path.display().to_string()));
+            }
+            if !is_repository(path) {
+                return Ok(Snapshot::Directory(Directory::new(path)));
+            }
+        }
+        self.snapshot(cache)
+    }
+
+    pub(super) fn fetch(&self, cache: &Repository, branch: &str) -> Result<(), ManagerError> {
+        let refspec = format!("+refs/heads/{branch}:refs/heads/{branch}");
+        Ok(cache.fetch(&self.remote, &[refspec], Some(1))?)
+    }
+}
+
+fn is_repository(path: &Path) -> bool {
+    path.join(".git").exists() || (path.join("HEAD").is_file() && path.join("objects").is_dir())
+}
+
+impl Snapshot {
+    pub fn files(&self) -> &dyn Files {
+        match self {
+            Self::Commit { tree, .. } => tree,
+            Self::Directory(directory) => directory,
+        }
+    }
+
+    /// The commit; `None` of a plain directory.
+    pub fn commit(&self) -> Option<&CommitId> {
+        match self {
+            Self::Commit { commit, .. } => Some(commit),
+            Self::Directory(_) => None,
+        }
+    }
+
+    /// `dayfly.hcl`; the defaults of a repository without one.
+    pub fn settings(&self) -> Result<Settings, ManagerError> {
+        match read_text(self.files(), Settings::FILE)? {
+            Some(text) => Ok(Settings::read(&text)?),
+            None => Ok(Settings::default()),
+        }
+    }
+}
+
+/// The file's text; `None` if there is no file.
+pub(super) fn read_text(files: &dyn Files, path: &str) -> Result<Option<String>, ManagerError> {
+    let Some(bytes) = files.read(path)? else {
+        return Ok(None);
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(_) => Err(ManagerError::NotText {
+            file: path.to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,298 @@
+//! The services of a manager repository and their environments.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::ManagerError;
+use super::location::read_text;
+use crate::config::{ConfigError, Expression, ServiceRules, Source};
+use crate::environment::{EnvironmentFile, EnvironmentId};
+use crate::event::{PullRequest, PullRequestId, RepositoryName};
+use crate::files::{Files, join};
+use crate::generate;
+use crate::module;
+use crate::problem::Problem;
+
+/// A directory of the manager repository with a `service.hcl`.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub name: String,
+    pub rules: ServiceRules,
+}
+
+/// An environment file, of which service it is and where the environment answers.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    pub service: String,
+    pub file: EnvironmentFile,
+    pub text: String,
+    pub url: Option<String>,
+}
+
+/// All services, by name. One whose rules cannot be read is an error: nobody can tell whose
+/// pull requests it takes.
+pub fn services(files: &dyn Files) -> Result<Vec<Service>, ManagerError> {
+    let mut services = Vec::new();
+    for entry in files
+        .list("")?
+        .into_iter()
+        .filter(|entry| entry.is_directory)
+    {
+        let path = join(&entry.name, ServiceRules::FILE);
+        if let Some(text) = read_text(files, &path)? {
+            let rules = ServiceRules::read(&path, &text)?;
+            services.push(Service {
+                name: entry.name,
+                rules,
+            });
+        }
+    }
+    Ok(services)
+}
+
+/// Everything that is wrong with the rules and the templates of the services.
+pub fn check_services(files: &dyn Files) -> Vec<ManagerError> {
+    let names = match files.list("") {
+        Ok(entries) => entries.into_iter().filter(|entry| entry.is_directory),
+        Err(error) => return vec![error.into()],
+    };
+    names
+        .filter_map(|entry| check_service(files, &entry.name).err())
+        .collect()
+}
+
+fn check_service(files: &dyn Files, name: &str) -> Result<(), ManagerError> {
+    let path = join(name, ServiceRules::FILE);
+    let Some(text) = read_text(files, &path)? else {
+        return Ok(());
+    };
+    let service = Service {
+        name: name.to_owned(),
+        rules: ServiceRules::read(&path, &text)?,
+    };
+    let template = join(name, "environment.tf.tera");
+    let template_text = read_text(files, &template)?;
+    let template_text = template_text.ok_or_else(|| ManagerError::NoTemplate {
+        service: name.to_owned(),
+    })?;
+    // A pull request that might come: what fails for it fails for each.
+    for source in &service.rules.sources {
+        let pull_request = PullRequest::example(source.repository.clone());
+        let id = EnvironmentId::given("00000000");
+        let mut values: BTreeMap<String, Value> = service
+            .inputs(source, &pull_request, &id)?
+            .into_iter()
+            .collect();
+        values.insert("environment".to_owned(), json!(id));
+        values.insert("pull_request".to_owned(), json!(pull_request.id));
+        service.url(id.as_str(), Some(&pull_request.id))?;
+        generate::environment_file(&template_text, &template, "example", &values)?;
+    }
+    Ok(())
+}
+
+impl Service {
+    pub(super) fn environments_directory(&self) -> String {
+        format!("{}/environments", self.name)
+    }
+
+    /// The files that may hold environments: paths, in the order of their names.
+    pub(super) fn environment_paths(&self, files: &dyn Files) -> Result<Vec<String>, ManagerError> {
+        let directory = self.environments_directory();
+        let entries = files.list(&directory)?;
+        Ok(entries
+            .into_iter()
+            .filter(|entry| !entry.is_directory && entry.name.ends_with(".tf"))
+            .map(|entry| join(&directory, &entry.name))
+            .collect())
+    }
+
+    /// The environment of `pull_request`: by its repository's number and its own first, by name
+    /// second. A file that cannot be read is passed over unless its own name is the pull request's.
+    pub(super) fn find(
+        &self,
+        files: &dyn Files,
+        pull_request: &PullRequestId,
+        repository_id: Option<u64>,
+    ) -> Result<Option<(EnvironmentFile, String)>, ManagerError> {
+        let needle = format!("#{}\"", pull_request.number);
+        let mut by_name = None;
+        for path in self.environment_paths(files)? {
+            let Some(text) = read_text(files, &path)? else {
+                continue;
+            };
+            if !text.contains(&needle) {
+                continue;
+            }
+            let file = match EnvironmentFile::read(&path, &text) {
+                Ok(Some(file)) => file,
+                Ok(None) => continue,
+                Err(error) if text.contains(&format!("\"{pull_request}\"")) => {
+                    return Err(error.into());
+                }
+                Err(_) => continue,
+            };
+            if !file.belongs_to(pull_request, repository_id) {
+                continue;
+            }
+            if file.repository_id.is_some() && file.repository_id == repository_id {
+                return Ok(Some((file, text)));
+            }
+            by_name.get_or_insert((file, text));
+        }
+        Ok(by_name)
+    }
+
+    /// The inputs that `source` sets, as values by name, in their order.
+    pub(super) fn inputs(
+        &self,
+        source: &Source,
+        pull_request: &PullRequest,
+        id: &EnvironmentId,
+    ) -> Result<Vec<(String, Value)>, ManagerError> {
+        let scope = scope(
+            id.as_str(),
+            Some(&pull_request.id),
+            Some((
+                pull_request.head_sha.as_str(),
+                pull_request.head_branch.as_str(),
+            )),
+        );
+        source
+            .inputs
+            .iter()
+            .map(|(name, expression)| Ok((name.clone(), self.evaluate(expression, &scope)?)))
+            .collect()
+    }
+
+    /// Where the environment answers, if the rules say so.
+    pub fn url(
+        &self,
+        environment: &str,
+        pull_request: Option<&PullRequestId>,
+    ) -> Result<Option<String>, ManagerError> {
+        let Some(expression) = &self.rules.url else {
+            return Ok(None);
+        };
+        let scope = scope(environment, pull_request, None);
+        match self.evaluate(expression, &scope)? {
+            Value::String(url) => Ok(Some(url)),
+            _ => Err(ManagerError::Config(ConfigError::File(
+                Problem::error("`url` must be a string").in_file(&self.rules.file),
+            ))),
+        }
+    }
+
+    fn evaluate(
+        &self,
+        expression: &Expression,
+        scope: &BTreeMap<String, module::Value>,
+    ) -> Result<Value, ManagerError> {
+        let rules = &self.rules;
+        module::evaluate_expression(expression, &rules.file, &rules.text, scope)
+            .map(|value| value.to_json())
+            .map_err(|error| ManagerError::Config(ConfigError::File(error.0)))
+    }
+
+    pub(super) fn source(&self, repository: &RepositoryName) -> Option<&Source> {
+        self.rules.source(repository)
+    }
+}
+
+/// What expressions of `service.hcl` may refer to.
+fn scope(
+    environment: &str,
+    pull_request: Option<&PullRequestId>,
+    head: Option<(&str, &str)>,
+) -> BTreeMap<String, module::Value> {
+    let mut scope = BTreeMap::from([("environment".to_owned(), json!({ "id": environment }))]);
+    if let Some(pull_request) = pull_request {
+        let mut described = json!({
+            "repository": pull_request.repository.to_string(),
+            "owner": pull_request.repository.owner(),
+            "name": pull_request.repository.name(),
+            "number": pull_request.number,
+        });
+        if let Some((sha, branch)) = head {
+            described["head_sha"] = json!(sha);
+            described["head_branch"] = json!(branch);
+        }
+        scope.insert("pull_request".to_owned(), described);
+    }
+    scope
+        .iter()
+        .map(|(name, value)| (name.clone(), module::Value::from_json(value)))
+        .collect()
+}
+
+/// All environments of the services, or of the one that is named; and the files that cannot be
+/// read, with the reason.
+pub fn environments(
+    files: &dyn Files,
+    service: Option<&str>,
+) -> Result<(Vec<Environment>, Vec<ManagerError>), ManagerError> {
+    let services = services(files)?;
+    let (mut environments, mut unreadable) = (Vec::new(), Vec::new());
+    if let Some(name) = service
+        && !services.iter().any(|service| service.name == name)
+    {
+        let known = services.into_iter().map(|service| service.name).collect();
+        return Err(ManagerError::NoService {
+            name: name.to_owned(),
+            known,
+        });
+    }
+    for service in services
+        .iter()
+        .filter(|s| service.is_none_or(|name| s.name == name))
+    {
+        for path in service.environment_paths(files)? {
+            let Some(text) = read_text(files, &path)? else {
+                continue;
+            };
+            match EnvironmentFile::read(&path, &text) {
+                Ok(Some(file)) => {
+                    let url = match &file.environment {
+                        Some(id) => service.url(id, file.pull_request.as_ref())?,
+                        None => None,
+                    };
+                    environments.push(Environment {
+                        service: service.name.clone(),
+                        file,
+                        text,
+                        url,
+                    });
+                }
+                Ok(None) => {}
+                Err(error) => unreadable.push(error.into()),
+            }
+        }
+    }
+    Ok((environments, unreadable))
+}
+
+/// The one environment that `name` means: an id, the name of its module, or OWNER/NAME#NUMBER.
+pub fn find_environment(
+    files: &dyn Files,
+    service: Option<&str>,
+    name: &str,
+) -> Result<Environment, ManagerError> {
+    let pull_request: Option<PullRequestId> = name.parse().ok();
+    let (environments, unreadable) = environments(files, service)?;
+    let is_meant = |environment: &Environment| {
+        let file = &environment.file;
+        file.environment.as_deref() == Some(name)
+            || file.name == name
+            || pull_request
+                .as_ref()
+                .is_some_and(|id| file.belongs_to(id, None))
+    };
+    match environments.into_iter().find(is_meant) {
+        Some(environment) => Ok(environment),
+        None => Err(unreadable
+            .into_iter()
+            .find(|error| error.to_string().contains(name))
+            .unwrap_or_else(|| ManagerError::NoEnvironment(name.to_owned()))),
+    }
+}

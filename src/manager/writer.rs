@@ -1,0 +1,473 @@
+//! The writer: an event or a person's word becomes one commit, or none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::location::read_text;
+use super::services::Service;
+use super::{Manager, ManagerError, Snapshot, environments, services};
+use crate::clock::{self, Time};
+use crate::environment::{
+    Admission, EnvironmentFile, EnvironmentId, Merge, admit, environment_name, merge,
+};
+use crate::event::{PullRequest, PullRequestEvent, PullRequestId};
+use crate::files::{Files, join};
+use crate::generate;
+use crate::git::{Edit, Push, Repository, Signature};
+
+/// How long a writer tries to win the race for the branch.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is to be done for a pull request.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub word: Word,
+    /// The service meant, where a repository is a source of several.
+    pub service: Option<String>,
+}
+
+/// Whose word it is. A person's is not judged by the rules of `admit`, except `limit`.
+#[derive(Clone, Debug)]
+pub enum Word {
+    Event(PullRequestEvent),
+    Upsert {
+        pull_request: PullRequest,
+        at: Option<Time>,
+    },
+    Delete {
+        pull_request: PullRequestId,
+        at: Option<Time>,
+    },
+}
+
+impl Word {
+    fn pull_request(&self) -> &PullRequestId {
+        match self {
+            Self::Event(event) => &event.pull_request.id,
+            Self::Upsert { pull_request, .. } => &pull_request.id,
+            Self::Delete { pull_request, .. } => pull_request,
+        }
+    }
+
+    fn repository_id(&self) -> Option<u64> {
+        match self {
+            Self::Event(event) => event.pull_request.repository_id,
+            Self::Upsert { pull_request, .. } => pull_request.repository_id,
+            Self::Delete { .. } => None,
+        }
+    }
+
+    fn at(&self) -> Option<Time> {
+        match self {
+            Self::Event(event) => event.at,
+            Self::Upsert { at, .. } | Self::Delete { at, .. } => *at,
+        }
+    }
+
+    fn is_person(&self) -> bool {
+        !matches!(self, Self::Event(_))
+    }
+
+    /// The event's own word, for the record.
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Event(event) => event.action.as_str(),
+            Self::Upsert { .. } => "upsert",
+            Self::Delete { .. } => "delete",
+        }
+    }
+}
+
+/// What was done, and for which environment.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    pub action: OutcomeAction,
+    pub reason: Option<String>,
+    pub service: Option<String>,
+    pub environment: Option<String>,
+    pub path: Option<String>,
+    /// The commit that did it; `None` where nothing was to be done.
+    pub commit: Option<String>,
+    pub url: Option<String>,
+    #[serde(skip)]
+    pub over_limit: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeAction {
+    Created,
+    Updated,
+    Unchanged,
+    Deleted,
+    Absent,
+    Ignored,
+}
+
+impl OutcomeAction {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Deleted => "deleted",
+            Self::Absent => "absent",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+/// What is to be committed, and what to tell once it is.
+struct Decision {
+    outcome: Outcome,
+    edit: Option<Edit>,
+}
+
+/// Does what `wish` asks for on the manager repository: one commit on its branch, or none if it is
+/// so already. `cache` is a bare repository for the objects on their way.
+pub fn write(
+    manager: &Manager,
+    wish: &Wish,
+    cache: &Repository,
+    author: &Signature,
+) -> Result<Outcome, ManagerError> {
+    let started = Instant::now();
+    let mut attempts = 0;
+    loop {
+        let snapshot = manager.snapshot(cache)?;
+        let Decision { mut outcome, edit } = decide(snapshot.files(), wish)?;
+        let (Snapshot::Commit { branch, commit, .. }, Some(edit)) = (snapshot, edit) else {
+            return Ok(outcome);
+        };
+        let message = message(&outcome, wish);
+        let new = cache.commit_edits(Some(&commit), &[edit], &message, author, clock::now())?;
+        let Some(new) = new else {
+            outcome.action = OutcomeAction::Unchanged;
+            return Ok(outcome);
+        };
+        attempts += 1;
+        match cache.push(&manager.remote, &new, &branch, Some(&commit))? {
+            Push::Accepted => {
+                outcome.commit = Some(new.to_string());
+                return Ok(outcome);
+            }
+            Push::LostRace if started.elapsed() < PATIENCE => {
+                let pause = 0.05 * f64::from(attempts.min(20)) * clock::jitter();
+                tracing::debug!(attempts, pause, "lost the race for the branch");
+                std::thread::sleep(Duration::from_secs_f64(pause));
+            }
+            Push::LostRace => {
+                return Err(ManagerError::LostRace {
+                    manager: manager.remote.to_string(),
+                    attempts,
+                    waited: started.elapsed(),
+                });
+            }
+        }
+    }
+}
+
+/// The commit's message: what, and in trailers for which pull request and after which event. None
+/// of it is free text of a pull request's.
+fn message(outcome: &Outcome, wish: &Wish) -> String {
+    let pull_request = wish.word.pull_request();
+    let verb = match outcome.action {
+        OutcomeAction::Created => "open",
+        OutcomeAction::Updated => "update",
+        _ => "close",
+    };
+    let word = |text: &Option<String>| text.clone().unwrap_or_default();
+    let mut message = format!(
+        "{}: {verb} {pull_request}\n\n\
+         Dayfly-Environment: {}\n\
+         Dayfly-Pull-Request: {pull_request}\n\
+         Dayfly-Event: {}\n",
+        word(&outcome.service),
+        word(&outcome.environment),
+        wish.word.as_str(),
+    );
+    if let Some(at) = wish.word.at() {
+        message.push_str(&format!("Dayfly-Event-At: {at}\n"));
+    }
+    message
+}
+
+/// What `wish` means for the manager repository as it stands. Pure but for reading `files`.
+fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
+    let service = match choose_service(files, wish)? {
+        Ok(service) => service,
+        Err(reason) => return Ok(ignored(None, reason)),
+    };
+    let (admission, pull_request) = match &wish.word {
+        Word::Event(event) => (
+            admit(event, &service.rules.admit),
+            Some(&event.pull_request),
+        ),
+        Word::Upsert { pull_request, .. } => (Admission::Take, Some(pull_request)),
+        Word::Delete { .. } => (Admission::Refuse("removed by hand".to_owned()), None),
+    };
+    if let Admission::Ignore(reason) = admission {
+        return Ok(ignored(Some(&service), reason));
+    }
+    let existing = service.find(files, wish.word.pull_request(), wish.word.repository_id())?;
+    if let Some((file, _)) = &existing
+        && let (Some(written), Some(at)) = (file.event_at, wish.word.at())
+        && at < written
+    {
+        let reason = format!("stale: the environment was written for a later event, of {written}");
+        let mut decision = ignored(Some(&service), reason);
+        decision.outcome.environment.clone_from(&file.environment);
+        decision.outcome.path = Some(file.path.clone());
+        return Ok(decision);
+    }
+    match (admission, pull_request, existing) {
+        (Admission::Take, Some(pull_request), Some((file, text))) => {
+            update(files, &service, wish, pull_request, file, &text)
+        }
+        (Admission::Take, Some(pull_request), None) => create(files, &service, wish, pull_request),
+        (Admission::Refuse(reason), _, Some((file, _))) => remove(&service, file, reason),
+        (Admission::Refuse(reason), _, None) => {
+            let closed = wish.word.is_person() || wish.word.as_str() == "closed";
+            let action = if closed {
+                OutcomeAction::Absent
+            } else {
+                OutcomeAction::Ignored
+            };
+            Ok(nothing(Some(&service), action, Some(reason)))
+        }
+        (Admission::Take | Admission::Ignore(_), ..) => {
+            Ok(ignored(Some(&service), "nothing is asked for".to_owned()))
+        }
+    }
+}
+
+fn remove(
+    service: &Service,
+    file: EnvironmentFile,
+    reason: String,
+) -> Result<Decision, ManagerError> {
+    let mut decision = nothing(Some(service), OutcomeAction::Deleted, Some(reason));
+    if let Some(id) = &file.environment {
+        decision.outcome.url = service.url(id, file.pull_request.as_ref())?;
+    }
+    decision.outcome.environment = file.environment;
+    decision.outcome.path = Some(file.path.clone());
+    decision.edit = Some(Edit::Remove { path: file.path });
+    Ok(decision)
+}
+
+fn update(
+    files: &dyn Files,
+    service: &Service,
+    wish: &Wish,
+    pull_request: &PullRequest,
+    file: EnvironmentFile,
+    text: &str,
+) -> Result<Decision, ManagerError> {
+    let id = match file.environment {
+        Some(id) => EnvironmentId::given(id),
+        None => derive_id(files, service, pull_request)?,
+    };
+    let rendered = render(files, service, wish, pull_request, &id, &file.name)?;
+    let (action, edit) = match merge(&file.path, text, &rendered)? {
+        Merge::Unchanged => (OutcomeAction::Unchanged, None),
+        Merge::Changed(text) => {
+            let edit = Edit::Write {
+                path: file.path.clone(),
+                bytes: text.into_bytes(),
+            };
+            (OutcomeAction::Updated, Some(edit))
+        }
+    };
+    told(service, action, &id, file.path, wish, edit)
+}
+
+fn create(
+    files: &dyn Files,
+    service: &Service,
+    wish: &Wish,
+    pull_request: &PullRequest,
+) -> Result<Decision, ManagerError> {
+    let limit = service.rules.admit.limit;
+    let (standing, _) = environments(files, Some(&service.name))?;
+    if standing.len() >= limit {
+        let oldest = standing
+            .iter()
+            .min_by_key(|other| (other.file.event_at.is_none(), other.file.event_at))
+            .map(|environment| environment.file.name.as_str())
+            .unwrap_or_default();
+        let reason = format!(
+            "{} has {limit} environments, its limit; one must go first, such as {oldest}",
+            service.name
+        );
+        let mut decision = ignored(Some(service), reason);
+        decision.outcome.over_limit = true;
+        return Ok(decision);
+    }
+    let id = derive_id(files, service, pull_request)?;
+    let name = environment_name(&pull_request.id, &id);
+    let path = join(&service.environments_directory(), &format!("{name}.tf"));
+    if files.read(&path)?.is_some() {
+        return Err(ManagerError::PathTaken {
+            path,
+            pull_request: pull_request.id.clone(),
+        });
+    }
+    let text = render(files, service, wish, pull_request, &id, &name)?;
+    let edit = Edit::Write {
+        path: path.clone(),
+        bytes: text.into_bytes(),
+    };
+    told(service, OutcomeAction::Created, &id, path, wish, Some(edit))
+}
+
+/// The id of a new environment: one that no other pull request of the repository has.
+fn derive_id(
+    files: &dyn Files,
+    service: &Service,
+    pull_request: &PullRequest,
+) -> Result<EnvironmentId, ManagerError> {
+    let (standing, _) = environments(files, None)?;
+    let taken: BTreeSet<String> = standing
+        .into_iter()
+        .filter(|other| {
+            !other
+                .file
+                .belongs_to(&pull_request.id, pull_request.repository_id)
+        })
+        .filter_map(|other| other.file.environment)
+        .collect();
+    let is_taken = |id: &str| taken.contains(id);
+    Ok(EnvironmentId::derive(
+        &pull_request.id,
+        service.rules.scheme,
+        is_taken,
+    ))
+}
+
+/// The environment's file as it would be made anew.
+fn render(
+    files: &dyn Files,
+    service: &Service,
+    wish: &Wish,
+    pull_request: &PullRequest,
+    id: &EnvironmentId,
+    name: &str,
+) -> Result<String, ManagerError> {
+    let repository = &pull_request.id.repository;
+    let Some(source) = service.source(repository) else {
+        return Err(ManagerError::NotItsSource {
+            service: service.name.clone(),
+            repository: repository.clone(),
+        });
+    };
+    let template_path = join(&service.name, "environment.tf.tera");
+    let Some(template) = read_text(files, &template_path)? else {
+        return Err(ManagerError::NoTemplate {
+            service: service.name.clone(),
+        });
+    };
+    let mut values: BTreeMap<String, Value> = service
+        .inputs(source, pull_request, id)?
+        .into_iter()
+        .collect();
+    values.insert("environment".to_owned(), Value::from(id.as_str()));
+    values.insert(
+        "pull_request".to_owned(),
+        Value::from(pull_request.id.to_string()),
+    );
+    if let Some(number) = pull_request.repository_id {
+        values.insert("repository_id".to_owned(), Value::from(number));
+    }
+    if let Some(at) = wish.word.at() {
+        values.insert("event_at".to_owned(), Value::from(at.to_string()));
+    }
+    Ok(generate::environment_file(
+        &template,
+        &template_path,
+        name,
+        &values,
+    )?)
+}
+
+/// The service that the wish is for, or why there is none.
+fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Result<Service, String>, ManagerError> {
+    let repository = &wish.word.pull_request().repository;
+    let services = services(files)?;
+    let names = |services: &[Service]| -> Vec<String> {
+        services
+            .iter()
+            .map(|service| service.name.clone())
+            .collect()
+    };
+    let known = names(&services);
+    if let Some(name) = &wish.service {
+        return match services.into_iter().find(|service| service.name == *name) {
+            Some(service) => Ok(Ok(service)),
+            None => Err(ManagerError::NoService {
+                name: name.clone(),
+                known,
+            }),
+        };
+    }
+    let mut takers: Vec<Service> = services
+        .into_iter()
+        .filter(|service| service.source(repository).is_some())
+        .collect();
+    match (takers.len(), wish.word.is_person()) {
+        (1, _) => Ok(Ok(takers.remove(0))),
+        (0, true) => Err(ManagerError::NoSource {
+            repository: repository.clone(),
+            known,
+        }),
+        (0, false) => Ok(Err(format!(
+            "no service takes pull requests of {repository}"
+        ))),
+        _ => Err(ManagerError::ManyServices {
+            repository: repository.clone(),
+            services: names(&takers),
+        }),
+    }
+}
+
+fn ignored(service: Option<&Service>, reason: String) -> Decision {
+    nothing(service, OutcomeAction::Ignored, Some(reason))
+}
+
+fn nothing(service: Option<&Service>, action: OutcomeAction, reason: Option<String>) -> Decision {
+    Decision {
+        outcome: Outcome {
+            action,
+            reason,
+            service: service.map(|service| service.name.clone()),
+            environment: None,
+            path: None,
+            commit: None,
+            url: None,
+            over_limit: false,
+        },
+        edit: None,
+    }
+}
+
+fn told(
+    service: &Service,
+    action: OutcomeAction,
+    id: &EnvironmentId,
+    path: String,
+    wish: &Wish,
+    edit: Option<Edit>,
+) -> Result<Decision, ManagerError> {
+    let unordered = wish.word.is_person() && wish.word.at().is_none() && edit.is_some();
+    let mut decision = nothing(Some(service), action, None);
+    decision.outcome.reason =
+        unordered.then(|| "unordered: no --at was given, the last to arrive wins".to_owned());
+    decision.outcome.environment = Some(id.to_string());
+    decision.outcome.path = Some(path);
+    decision.outcome.url = service.url(id.as_str(), Some(wish.word.pull_request()))?;
+    decision.edit = edit;
+    Ok(decision)
+}

@@ -1,0 +1,241 @@
+//! A policy made ready once, and asked any number of times.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use regorus::Value;
+use regorus::utils::limits::ExecutionTimerConfig;
+use serde::Serialize;
+
+use super::builtins;
+use super::contract::{self, RESULT, Shape};
+use super::error::{FailureReason, PolicyError, PolicyFailure};
+use super::kind::{Engine, PolicyType};
+use super::prelude::prelude;
+use super::source;
+use crate::problem::Problem;
+
+/// How many steps of the engine go between two looks at the time.
+const STEPS_BETWEEN_LOOKS: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
+
+/// A policy that has been read, found sound and made ready.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    name: String,
+    kind: PolicyType,
+    engine: regorus::Engine,
+}
+
+/// What one policy says: the value of each rule of the contract.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Opinion {
+    pub policy: String,
+    #[serde(flatten)]
+    pub rules: Rules,
+}
+
+/// The rules of the contract by name, each with a value of the contract's type.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Rules {
+    pub rules: BTreeMap<&'static str, RuleValue>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum RuleValue {
+    Boolean(bool),
+    /// None where the rule is undefined or empty.
+    Text(Option<String>),
+    Texts(BTreeSet<String>),
+    /// Each once, in the engine's order.
+    Objects(Vec<serde_json::Value>),
+}
+
+impl Rules {
+    /// Whether the boolean rule is true.
+    pub fn is_true(&self, rule: &str) -> bool {
+        matches!(self.rules.get(rule), Some(RuleValue::Boolean(true)))
+    }
+
+    /// The string of the rule; none where it is undefined or empty.
+    pub fn text(&self, rule: &str) -> Option<&str> {
+        match self.rules.get(rule) {
+            Some(RuleValue::Text(text)) => text.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The strings in the rule's set.
+    pub fn texts(&self, rule: &str) -> impl Iterator<Item = &String> {
+        let texts = match self.rules.get(rule) {
+            Some(RuleValue::Texts(texts)) => Some(texts),
+            _ => None,
+        };
+        texts.into_iter().flatten()
+    }
+
+    /// The objects in the rule's set.
+    pub fn objects(&self, rule: &str) -> &[serde_json::Value] {
+        match self.rules.get(rule) {
+            Some(RuleValue::Objects(objects)) => objects,
+            _ => &[],
+        }
+    }
+}
+
+impl Policy {
+    /// The policy `name` of the text `body`. Everything that is wrong in it is in the error: its
+    /// syntax, another package than `spacelift`, forbidden and unknown functions, rules of another
+    /// type than the contract's.
+    pub fn read(
+        name: &str,
+        kind: PolicyType,
+        engine: Engine,
+        body: &str,
+    ) -> Result<Self, PolicyError> {
+        let invalid = |problems: Vec<Problem>| PolicyError::Invalid {
+            policy: name.to_owned(),
+            problems,
+        };
+        let module = source::parse(name, engine, body).map_err(|problem| invalid(vec![problem]))?;
+        let problems = source::problems(kind, &module);
+        if !problems.is_empty() {
+            return Err(invalid(problems));
+        }
+        let engine = prepare(name, engine, body, &prelude(kind, &module))
+            .map_err(|message| invalid(vec![source::problem_of(name, &message)]))?;
+        Ok(Self {
+            name: name.to_owned(),
+            kind,
+            engine,
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn kind(&self) -> PolicyType {
+        self.kind
+    }
+
+    /// What the policy says of any input, such as one that was kept.
+    pub fn evaluate(&self, input: &serde_json::Value) -> Result<Opinion, PolicyFailure> {
+        self.ask(&Value::from(input.clone()), self.kind.time_limit())
+    }
+
+    /// As [`Policy::evaluate`], with the input converted before and a time limit.
+    pub(super) fn ask(&self, input: &Value, limit: Duration) -> Result<Opinion, PolicyFailure> {
+        let fail = |reason, message| {
+            Err(PolicyFailure {
+                policy: self.name.clone(),
+                reason,
+                message,
+            })
+        };
+        let too_long = || format!("it took more than {} s", limit.as_secs_f32());
+        let mut engine = self.engine.clone();
+        engine.set_execution_timer_config(ExecutionTimerConfig {
+            limit,
+            check_interval: STEPS_BETWEEN_LOOKS,
+        });
+        engine.set_input(input.clone());
+        let started = Instant::now();
+        let result = engine.eval_rule(format!("data.{}.{RESULT}", source::PACKAGE));
+        // The engine may lose its own alarm, where a function has another clause to try.
+        if started.elapsed() > limit {
+            return fail(FailureReason::TimedOut, too_long());
+        }
+        match result {
+            Ok(result) => match read_rules(self.kind, &result) {
+                Ok(rules) => Ok(Opinion {
+                    policy: self.name.clone(),
+                    rules,
+                }),
+                Err(message) => fail(FailureReason::WrongType, message),
+            },
+            Err(error) => {
+                let problem = source::problem_of(&self.name, &error.to_string());
+                let place = problem
+                    .line
+                    .map_or_else(String::new, |line| format!("line {line}: "));
+                fail(FailureReason::Failed, format!("{place}{}", problem.message))
+            }
+        }
+    }
+}
+
+/// An engine with the policy and its prelude, ready to be cloned and asked.
+fn prepare(
+    name: &str,
+    version: Engine,
+    body: &str,
+    prelude: &str,
+) -> Result<regorus::Engine, String> {
+    let mut engine = regorus::Engine::new();
+    engine.set_strict_builtin_errors(false);
+    // Otherwise `print` writes to the terminal.
+    engine.set_gather_prints(true);
+    builtins::add_to(&mut engine)?;
+    let message = |error: &dyn std::fmt::Display| error.to_string();
+    engine.set_rego_v0(version == Engine::RegoV0);
+    engine
+        .add_policy(name.to_owned(), body.to_owned())
+        .map_err(|error| message(&error))?;
+    engine.set_rego_v0(false);
+    engine
+        .add_policy("prelude".to_owned(), prelude.to_owned())
+        .map_err(|error| message(&error))?;
+    // Any question makes the engine schedule and check all modules.
+    engine
+        .eval_query("true".to_owned(), false)
+        .map_err(|error| message(&error))?;
+    Ok(engine)
+}
+
+fn read_rules(kind: PolicyType, result: &Value) -> Result<Rules, String> {
+    let mut rules = BTreeMap::new();
+    for (rule, shape) in contract::rules(kind) {
+        let value = match result {
+            Value::Object(_) => &result[*rule],
+            _ => &Value::Undefined,
+        };
+        let value = read_rule(*shape, value)
+            .ok_or_else(|| format!("the rule {rule} is not {}", shape.description()))?;
+        rules.insert(*rule, value);
+    }
+    Ok(Rules { rules })
+}
+
+fn read_rule(shape: Shape, value: &Value) -> Option<RuleValue> {
+    match (shape, value) {
+        (Shape::Boolean, Value::Bool(value)) => Some(RuleValue::Boolean(*value)),
+        (Shape::Text, Value::Undefined) => Some(RuleValue::Text(None)),
+        // The prelude puts a string in a set, which is empty where the rule is undefined.
+        (Shape::Text, Value::Set(members)) => match members.iter().next() {
+            None => Some(RuleValue::Text(None)),
+            Some(Value::String(text)) => Some(RuleValue::Text(
+                (!text.is_empty()).then(|| text.to_string()),
+            )),
+            Some(_) => None,
+        },
+        (Shape::Texts, Value::Set(members)) => members
+            .iter()
+            .map(|member| match member {
+                Value::String(text) => Some(text.to_string()),
+                _ => None,
+            })
+            .collect::<Option<_>>()
+            .map(RuleValue::Texts),
+        (Shape::Objects, Value::Set(members)) => members
+            .iter()
+            .map(|member| match member {
+                Value::Object(_) => serde_json::to_value(member).ok(),
+                _ => None,
+            })
+            .collect::<Option<_>>()
+            .map(RuleValue::Objects),
+        _ => None,
+    }
+}

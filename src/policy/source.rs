@@ -1,0 +1,357 @@
+//! A policy's text read into a syntax tree, and everything that is wrong in it found.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
+
+use super::builtins;
+use super::calls::{Call, calls, path, rule_path};
+use super::contract::{self, RESULT, Shape};
+use super::kind::{Engine, PolicyType};
+use super::nesting;
+use crate::problem::Problem;
+
+/// The package every policy is in.
+pub(super) const PACKAGE: &str = "spacelift";
+
+/// The module, parsed. The problem is the first that the parser met.
+pub(super) fn parse(file: &str, engine: Engine, text: &str) -> Result<Ref<Module>, Problem> {
+    // The parser takes a null character for a blank; OPA refuses it.
+    if let Some(offset) = text.find('\0') {
+        return Err(Problem::error("there is a null character")
+            .in_file(file)
+            .at(text, offset));
+    }
+    if let Some((span, message)) = nesting::too_deep(file, text) {
+        return Err(problem_at(&span, message));
+    }
+    let mut parser = regorus::Engine::new();
+    parser.set_rego_v0(engine == Engine::RegoV0);
+    parser
+        .add_policy(file.to_owned(), text.to_owned())
+        .map_err(|error| problem_of(file, &error.to_string()))?;
+    parser
+        .get_modules()
+        .first()
+        .cloned()
+        .ok_or_else(|| Problem::error("there is no module"))
+}
+
+/// The version of Rego that the module is really in: the parser honours `import rego.v1`.
+pub(super) fn engine_of(module: &Module) -> Engine {
+    if module.rego_v1 {
+        Engine::RegoV1
+    } else {
+        Engine::RegoV0
+    }
+}
+
+/// What keeps the module from being a policy of this type, in the order of the lines.
+pub(super) fn problems(kind: PolicyType, module: &Module) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    check_package(module, &mut problems);
+    let calls = calls(module);
+    check_functions(module, &calls, &mut problems);
+    check_recursion(module, &calls, &mut problems);
+    for rule in &module.policy {
+        check_shape(kind, rule, &mut problems);
+    }
+    problems.sort_by_key(|problem| (problem.line, problem.column));
+    problems
+}
+
+/// The names of the rules that the module defines, without their defaults.
+pub(super) fn defined_rules(module: &Module) -> BTreeSet<String> {
+    let defines = |rule: &&Ref<Rule>| matches!(rule.as_ref(), Rule::Spec { .. });
+    module
+        .policy
+        .iter()
+        .filter(defines)
+        .filter_map(|rule| rule_path(rule))
+        .collect()
+}
+
+/// The names of the rules that the module gives a default itself.
+pub(super) fn defaulted_rules(module: &Module) -> BTreeSet<String> {
+    let defaults = |rule: &&Ref<Rule>| matches!(rule.as_ref(), Rule::Default { .. });
+    module
+        .policy
+        .iter()
+        .filter(defaults)
+        .filter_map(|rule| rule_path(rule))
+        .collect()
+}
+
+/// The functions that are called and that the prelude must define in Rego.
+pub(super) fn functions_to_define(module: &Module) -> BTreeSet<String> {
+    let own = own_functions(module);
+    calls(module)
+        .into_iter()
+        .map(|call| call.function)
+        .filter(|function| !own.contains(function) && builtins::definition(function).is_some())
+        .collect()
+}
+
+/// The engine's error as a problem: its message is three lines of picture and one of reason.
+pub(super) fn problem_of(file: &str, message: &str) -> Problem {
+    let reason = message.rsplit("\nerror: ").next().unwrap_or(message);
+    let reason = reason
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("no reason given");
+    let mut problem = Problem::error(reason.trim().trim_end_matches('.')).in_file(file);
+    let place = message
+        .split_once("--> ")
+        .and_then(|(_, rest)| rest.lines().next())
+        .and_then(|place| place.strip_prefix(file))
+        .and_then(|place| place.strip_prefix(':'))
+        .and_then(|place| place.split_once(':'));
+    if let Some((line, column)) = place {
+        problem.line = line.parse().ok();
+        problem.column = column.parse().ok();
+    }
+    problem
+}
+
+fn problem_at(span: &Span, message: impl Into<String>) -> Problem {
+    let mut problem = Problem::error(message).in_file(span.source.file().as_str());
+    problem.line = usize::try_from(span.line).ok();
+    problem.column = usize::try_from(span.col).ok();
+    problem
+}
+
+fn check_package(module: &Module, problems: &mut Vec<Problem>) {
+    let package = path(&module.package.refr).unwrap_or_default();
+    if package != PACKAGE {
+        problems.push(problem_at(
+            &module.package.span,
+            format!("the package is {package:?}; a policy is in package {PACKAGE}"),
+        ));
+    }
+}
+
+fn own_functions(module: &Module) -> BTreeSet<String> {
+    module
+        .policy
+        .iter()
+        .filter(|rule| {
+            matches!(
+                rule.as_ref(),
+                Rule::Spec {
+                    head: RuleHead::Func { .. },
+                    ..
+                }
+            ) || matches!(rule.as_ref(), Rule::Default { args, .. } if !args.is_empty())
+        })
+        .filter_map(|rule| rule_path(rule))
+        .collect()
+}
+
+/// The policy's own function under the name it is called by: `f` or `data.spacelift.f`.
+fn own_name(function: &str) -> &str {
+    function.strip_prefix("data.spacelift.").unwrap_or(function)
+}
+
+fn check_functions(module: &Module, calls: &[Call<'_>], problems: &mut Vec<Problem>) {
+    let own = own_functions(module);
+    for call in calls {
+        let function = call.function.as_str();
+        if own.contains(own_name(function)) || function == "print" {
+            continue;
+        }
+        if builtins::FORBIDDEN.contains(&function) {
+            problems.push(problem_at(
+                call.span,
+                format!("the builtin {function} is forbidden in policies, as on Spacelift"),
+            ));
+            continue;
+        }
+        match builtins::argument_count(function, engine_of(module)) {
+            None => problems.push(
+                problem_at(call.span, format!("there is no function {function}"))
+                    .with_hint("dayfly has most of OPA's builtins, but not all of them"),
+            ),
+            // A builtin may take the variable for its result as one more argument.
+            Some(count) if call.argument_count != count && call.argument_count != count + 1 => {
+                problems.push(problem_at(
+                    call.span,
+                    format!(
+                        "the function {function} takes {count} arguments, not {}",
+                        call.argument_count
+                    ),
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// A function that calls itself would run until the stack is used up. OPA refuses it as well.
+fn check_recursion(module: &Module, calls: &[Call<'_>], problems: &mut Vec<Problem>) {
+    let own = own_functions(module);
+    let mut callees: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for call in calls {
+        let callee = own_name(&call.function);
+        if own.contains(callee) {
+            callees
+                .entry(call.caller.as_str())
+                .or_default()
+                .insert(callee);
+        }
+    }
+    for rule in &module.policy {
+        let Some(name) = rule_path(rule) else {
+            continue;
+        };
+        let Some((recursive, _)) = callees.get_key_value(name.as_str()) else {
+            continue;
+        };
+        let mut reached = BTreeSet::new();
+        let mut open = vec![*recursive];
+        while let Some(function) = open.pop() {
+            for callee in callees.get(function).into_iter().flatten() {
+                if reached.insert(*callee) {
+                    open.push(callee);
+                }
+            }
+        }
+        if reached.contains(name.as_str()) {
+            problems.push(problem_at(
+                rule.span(),
+                format!("the function {name} calls itself"),
+            ));
+        }
+    }
+}
+
+/// Holds a rule of the contract's name against the contract's type.
+fn check_shape(kind: PolicyType, rule: &Ref<Rule>, problems: &mut Vec<Problem>) {
+    let Some(path) = rule_path(rule).or_else(|| base_of(rule)) else {
+        return;
+    };
+    let name = path.split('.').next().unwrap_or_default();
+    if name == RESULT {
+        problems.push(
+            problem_at(rule.span(), "the rule result is Spacelift's own")
+                .with_hint("give the rule another name"),
+        );
+        return;
+    }
+    let Some(shape) = contract::shape(kind, name) else {
+        return;
+    };
+    let (found, hint) = match found_shape(name, shape, rule) {
+        Ok(()) => return,
+        Err(mismatch) => mismatch,
+    };
+    let mut problem = problem_at(
+        rule.span(),
+        format!(
+            "the rule {name} is {found}; in a {kind} policy it is {}",
+            shape.description()
+        ),
+    );
+    problem.hint = hint;
+    problems.push(problem);
+}
+
+type Mismatch = (&'static str, Option<String>);
+
+fn found_shape(name: &str, shape: Shape, rule: &Rule) -> Result<(), Mismatch> {
+    let head = match rule {
+        Rule::Default { value, .. } if !shape.is_set() => return check_literal(shape, value),
+        Rule::Default { .. } => {
+            return Err((
+                "given a default",
+                Some("a set is empty by itself".to_owned()),
+            ));
+        }
+        Rule::Spec { head, .. } => head,
+    };
+    match head {
+        RuleHead::Func { .. } => Err(("a function", None)),
+        RuleHead::Set { key: Some(key), .. } if shape.is_set() => check_member(shape, key),
+        RuleHead::Set { key: Some(_), .. } => Err(("a set", None)),
+        RuleHead::Set { key: None, .. } => Err(("an object", None)),
+        RuleHead::Compr { refr, assign, .. } => {
+            if !matches!(refr.as_ref(), Expr::Var { .. }) {
+                let hint = shape
+                    .is_set()
+                    .then(|| format!("write `{name} contains … if {{ … }}`"));
+                return Err(("an object", hint));
+            }
+            if shape.is_set() {
+                return Err(("a single value", None));
+            }
+            // A complete rule without a value is `true`.
+            let Some(assign) = assign else {
+                return if shape == Shape::Boolean {
+                    Ok(())
+                } else {
+                    Err(("a boolean", None))
+                };
+            };
+            check_literal(shape, &assign.value)
+        }
+    }
+}
+
+/// A value written in the policy; one that is computed shows its type when it is evaluated.
+fn check_literal(shape: Shape, value: &Expr) -> Result<(), Mismatch> {
+    match (shape, literal(value)) {
+        (_, None) | (Shape::Boolean, Some("a boolean")) | (Shape::Text, Some("a string")) => Ok(()),
+        (_, Some(found)) => Err((found, None)),
+    }
+}
+
+fn check_member(shape: Shape, key: &Expr) -> Result<(), Mismatch> {
+    match (shape, literal(key)) {
+        (Shape::Texts, Some(found)) if found != "a string" => Err((member(found), None)),
+        (Shape::Objects, Some(found)) if found != "an object" => Err((member(found), None)),
+        _ => Ok(()),
+    }
+}
+
+fn member(found: &'static str) -> &'static str {
+    match found {
+        "a boolean" => "a set of booleans",
+        "a string" => "a set of strings",
+        "a number" => "a set of numbers",
+        "null" => "a set of nulls",
+        "an object" => "a set of objects",
+        "an array" => "a set of arrays",
+        _ => "a set of sets",
+    }
+}
+
+fn literal(value: &Expr) -> Option<&'static str> {
+    match value {
+        Expr::Bool { .. } => Some("a boolean"),
+        Expr::String { .. } | Expr::RawString { .. } => Some("a string"),
+        Expr::Number { .. } => Some("a number"),
+        Expr::Null { .. } => Some("null"),
+        Expr::Object { .. } | Expr::ObjectCompr { .. } => Some("an object"),
+        Expr::Array { .. } | Expr::ArrayCompr { .. } => Some("an array"),
+        Expr::Set { .. } | Expr::SetCompr { .. } => Some("a set"),
+        _ => None,
+    }
+}
+
+/// The name of a rule whose head has a computed part: `deny[message]`.
+fn base_of(rule: &Rule) -> Option<String> {
+    let mut reference = match rule {
+        Rule::Spec { head, .. } => match head {
+            RuleHead::Compr { refr, .. }
+            | RuleHead::Set { refr, .. }
+            | RuleHead::Func { refr, .. } => refr,
+        },
+        Rule::Default { refr, .. } => refr,
+    };
+    loop {
+        match reference.as_ref() {
+            Expr::RefBrack { refr, .. } | Expr::RefDot { refr, .. } => reference = refr,
+            Expr::Var { span, .. } => return Some(span.text().to_owned()),
+            _ => return None,
+        }
+    }
+}

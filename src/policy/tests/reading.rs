@@ -1,0 +1,302 @@
+//! What is refused when a policy is read, and what is not.
+
+use super::{Engine, PolicyType, read};
+use crate::policy::{Policy, PolicyError};
+use PolicyType::{Approval, GitPush, Notification, Plan, Trigger};
+
+fn refusal(kind: PolicyType, engine: Engine, body: &str) -> (String, Option<usize>) {
+    match read(kind, engine, body) {
+        Ok(_) => panic!("{kind}: not refused: {body}"),
+        Err(PolicyError::Invalid { problems, .. }) => {
+            (problems[0].message.clone(), problems[0].line)
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn rules_of_another_type_are_refused() {
+    for (kind, body, says) in [
+        (
+            Trigger,
+            "trigger = true",
+            "the rule trigger is a single value",
+        ),
+        (
+            Trigger,
+            "trigger { true }",
+            "the rule trigger is a single value",
+        ),
+        (
+            Trigger,
+            "trigger = {\"a\"}",
+            "the rule trigger is a single value",
+        ),
+        (
+            Trigger,
+            "trigger[\"a\"] = 1 { true }",
+            "the rule trigger is an object",
+        ),
+        (
+            Trigger,
+            "trigger[1] { true }",
+            "the rule trigger is a set of numbers",
+        ),
+        (
+            Trigger,
+            "trigger(x) = x { true }",
+            "the rule trigger is a function",
+        ),
+        (
+            Trigger,
+            "default trigger = false",
+            "the rule trigger is given a default",
+        ),
+        (
+            Trigger,
+            "import future.keywords\ntrigger[x] if { x := \"a\" }",
+            "the rule trigger is an object",
+        ),
+        (
+            GitPush,
+            "track[x] { x := \"a\" }",
+            "the rule track is a set",
+        ),
+        (GitPush, "track = \"yes\"", "the rule track is a string"),
+        (GitPush, "default track = 0", "the rule track is a number"),
+        (GitPush, "track(x) { x }", "the rule track is a function"),
+        (GitPush, "track.now = true", "the rule track is an object"),
+        (GitPush, "lock { true }", "the rule lock is a boolean"),
+        (GitPush, "lock[x] { x := \"a\" }", "the rule lock is a set"),
+        (
+            GitPush,
+            "cancel = true",
+            "the rule cancel is a single value",
+        ),
+        (
+            Plan,
+            "deny[{\"message\": \"no\"}] { true }",
+            "the rule deny is a set of objects",
+        ),
+        (Plan, "sample[x] { x := 1 }", "the rule sample is a set"),
+        (
+            Approval,
+            "approve[x] { x := 1 }",
+            "the rule approve is a set",
+        ),
+        (
+            Notification,
+            "inbox[\"a\"] { true }",
+            "the rule inbox is a set of strings",
+        ),
+        (
+            Notification,
+            "slack { true }",
+            "the rule slack is a single value",
+        ),
+        (Trigger, "result = 1", "the rule result is Spacelift's own"),
+    ] {
+        let (message, line) = refusal(kind, Engine::RegoV0, body);
+        assert!(message.starts_with(says), "{body}: {message}");
+        assert_eq!(line, Some(body.matches('\n').count() + 2), "{body}");
+    }
+}
+
+#[test]
+fn rules_of_other_types_of_policy_are_helpers() {
+    for (kind, body) in [
+        (Trigger, "deny = true"),
+        (Plan, "track[x] { x := 1 }"),
+        (GitPush, "lock = input.stack.id"),
+        (
+            GitPush,
+            "default track = true\ntrack = false { input.push.tag != \"\" }",
+        ),
+        (GitPush, "ignore { not track; not propose }"),
+        (
+            Plan,
+            "deny[message] { message := sprintf(\"%s\", [input.x]) }",
+        ),
+        (Notification, "inbox[{\"title\": \"a\"}] { true }"),
+    ] {
+        if let Err(error) = read(kind, Engine::RegoV0, body) {
+            panic!("{body}: {error}");
+        }
+    }
+}
+
+#[test]
+fn forbidden_and_unknown_functions_are_refused() {
+    for (body, says) in [
+        (
+            "a { http.send({\"url\": \"x\"}) }",
+            "the builtin http.send is forbidden",
+        ),
+        ("a = opa.runtime()", "the builtin opa.runtime is forbidden"),
+        (
+            "a = opa.runtime().env.HOME",
+            "the builtin opa.runtime is forbidden",
+        ),
+        ("a = time.now_ns()", "the builtin time.now_ns is forbidden"),
+        (
+            "a { x := [1 | time.now_ns() > 0]; count(x) > 0 }",
+            "the builtin time.now_ns is forbidden",
+        ),
+        ("a { trace(\"x\") }", "the builtin trace is forbidden"),
+        ("a { not trace(\"x\") }", "the builtin trace is forbidden"),
+        (
+            "a { rego.parse_module(\"a\", \"b\") }",
+            "the builtin rego.parse_module is forbidden",
+        ),
+        (
+            "f(x) = y { y := time.now_ns() }\na { f(1) > 0 }",
+            "the builtin time.now_ns is forbidden",
+        ),
+        (
+            "a { true } else = 2 { trace(\"x\") }",
+            "the builtin trace is forbidden",
+        ),
+        (
+            "a { startwith(\"x\", \"y\") }",
+            "there is no function startwith",
+        ),
+        (
+            "a { startswith(\"x\") }",
+            "the function startswith takes 2 arguments, not 1",
+        ),
+        ("f(x) = y { y := f(x) }", "the function f calls itself"),
+        ("f(x) = g(x)\ng(x) = f(x)", "the function f calls itself"),
+        ("f(x) = data.spacelift.f(x)", "the function f calls itself"),
+    ] {
+        let (message, line) = refusal(Trigger, Engine::RegoV0, body);
+        assert!(message.starts_with(says), "{body}: {message}");
+        assert_eq!(line, Some(2), "{body}");
+    }
+    let (message, _) = refusal(Trigger, Engine::RegoV1, "a if re_match(\"a\", \"b\")");
+    assert_eq!(
+        message, "there is no function re_match",
+        "v1 has it no more"
+    );
+}
+
+#[test]
+fn names_of_forbidden_functions_are_no_calls() {
+    for body in [
+        "# http.send({}) and trace(\"x\")",
+        "a = \"time.now_ns() http.send({})\"",
+        "a = `trace(\"x\")`",
+        "trace(x) = x\na = trace(1)",
+        "a { input.trace == 1; input.http.send == 2 }",
+    ] {
+        if let Err(error) = read(Trigger, Engine::RegoV0, body) {
+            panic!("{body}: {error}");
+        }
+    }
+}
+
+#[test]
+fn every_problem_is_found_in_one_pass() {
+    let body = "track = 1\npropose { trace(\"a\") }\nfail[x] { x := 1 }\n";
+    let Err(PolicyError::Invalid { problems, .. }) = read(GitPush, Engine::RegoV0, body) else {
+        panic!("not refused");
+    };
+    let lines: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.line.unwrap())
+        .collect();
+    assert_eq!(lines, [2, 3, 4]);
+}
+
+#[test]
+fn the_package_is_spacelift() {
+    for (text, accepted) in [
+        ("package spacelift\n", true),
+        ("# a comment\npackage spacelift", true),
+        ("package spacelift.trigger", false),
+        ("package foo\ntrigger[\"a\"] { true }", false),
+    ] {
+        let read = Policy::read("p", Trigger, Engine::RegoV0, text);
+        assert_eq!(read.is_ok(), accepted, "{text}");
+    }
+}
+
+#[test]
+fn a_syntax_error_has_its_place() {
+    let error = read(Trigger, Engine::RegoV0, "a = 1\ntrigger[\"a\" { true }").unwrap_err();
+    let PolicyError::Invalid { problems, .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(problems[0].line, Some(3), "{error}");
+    assert!(problems[0].column.is_some());
+    assert!(
+        error
+            .to_string()
+            .starts_with("policy p cannot be used: line 3: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_unbound_variable_is_found_when_read() {
+    let (message, line) = refusal(Trigger, Engine::RegoV0, "a = 1\ntrigger[x] { y == 1 }");
+    assert_eq!(line, Some(3), "{message}");
+}
+
+#[test]
+fn the_version_of_rego_is_not_guessed() {
+    let v0 = "trigger[\"a\"] { true }";
+    let v1 = "trigger contains \"a\" if true";
+    assert!(read(Trigger, Engine::RegoV0, v0).is_ok());
+    assert!(read(Trigger, Engine::RegoV1, v0).is_err());
+    assert!(read(Trigger, Engine::RegoV0, v1).is_err());
+    assert!(read(Trigger, Engine::RegoV1, v1).is_ok());
+    assert!(read(Trigger, Engine::RegoV0, &format!("import rego.v1\n{v1}")).is_ok());
+    assert!(
+        read(
+            Trigger,
+            Engine::RegoV0,
+            &format!("import future.keywords\n{v1}")
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn hostile_text_is_an_error() {
+    let deep = format!("a = {}1{}", "[".repeat(5_000), "]".repeat(5_000));
+    let lines = format!("a = {}1{}", "[\n".repeat(5_000), "]\n".repeat(5_000));
+    let chain = format!("a = 1{}", "\n+ 1".repeat(19_000));
+    let minus = format!("a = {}1", "-\n".repeat(19_000));
+    let not = format!("a {{ {} input.x }}", "not\n".repeat(19_000));
+    for body in [
+        "\u{0}",
+        "a { \"",
+        "}",
+        "a[",
+        deep.as_str(),
+        lines.as_str(),
+        chain.as_str(),
+        minus.as_str(),
+        not.as_str(),
+        "import",
+    ] {
+        assert!(read(Trigger, Engine::RegoV0, body).is_err(), "{:.20}", body);
+    }
+}
+
+#[test]
+fn what_the_guard_lets_through_fits_the_stack() {
+    let nested = format!("a = {}1{}", "[".repeat(14), "]".repeat(14));
+    let chain = format!(
+        "a = 1{}\nb {{ a > 1 }}\ntrigger[\"a\"] {{ b }}",
+        " + 1".repeat(98)
+    );
+    for body in [nested, chain] {
+        match read(Trigger, Engine::RegoV0, &body) {
+            Ok(policy) => {
+                policy.evaluate(&serde_json::json!({})).unwrap();
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}

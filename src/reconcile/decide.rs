@@ -1,0 +1,459 @@
+//! What a manager run records: the changes, the tips that were seen, and the runs that follow.
+//!
+//! Runs follow from a TRIGGER policy, from a moved tip that the stack's GIT_PUSH policies track,
+//! from a run that failed, and from a stack that leaves. Nothing else makes one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Planned;
+use super::inputs::{policy_stack, push_input, trigger_input};
+use super::mirrors::{Looked, Mirrors, RepositoryKey};
+use crate::clock::Time;
+use crate::event::RepositoryName;
+use crate::git::{CommitId, GitError};
+use crate::policy::input::Stack as PolicyStack;
+use crate::policy::{
+    Engine, Policy, PolicyError, PolicyFailure, PolicyType, PushDecision, judge_push, judge_trigger,
+};
+use crate::problem::Problem;
+use crate::run::{RunState, RunType};
+use crate::stack::{Change, ChangeAction, Object, Phase, StackId, StackSpec};
+use crate::store::{ManagerRun, NewRun, Run, StackRecord};
+
+/// What is known when a manager run is decided.
+pub(super) struct Situation<'a> {
+    pub(super) planned: &'a Planned,
+    pub(super) recorded: &'a [Object],
+    pub(super) records: &'a BTreeMap<StackId, StackRecord>,
+    /// The last blocking run of each stack.
+    pub(super) last_runs: &'a BTreeMap<StackId, Run>,
+    /// Stacks that a run waits for already.
+    pub(super) queued: &'a BTreeSet<StackId>,
+    pub(super) looked: &'a BTreeMap<RepositoryKey, Result<Looked, GitError>>,
+    pub(super) mirrors: &'a Mirrors,
+    pub(super) now: Time,
+}
+
+/// A manager run, and what went wrong on the way to it without stopping it.
+pub(super) struct Decided {
+    pub(super) manager_run: ManagerRun,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// The objects that stand once the changes are recorded.
+pub(super) fn resulting(recorded: &[Object], planned: &Planned) -> Vec<Object> {
+    let mut objects: BTreeMap<&str, &Object> = recorded
+        .iter()
+        .filter(|object| object.phase == Phase::Active)
+        .map(|object| (object.address.as_str(), object))
+        .collect();
+    for change in &planned.comparison.changes {
+        match change.action {
+            ChangeAction::Deleted => objects.remove(change.object.address.as_str()),
+            _ => objects.insert(&change.object.address, &change.object),
+        };
+    }
+    objects.into_values().cloned().collect()
+}
+
+/// The stacks among `objects`, in types.
+pub(super) fn stacks<'o>(objects: &'o [Object], planned: &Planned) -> Vec<(&'o Object, StackSpec)> {
+    let owner = planned
+        .settings
+        .repository
+        .as_ref()
+        .map(RepositoryName::owner);
+    objects
+        .iter()
+        .filter(|object| object.is_stack())
+        .map(|object| (object, StackSpec::read(object, owner)))
+        .collect()
+}
+
+/// Decides the manager run that `objects`, the resulting ones, call for.
+pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
+    let planned = situation.planned;
+    let mut decided = Decided {
+        manager_run: ManagerRun {
+            commit: planned.commit.clone().unwrap_or_default(),
+            changes: planned.comparison.changes.clone(),
+            ..ManagerRun::default()
+        },
+        problems: Vec::new(),
+    };
+    let stacks = stacks(objects, planned);
+    let mut wanted: BTreeMap<StackId, (RunType, String)> = BTreeMap::new();
+
+    leave(situation, &mut decided.manager_run, &mut wanted);
+    // The tips before the policies: a push is judged by the commit that it moves from.
+    for (object, spec) in &stacks {
+        let (tracked, cause) = look(situation, objects, object, spec, &mut decided);
+        if let Some((seen, tracked)) = tracked {
+            decided
+                .manager_run
+                .tips
+                .push((spec.id.clone(), seen, tracked));
+        }
+        if let Some(cause) = cause {
+            wanted.insert(spec.id.clone(), (RunType::Tracked, cause));
+        }
+    }
+    for (stack, cause) in triggered(situation, objects, &stacks, &mut decided) {
+        wanted.insert(stack, (RunType::Tracked, cause));
+    }
+    for (_, spec) in &stacks {
+        let failed = situation
+            .last_runs
+            .get(&spec.id)
+            .filter(|run| is_to_be_retried(run));
+        if let Some(run) = failed {
+            let cause = format!("retry of run {}, which {}", run.id, how_it_ended(run));
+            wanted
+                .entry(spec.id.clone())
+                .or_insert((RunType::Tracked, cause));
+        }
+    }
+    let commits: BTreeMap<&StackId, &String> = decided
+        .manager_run
+        .tips
+        .iter()
+        .map(|(stack, _, tracked)| (stack, tracked))
+        .collect();
+    let runs = wanted
+        .into_iter()
+        .filter(|(stack, (kind, _))| {
+            *kind == RunType::Destroy
+                || !situation.queued.contains(stack)
+                || commits.contains_key(stack)
+        })
+        .map(|(stack, (kind, cause))| {
+            let record = situation.records.get(&stack);
+            let began = || {
+                record
+                    .and_then(|r| r.began.as_ref())
+                    .map(|began| began.commit.clone())
+            };
+            let tracked = || record.and_then(|record| record.tracked_commit.clone());
+            let commit = match kind {
+                RunType::Destroy => began(),
+                _ => commits
+                    .get(&stack)
+                    .map(|commit| (*commit).clone())
+                    .or_else(tracked),
+            };
+            NewRun {
+                stack,
+                kind,
+                commit: commit.unwrap_or_default(),
+                cause,
+            }
+        })
+        .collect();
+    decided.manager_run.runs = runs;
+    decided
+}
+
+fn is_to_be_retried(run: &Run) -> bool {
+    matches!(
+        run.state,
+        RunState::Failed | RunState::Stopped | RunState::Canceled
+    )
+}
+
+fn how_it_ended(run: &Run) -> String {
+    match run.note.as_deref() {
+        Some(crate::run::INTERRUPTED) => "was interrupted".to_owned(),
+        _ => run.state.as_str().to_ascii_lowercase(),
+    }
+}
+
+/// Stacks that leave: destroyed first where a destructor says so, else orphaned, and forgotten at
+/// once where no apply ever began. Those that are leaving already get their destroy run again.
+fn leave(
+    situation: &Situation<'_>,
+    manager_run: &mut ManagerRun,
+    wanted: &mut BTreeMap<StackId, (RunType, String)>,
+) {
+    let gone = situation
+        .planned
+        .comparison
+        .changes
+        .iter()
+        .filter(|change| change.action == ChangeAction::Deleted && change.object.is_stack());
+    for stack in gone.map(|change| &change.object) {
+        let id = StackId::new(stack.id());
+        let began = situation
+            .records
+            .get(&id)
+            .is_some_and(|record| record.began.is_some());
+        let belongings = || {
+            situation
+                .recorded
+                .iter()
+                .filter(|object| object.phase == Phase::Active && object.stack_id() == stack.id())
+        };
+        let has_destructor = belongings().any(|object| {
+            object.kind == "spacelift_stack_destructor" && !object.flag("deactivated")
+        });
+        match (began, has_destructor) {
+            (false, _) => {}
+            (true, true) => {
+                manager_run
+                    .deleting
+                    .extend(belongings().map(|object| object.address.clone()));
+                wanted.insert(
+                    id,
+                    (
+                        RunType::Destroy,
+                        "its stack is gone from the repository".to_owned(),
+                    ),
+                );
+            }
+            (true, false) => manager_run.orphaned.push(stack.address.clone()),
+        }
+    }
+    for stack in situation
+        .recorded
+        .iter()
+        .filter(|o| o.is_stack() && o.phase == Phase::Deleting)
+    {
+        let id = StackId::new(stack.id());
+        let cause = match situation.last_runs.get(&id) {
+            Some(run) if run.kind == RunType::Destroy => {
+                format!("retry of run {}, which {}", run.id, how_it_ended(run))
+            }
+            _ => "its stack is gone from the repository".to_owned(),
+        };
+        wanted.insert(id, (RunType::Destroy, cause));
+    }
+}
+
+/// What a look at the stack's branch tells: the tip seen and the commit that runs are for from now
+/// on, and why a run follows, if one does.
+fn look(
+    situation: &Situation<'_>,
+    objects: &[Object],
+    object: &Object,
+    spec: &StackSpec,
+    decided: &mut Decided,
+) -> (Option<(String, String)>, Option<String>) {
+    let nothing = (None, None);
+    let Some(repository) = &spec.repository else {
+        return nothing;
+    };
+    let Some(Ok(looked)) = situation.looked.get(&RepositoryKey::from(repository)) else {
+        return nothing;
+    };
+    // A vanished branch is neither a push nor a deletion.
+    let Some(tip) = looked.branches.get(&spec.branch) else {
+        return nothing;
+    };
+    let record = situation.records.get(&spec.id);
+    let seen = record.and_then(|record| record.seen_commit.as_deref());
+    let tracked = record.and_then(|record| record.tracked_commit.clone());
+    let is_another_branch = situation
+        .recorded
+        .iter()
+        .find(|recorded| recorded.address == object.address)
+        .is_some_and(|recorded| {
+            recorded.text("branch") != object.text("branch")
+                || recorded.text("repository") != object.text("repository")
+        });
+    let (Some(seen), false) = (seen, is_another_branch) else {
+        return (Some((tip.to_string(), tip.to_string())), None);
+    };
+    if seen == tip.to_string() {
+        return nothing;
+    }
+    let verdict = judge_tip(situation, objects, object, spec, seen, tip, decided);
+    let cause = format!("push of {} to {}", short(&tip.to_string()), spec.branch);
+    match verdict {
+        PushDecision::Track => (Some((tip.to_string(), tip.to_string())), Some(cause)),
+        PushDecision::MoveHead => (Some((tip.to_string(), tip.to_string())), None),
+        PushDecision::Propose | PushDecision::Ignore => {
+            let tracked = tracked.unwrap_or_else(|| seen.to_owned());
+            (Some((tip.to_string(), tracked)), None)
+        }
+    }
+}
+
+fn judge_tip(
+    situation: &Situation<'_>,
+    objects: &[Object],
+    object: &Object,
+    spec: &StackSpec,
+    seen: &str,
+    tip: &CommitId,
+    decided: &mut Decided,
+) -> PushDecision {
+    let mirror = spec
+        .repository
+        .as_ref()
+        .and_then(|name| situation.mirrors.open(name).ok());
+    let from: Option<CommitId> = seen.parse().ok();
+    // What cannot be compared (a history that was thrown away) counts as touching the project.
+    let affected = mirror
+        .as_ref()
+        .zip(from.as_ref())
+        .and_then(|(mirror, from)| mirror.changed_paths(from, tip).ok())
+        .unwrap_or_else(|| vec![crate::files::join(&spec.project_root, "unknown")]);
+    let info = mirror
+        .as_ref()
+        .and_then(|mirror| mirror.commit_info(tip).ok());
+    let stack = stack_input(situation, object, spec);
+    let input = push_input(stack, &spec.branch, tip, info.as_ref(), affected);
+    let policies = attached(objects, spec.id.as_str(), &spec.labels, PolicyType::GitPush);
+    match policies.map(|policies| judge_push(&policies, &input)) {
+        Ok(Ok(verdict)) => {
+            decided.tell(&verdict.errors);
+            verdict.decision(false)
+        }
+        Ok(Err(error)) => {
+            decided.problems.push(Problem::error(error.to_string()));
+            PushDecision::Ignore
+        }
+        Err(problem) => {
+            decided.problems.push(problem);
+            PushDecision::Ignore
+        }
+    }
+}
+
+impl Decided {
+    /// Policies that gave no answer: they let nothing through, and a person must know.
+    fn tell(&mut self, failures: &[PolicyFailure]) {
+        self.problems.extend(
+            failures
+                .iter()
+                .map(|failure| Problem::error(failure.to_string())),
+        );
+    }
+}
+
+pub(super) fn short(commit: &str) -> &str {
+    commit.get(..8).unwrap_or(commit)
+}
+
+fn stack_input(situation: &Situation<'_>, object: &Object, spec: &StackSpec) -> PolicyStack {
+    let state = situation
+        .last_runs
+        .get(&spec.id)
+        .map_or("NONE", |run| run.state.as_str());
+    policy_stack(object, spec, situation.records.get(&spec.id), state)
+}
+
+/// The stacks that the TRIGGER policies of the manager's own stack name, with the reason.
+fn triggered(
+    situation: &Situation<'_>,
+    objects: &[Object],
+    stacks: &[(&Object, StackSpec)],
+    decided: &mut Decided,
+) -> Vec<(StackId, String)> {
+    let planned = situation.planned;
+    let changes = &planned.comparison.changes;
+    if !changes.iter().any(Change::is_visible) {
+        return Vec::new();
+    }
+    let manager_stack = &planned.settings.manager_stack;
+    let policies = match attached(objects, manager_stack, &[], PolicyType::Trigger) {
+        Ok(policies) => policies,
+        Err(problem) => {
+            decided.problems.push(problem);
+            return Vec::new();
+        }
+    };
+    let described = stacks
+        .iter()
+        .map(|(object, spec)| stack_input(situation, object, spec))
+        .collect();
+    let commit = planned.commit.as_deref().unwrap_or_default();
+    let input = trigger_input(
+        manager_stack,
+        commit,
+        changes,
+        planned.has_errors(),
+        described,
+        situation.now,
+    );
+    let verdict = judge_trigger(&policies, &input);
+    decided.tell(&verdict.errors);
+    let cause = format!(
+        "trigger policy, for {} of the manager repository",
+        short(commit)
+    );
+    let known: BTreeSet<&str> = stacks.iter().map(|(_, spec)| spec.id.as_str()).collect();
+    verdict
+        .stacks
+        .into_iter()
+        .filter(|id| known.contains(id.as_str()))
+        .map(|id| (StackId::new(id), cause.clone()))
+        .collect()
+}
+
+/// The policies of one type that judge a stack: those attached to it, and those that attach
+/// themselves by `autoattach:` and one of its labels.
+pub(super) fn attached(
+    objects: &[Object],
+    stack: &str,
+    labels: &[String],
+    kind: PolicyType,
+) -> Result<Vec<Policy>, Problem> {
+    let by_attachment: BTreeSet<&str> = objects
+        .iter()
+        .filter(|object| object.kind == "spacelift_policy_attachment")
+        .filter(|attachment| attachment.text("stack_id") == stack)
+        .map(|attachment| attachment.text("policy_id"))
+        .collect();
+    let attaches_itself = |policy: &Object| {
+        let own = policy
+            .attributes
+            .get("labels")
+            .and_then(serde_json::Value::as_array);
+        own.into_iter()
+            .flatten()
+            .filter_map(|label| label.as_str()?.strip_prefix("autoattach:"))
+            .any(|wanted| wanted == "*" || labels.iter().any(|label| label == wanted))
+    };
+    let is_known = |id: &&str| {
+        objects
+            .iter()
+            .any(|object| object.kind == "spacelift_policy" && object.id() == *id)
+    };
+    if let Some(missing) = by_attachment.iter().find(|id| !is_known(id)) {
+        return Err(Problem::error(format!(
+            "policy {missing} is attached to stack {stack} but cannot be used"
+        )));
+    }
+    objects
+        .iter()
+        .filter(|object| object.kind == "spacelift_policy")
+        .filter(|policy| {
+            policy
+                .text("type")
+                .parse::<PolicyType>()
+                .is_ok_and(|own| own == kind)
+        })
+        .filter(|policy| by_attachment.contains(policy.id()) || attaches_itself(policy))
+        .map(|policy| read_policy(policy).map_err(|error| problem_of(policy, &error)))
+        .collect()
+}
+
+/// Reads a recorded or desired `spacelift_policy`.
+pub(super) fn read_policy(policy: &Object) -> Result<Policy, PolicyError> {
+    // Spacelift's default engine is the first.
+    let engine = match policy.text("engine_type") {
+        "" => Engine::default(),
+        word => word.parse()?,
+    };
+    Policy::read(
+        policy.id(),
+        policy.text("type").parse()?,
+        engine,
+        policy.text("body"),
+    )
+}
+
+/// The error, where the policy stands.
+pub(super) fn problem_of(policy: &Object, error: &PolicyError) -> Problem {
+    Problem::error(error.to_string()).in_file(policy.origin.file.clone())
+}

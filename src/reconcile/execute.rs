@@ -1,0 +1,507 @@
+//! Executes queued runs from their rows, several at once, one per stack.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use serde_json::Value;
+
+use super::ReconcileError;
+use super::decide::{attached, short};
+use super::inputs::{plan_input, policy_stack};
+use super::mirrors::{Mirrors, RepositoryKey};
+use crate::clock;
+use crate::config::Settings;
+use crate::error::Error;
+use crate::event::RepositoryName;
+use crate::git::{CommitId, Repository};
+use crate::policy::input::{Sanitization, Stack as PolicyStack, TerraformPlan};
+use crate::policy::{Policy, PolicyType, judge_plan};
+use crate::run::{RunEvent, RunState, RunType, transition};
+use crate::runner::{
+    self, Hooks, HostEnvironment, Journal, JournalFailure, Outcome, RunPlan, StateOwner,
+    StopSignal, Tool, ToolPath, Verdict,
+};
+use crate::stack::{Object, Phase, RunInputs, StackSpec};
+use crate::store::{Run, Store, StoreError};
+
+/// Spacelift's limit for a run.
+const TIME_LIMIT: Duration = Duration::from_secs(70 * 60);
+/// How long an interrupted tool may take to store its state.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Who wants to see runs as they go.
+pub trait Watch: Sync {
+    /// The run has a new state.
+    fn moved(&self, run: &Run);
+}
+
+pub(super) struct Execution<'a> {
+    pub(super) directory: PathBuf,
+    pub(super) mirrors: &'a Mirrors,
+    pub(super) settings: &'a Settings,
+    pub(super) parallelism: usize,
+    pub(super) host: HostEnvironment,
+    pub(super) stop: StopSignal,
+    /// Repositories that did not answer, and what was said instead.
+    pub(super) unreachable: BTreeMap<RepositoryKey, String>,
+}
+
+/// What all workers share.
+struct Shared<'a> {
+    store: Mutex<&'a mut Store>,
+    waiting: Mutex<VecDeque<Run>>,
+    ended: Mutex<Vec<Run>>,
+    tools: Mutex<BTreeMap<bool, ToolPath>>,
+    watch: &'a dyn Watch,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a run needs beside its row.
+struct Prepared {
+    inputs: RunInputs,
+    mirror: Repository,
+    commit: CommitId,
+    policies: Vec<Policy>,
+    stack: PolicyStack,
+}
+
+impl Execution<'_> {
+    /// Executes all queued runs; gives them as they ended, in the order in which they were queued.
+    pub(super) fn run_all(
+        &self,
+        store: &mut Store,
+        watch: &dyn Watch,
+    ) -> Result<Vec<Run>, ReconcileError> {
+        let waiting = self.queued(store)?;
+        let workers = self.parallelism.clamp(1, waiting.len().max(1));
+        let shared = Shared {
+            store: Mutex::new(store),
+            waiting: Mutex::new(waiting.into()),
+            ended: Mutex::new(Vec::new()),
+            tools: Mutex::new(BTreeMap::new()),
+            watch,
+        };
+        let failures: Vec<ReconcileError> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..workers)
+                .map(|_| scope.spawn(|| self.work(&shared)))
+                .collect();
+            workers
+                .into_iter()
+                .filter_map(|worker| worker.join().ok()?.err())
+                .collect()
+        });
+        if let Some(error) = failures.into_iter().next() {
+            return Err(error);
+        }
+        let mut ended = shared
+            .ended
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        ended.sort_by_key(|run| run.id.as_str().parse::<u64>().unwrap_or_default());
+        Ok(ended)
+    }
+
+    /// The runs to execute: of each stack the newest. An older one that has not started, or that
+    /// waits for a person, is superseded.
+    fn queued(&self, store: &mut Store) -> Result<Vec<Run>, ReconcileError> {
+        let mut newest: BTreeMap<String, Run> = BTreeMap::new();
+        for run in store.unfinished_runs()? {
+            if let Some(older) = newest.insert(run.stack.to_string(), run.clone()) {
+                let event = match older.state {
+                    RunState::Unconfirmed => RunEvent::Discard,
+                    _ => RunEvent::Cancel,
+                };
+                let state = transition(older.kind, older.state, event).unwrap_or(RunState::Failed);
+                let note = format!("superseded by run {}", run.id);
+                store.enter(&older.id, state, Some(&note), clock::now())?;
+            }
+        }
+        let mut runs: Vec<Run> = newest
+            .into_values()
+            .filter(|run| matches!(run.state, RunState::Queued | RunState::Ready))
+            .collect();
+        runs.sort_by_key(|run| run.id.as_str().parse::<u64>().unwrap_or_default());
+        Ok(runs)
+    }
+
+    fn work(&self, shared: &Shared<'_>) -> Result<(), ReconcileError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| disk("start a worker in", &self.directory, source))?;
+        while !*self.stop.borrow() {
+            let Some(run) = lock(&shared.waiting).pop_front() else {
+                break;
+            };
+            let ended = runtime.block_on(self.run_one(shared, run))?;
+            lock(&shared.ended).push(ended);
+        }
+        Ok(())
+    }
+
+    /// Executes one run. An error is one of the store's or the disk's: the run itself fails into
+    /// its row.
+    async fn run_one(&self, shared: &Shared<'_>, mut run: Run) -> Result<Run, ReconcileError> {
+        let enter = |run: &mut Run, event| -> Result<(), ReconcileError> {
+            let state = transition(run.kind, run.state, event).unwrap_or(RunState::Failed);
+            Ok(self.enter(shared, run, state, None)?)
+        };
+        if run.state == RunState::Queued {
+            enter(&mut run, RunEvent::MakeReady)?;
+        }
+        enter(&mut run, RunEvent::Prepare)?;
+        let prepared = match self.prepare(shared, &run) {
+            Ok(prepared) => prepared,
+            Err(note) => {
+                self.enter(shared, &mut run, RunState::Failed, Some(&note))?;
+                return Ok(run);
+            }
+        };
+        let outcome = self.execute(shared, &mut run, &prepared).await;
+        let _ = fs::remove_dir_all(self.workspace(&run));
+        match outcome {
+            Ok(outcome) => self.settle(shared, &mut run, &prepared, outcome)?,
+            Err(note) => self.enter(shared, &mut run, RunState::Failed, Some(&note))?,
+        }
+        Ok(run)
+    }
+
+    fn enter(
+        &self,
+        shared: &Shared<'_>,
+        run: &mut Run,
+        state: RunState,
+        note: Option<&str>,
+    ) -> Result<(), StoreError> {
+        lock(&shared.store).enter(&run.id, state, note, clock::now())?;
+        run.state = state;
+        run.note = note.map(str::to_owned).or_else(|| run.note.take());
+        shared.watch.moved(run);
+        Ok(())
+    }
+
+    /// Gathers what the run needs; an error is the reason why it fails.
+    fn prepare(&self, shared: &Shared<'_>, run: &Run) -> Result<Prepared, String> {
+        let (objects, mut records) = {
+            let store = lock(&shared.store);
+            (
+                store.objects().map_err(chain)?,
+                store.stacks().map_err(chain)?,
+            )
+        };
+        let stack = objects
+            .iter()
+            .find(|object| object.is_stack() && object.id() == run.stack.as_str())
+            .ok_or_else(|| format!("stack {} is not recorded any more", run.stack))?;
+        let owner = self.settings.repository.as_ref().map(RepositoryName::owner);
+        let spec = StackSpec::read(stack, owner);
+        let record = records.remove(&run.stack);
+        let described = policy_stack(stack, &spec, record.as_ref(), run.state.as_str());
+        let (inputs, policies) = match run.kind {
+            RunType::Destroy => {
+                let began = record.and_then(|record| record.began);
+                let began = began.ok_or("nothing is known of an apply that began")?;
+                (began, Vec::new())
+            }
+            _ => {
+                let active: Vec<Object> = objects
+                    .iter()
+                    .filter(|o| o.phase == Phase::Active)
+                    .cloned()
+                    .collect();
+                let inputs = self.inputs(stack, &spec, run, &active)?;
+                let attached = |kind| {
+                    attached(&active, spec.id.as_str(), &spec.labels, kind)
+                        .map_err(|problem| problem.to_string())
+                };
+                if !attached(PolicyType::Approval)?.is_empty() {
+                    return Err(
+                        "an APPROVAL policy is attached, which dayfly does not judge yet"
+                            .to_owned(),
+                    );
+                }
+                (inputs, attached(PolicyType::Plan)?)
+            }
+        };
+        let mirror = self.mirrors.open(&inputs.repository).map_err(chain)?;
+        let commit: CommitId = inputs.commit.parse().map_err(chain)?;
+        if !mirror.contains(&commit) {
+            return Err(format!(
+                "commit {} of {} is not to be had any more",
+                short(&inputs.commit),
+                inputs.repository
+            ));
+        }
+        Ok(Prepared {
+            inputs,
+            mirror,
+            commit,
+            policies,
+            stack: described,
+        })
+    }
+
+    fn inputs(
+        &self,
+        stack: &Object,
+        spec: &StackSpec,
+        run: &Run,
+        objects: &[Object],
+    ) -> Result<RunInputs, String> {
+        let Some(repository) = spec.repository.clone() else {
+            return Err(format!(
+                "stack {} names no owner of its repository, and dayfly.hcl names no repository",
+                run.stack
+            ));
+        };
+        if run.commit.is_empty() {
+            let url = self.mirrors.remote(self.settings, &repository);
+            return Err(
+                match self.unreachable.get(&RepositoryKey::from(&repository)) {
+                    Some(said) => said.clone(),
+                    None => format!("{url} has no branch {}", spec.branch),
+                },
+            );
+        }
+        Ok(RunInputs::gather(
+            stack,
+            spec,
+            repository,
+            &run.commit,
+            objects,
+        ))
+    }
+
+    fn workspace(&self, run: &Run) -> PathBuf {
+        self.directory.join("workspaces").join(run.stack.as_str())
+    }
+
+    fn state_directory(&self, run: &Run) -> PathBuf {
+        self.directory.join("states").join(run.stack.as_str())
+    }
+
+    async fn execute(
+        &self,
+        shared: &Shared<'_>,
+        run: &mut Run,
+        prepared: &Prepared,
+    ) -> Result<Outcome, String> {
+        let Prepared {
+            inputs,
+            mirror,
+            commit,
+            ..
+        } = prepared;
+        let tool = self.tool(shared, inputs.opentofu).await?;
+        let workspace = self.workspace(run);
+        let runs = self.directory.join("runs");
+        let fresh = || -> std::io::Result<()> {
+            if workspace.exists() {
+                fs::remove_dir_all(&workspace)?;
+            }
+            fs::create_dir_all(&workspace)?;
+            fs::create_dir_all(&runs)?;
+            fs::create_dir_all(self.state_directory(run))
+        };
+        fresh().map_err(|error| chain(disk("make the workspace", &workspace, error)))?;
+        mirror.checkout(commit, &workspace).map_err(chain)?;
+
+        let mut secrets: Vec<String> = inputs
+            .secret_variables
+            .iter()
+            .filter_map(|name| inputs.variables.get(name).cloned())
+            .collect();
+        secrets.extend(self.mirrors.secret());
+        let plan = RunPlan {
+            run: run.id.clone(),
+            kind: run.kind,
+            stack: run.stack.to_string(),
+            repository: self
+                .mirrors
+                .remote(self.settings, &inputs.repository)
+                .to_string(),
+            commit: inputs.commit.clone(),
+            workspace,
+            project_root: inputs.project_root.clone(),
+            host: self.host.clone(),
+            pass_environment: self.settings.runner.passed(&self.host.0),
+            variables: inputs.variables.clone(),
+            mounted_files: mounted_files(inputs)?,
+            hooks: hooks(inputs),
+            state: if inputs.manage_state {
+                StateOwner::Managed {
+                    file: self.state_directory(run).join("terraform.tfstate"),
+                }
+            } else {
+                StateOwner::Own
+            },
+            plugin_cache: self.directory.join("plugins"),
+            plan_file: runs.join(format!("{}.tfplan", run.id)),
+            log: runs.join(format!("{}.log", run.id)),
+            secrets,
+            time_limit: TIME_LIMIT,
+            grace: GRACE,
+            autodeploy: inputs.autodeploy,
+        };
+        let mut journal = RunJournal {
+            execution: self,
+            shared,
+            run,
+            prepared,
+        };
+        runner::execute(&tool, &plan, &mut journal, self.stop.clone())
+            .await
+            .map_err(chain)
+    }
+
+    /// The tool, looked for once per apply.
+    async fn tool(&self, shared: &Shared<'_>, opentofu: Option<bool>) -> Result<ToolPath, String> {
+        let asked = opentofu.map(|tofu| {
+            if tofu {
+                Tool::OpenTofu
+            } else {
+                Tool::Terraform
+            }
+        });
+        let key = opentofu.unwrap_or_default();
+        if let Some(tool) = lock(&shared.tools).get(&key) {
+            return Ok(tool.clone());
+        }
+        // A wish for Terraform is met by what is there: on Spacelift it is the default.
+        let asked = asked.filter(|tool| *tool == Tool::OpenTofu);
+        let tool = runner::found(asked, &self.host).await.map_err(chain)?;
+        lock(&shared.tools).insert(key, tool.clone());
+        Ok(tool)
+    }
+
+    /// Records how the run ended, and forgets the stack that it destroyed.
+    fn settle(
+        &self,
+        shared: &Shared<'_>,
+        run: &mut Run,
+        prepared: &Prepared,
+        outcome: Outcome,
+    ) -> Result<(), ReconcileError> {
+        if let Some(counts) = outcome.counts {
+            lock(&shared.store).set_counts(&run.id, [counts.add, counts.change, counts.destroy])?;
+            run.added = Some(counts.add);
+            run.changed = Some(counts.change);
+            run.destroyed = Some(counts.destroy);
+        }
+        let note = match (&outcome.reason, outcome.state) {
+            (Some(reason), _) => Some(reason.to_string()),
+            (None, RunState::Unconfirmed) if !outcome.warnings.is_empty() => Some(format!(
+                "waits for a person: {}",
+                outcome.warnings.join("; ")
+            )),
+            (None, RunState::Unconfirmed) => Some("waits for a person (autodeploy is off)".into()),
+            _ => None,
+        };
+        let finished = outcome.state == RunState::Finished;
+        if finished && run.kind == RunType::Tracked {
+            lock(&shared.store).set_outputs(&run.stack, &outcome.outputs)?;
+        }
+        self.enter(shared, run, outcome.state, note.as_deref())?;
+        if finished && run.kind == RunType::Destroy {
+            // The row first: a state without a stack is harmless, a stack without its state is not.
+            lock(&shared.store).remove_stack(&run.stack)?;
+            prepared.mirror.unpin(run.stack.as_str())?;
+            let states = self.state_directory(run);
+            fs::remove_dir_all(&states).map_err(|error| disk("remove", &states, error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a run's states down before their effects, and asks the policies about its plan.
+struct RunJournal<'a, 's> {
+    execution: &'a Execution<'a>,
+    shared: &'a Shared<'s>,
+    run: &'a mut Run,
+    prepared: &'a Prepared,
+}
+
+impl Journal for RunJournal<'_, '_> {
+    fn enter(&mut self, state: RunState) -> Result<(), JournalFailure> {
+        if state == RunState::Applying {
+            // From here on the stack has something to destroy: its commit and its inputs are kept
+            // until that is done (invariant 3).
+            let stack = self.run.stack.clone();
+            self.prepared
+                .mirror
+                .pin(stack.as_str(), &self.prepared.commit)?;
+            lock(&self.shared.store).begin(&stack, &self.prepared.inputs)?;
+        }
+        Ok(self.execution.enter(self.shared, self.run, state, None)?)
+    }
+
+    fn judge(&mut self, plan_json: &Value) -> Verdict {
+        if self.prepared.policies.is_empty() {
+            return Verdict::Pass;
+        }
+        let plan = TerraformPlan::from_show(plan_json, Sanitization::default());
+        let input = plan_input(self.run, self.prepared.stack.clone(), plan);
+        let verdict = judge_plan(&self.prepared.policies, &input);
+        if !verdict.deny.is_empty() {
+            Verdict::Deny(verdict.deny)
+        } else if !verdict.warn.is_empty() {
+            Verdict::Warn(verdict.warn)
+        } else {
+            Verdict::Pass
+        }
+    }
+}
+
+fn mounted_files(inputs: &RunInputs) -> Result<Vec<(String, Vec<u8>)>, String> {
+    inputs
+        .mounted_files
+        .iter()
+        .map(|(path, content)| {
+            base64::engine::general_purpose::STANDARD
+                .decode(content)
+                .map(|bytes| (path.clone(), bytes))
+                .map_err(|error| format!("mounted file {path} is no base64: {error}"))
+        })
+        .collect()
+}
+
+fn hooks(inputs: &RunInputs) -> Hooks {
+    let of = |phase: &str| inputs.hooks.get(phase).cloned().unwrap_or_default();
+    Hooks {
+        before_init: of("before_init"),
+        after_init: of("after_init"),
+        before_plan: of("before_plan"),
+        after_plan: of("after_plan"),
+        before_apply: of("before_apply"),
+        after_apply: of("after_apply"),
+        before_destroy: of("before_destroy"),
+        after_destroy: of("after_destroy"),
+        after_run: of("after_run"),
+    }
+}
+
+fn disk(doing: &'static str, path: &std::path::Path, source: std::io::Error) -> ReconcileError {
+    ReconcileError::Disk {
+        doing,
+        path: path.display().to_string(),
+        source,
+    }
+}
+
+/// An error and its causes in one line, for the note of a run.
+fn chain<E: crate::error::Diagnose>(error: E) -> String {
+    let error = Error::from(error);
+    let mut line = error.message();
+    for cause in error.causes() {
+        line.push_str(": ");
+        line.push_str(&cause);
+    }
+    line
+}

@@ -1,0 +1,190 @@
+//! Objects in the shape that policies are asked in.
+
+use crate::clock::Time;
+use crate::git::{CommitId, CommitInfo};
+use crate::policy::input::{
+    Action as PolicyAction, Change as PolicyChange, Commit, FinishedRun, Phase as ChangePhase,
+    PlanContext, PlanInput, PushInput, PushedCommit, QueueingStack, Run as PolicyRun,
+    Stack as PolicyStack, StateChange, TerraformPlan, TriggerInput,
+};
+use crate::stack::{Change, ChangeAction, Object, StackSpec};
+use crate::store::{Run, StackRecord};
+
+/// The manager's own run as a TRIGGER policy sees it: it has just ended, with `changes`.
+pub(super) fn trigger_input(
+    manager_stack: &str,
+    commit: &str,
+    changes: &[Change],
+    failed: bool,
+    stacks: Vec<PolicyStack>,
+    now: Time,
+) -> TriggerInput {
+    let state = if failed { "FAILED" } else { "FINISHED" };
+    let states_history = [
+        "QUEUED",
+        "READY",
+        "PREPARING",
+        "INITIALIZING",
+        "PLANNING",
+        "APPLYING",
+        state,
+    ]
+    .map(|state| StateChange {
+        new_state: state.to_owned(),
+    })
+    .to_vec();
+    let run = PolicyRun {
+        id: commit.to_owned(),
+        kind: "TRACKED".to_owned(),
+        state: state.to_owned(),
+        commit: Commit {
+            hash: commit.to_owned(),
+            ..Commit::default()
+        },
+        changes: changes
+            .iter()
+            .filter(|c| c.is_visible())
+            .flat_map(policy_changes)
+            .collect(),
+        created_at: nanoseconds(now),
+        updated_at: nanoseconds(now),
+        ..PolicyRun::default()
+    };
+    TriggerInput {
+        run: FinishedRun {
+            run,
+            states_history,
+        },
+        stack: PolicyStack {
+            id: manager_stack.to_owned(),
+            name: manager_stack.to_owned(),
+            state: state.to_owned(),
+            ..PolicyStack::default()
+        },
+        stacks: stacks
+            .into_iter()
+            .map(|stack| QueueingStack {
+                stack,
+                queued_runs: 0,
+            })
+            .collect(),
+        workflow: Vec::new(),
+    }
+}
+
+/// A change as a run shows it: once planned, once applied.
+fn policy_changes(change: &Change) -> [PolicyChange; 2] {
+    let action = match change.action {
+        ChangeAction::Added => PolicyAction::Added,
+        ChangeAction::Changed => PolicyAction::Changed,
+        ChangeAction::Replaced => PolicyAction::ReplacedAfterDestroy,
+        ChangeAction::Deleted => PolicyAction::Deleted,
+    };
+    let object = &change.object;
+    [ChangePhase::Plan, ChangePhase::Apply].map(|phase| {
+        PolicyChange::resource(
+            phase,
+            action,
+            &object.address,
+            &object.kind,
+            &object.name,
+            &object.attributes,
+        )
+    })
+}
+
+/// A stack as policies see it; `state` is that of its last run.
+pub(super) fn policy_stack(
+    object: &Object,
+    spec: &StackSpec,
+    record: Option<&StackRecord>,
+    state: &str,
+) -> PolicyStack {
+    let tracked_commit = record
+        .and_then(|record| record.tracked_commit.clone())
+        .map(|hash| Commit {
+            hash,
+            branch: spec.branch.clone(),
+            ..Commit::default()
+        });
+    PolicyStack {
+        additional_project_globs: spec.additional_project_globs.clone(),
+        administrative: object.flag("administrative"),
+        autodeploy: spec.autodeploy,
+        branch: spec.branch.clone(),
+        id: spec.id.to_string(),
+        labels: spec.labels.clone(),
+        name: spec.name.clone(),
+        namespace: spec
+            .repository
+            .as_ref()
+            .map(|repository| repository.owner().to_owned()),
+        project_root: spec.project_root.clone(),
+        repository: object.text("repository").to_owned(),
+        state: state.to_owned(),
+        tracked_commit,
+        ..PolicyStack::default()
+    }
+}
+
+/// A moved tip as a GIT_PUSH policy sees it.
+pub(super) fn push_input(
+    stack: PolicyStack,
+    branch: &str,
+    tip: &CommitId,
+    info: Option<&CommitInfo>,
+    affected_files: Vec<String>,
+) -> PushInput {
+    let commit = Commit {
+        author: info
+            .map(|info| info.author.name().to_owned())
+            .unwrap_or_default(),
+        message: info.map(|info| info.message.clone()).unwrap_or_default(),
+        created_at: info.map(|info| nanoseconds(info.time)).unwrap_or_default(),
+        branch: branch.to_owned(),
+        exist_on_tracked_branch: stack.branch == branch,
+        hash: tip.to_string(),
+        ..Commit::default()
+    };
+    PushInput {
+        push: PushedCommit {
+            affected_files,
+            commit,
+        },
+        stack,
+        ..PushInput::default()
+    }
+}
+
+/// A plan as a PLAN policy sees it.
+pub(super) fn plan_input(run: &Run, stack: PolicyStack, plan: TerraformPlan) -> PlanInput {
+    let commit = Commit {
+        hash: run.commit.clone(),
+        branch: stack.branch.clone(),
+        ..Commit::default()
+    };
+    PlanInput {
+        spacelift: PlanContext {
+            commit: commit.clone(),
+            run: PolicyRun {
+                id: run.id.to_string(),
+                kind: run.kind.to_string(),
+                state: "PLANNING".to_owned(),
+                branch: stack.branch.clone(),
+                commit,
+                triggered_by: Some(run.cause.clone()),
+                created_at: nanoseconds(run.created_at),
+                updated_at: nanoseconds(run.updated_at),
+                ..PolicyRun::default()
+            },
+            stack,
+            ..PlanContext::default()
+        },
+        terraform: plan,
+        ..PlanInput::default()
+    }
+}
+
+fn nanoseconds(time: Time) -> i64 {
+    i64::try_from(time.as_nanosecond()).unwrap_or_default()
+}

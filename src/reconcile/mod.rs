@@ -1,0 +1,235 @@
+//! From a commit of the manager repository to recorded changes, queued runs and their end.
+//!
+//! It reacts to a commit, never to an event: what was missed once, the next look finds. Changes
+//! and the runs that follow from them are recorded in one transaction; runs are executed from
+//! their rows.
+
+mod apply;
+mod decide;
+mod execute;
+mod inputs;
+mod mirrors;
+
+pub use apply::{Applied, Apply, apply};
+pub use execute::Watch;
+pub use mirrors::Mirrors;
+
+use std::collections::BTreeSet;
+
+use crate::config::{ConfigError, Settings, StackManager};
+use crate::error::{Diagnose, Kind};
+use crate::git::{GitError, Repository};
+use crate::manager::{Manager, ManagerError, Snapshot, check_services};
+use crate::module::{self, Evaluation};
+use crate::policy::PolicyError;
+use crate::problem::{Problem, Severity};
+use crate::runner::RunnerError;
+use crate::stack::{Comparison, Deletions, Object, compare};
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Runner(#[from] RunnerError),
+    #[error("{manager} says stack_manager = \"spacelift\": Spacelift applies it, not dayfly")]
+    NotApplied { manager: String },
+    #[error(
+        "{} of {} previews would be deleted at once", deletions.deleted, deletions.all
+    )]
+    MassDeletion { deletions: Deletions },
+    #[error("cannot {doing} {path}")]
+    Disk {
+        doing: &'static str,
+        path: String,
+        source: std::io::Error,
+    },
+}
+
+impl Diagnose for ReconcileError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Manager(error) => error.kind(),
+            Self::Git(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+            Self::Runner(error) => error.kind(),
+            Self::NotApplied { .. } => Kind::Usage,
+            Self::MassDeletion { .. } => Kind::Denied,
+            Self::Disk { .. } => Kind::Outside,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Manager(error) => error.hint(),
+            Self::Git(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Runner(error) => error.hint(),
+            Self::NotApplied { .. } => Some(
+                "set stack_manager = \"dayfly\" in its dayfly.hcl; `plan` and `validate` work as it is"
+                    .to_owned(),
+            ),
+            Self::MassDeletion { deletions } => Some(format!(
+                "look at `dayfly plan`; if that is meant: --allow-deletions {}",
+                deletions.deleted
+            )),
+            Self::Disk { .. } => None,
+        }
+    }
+}
+
+/// What a manager run of one commit would do. Nothing is recorded yet.
+pub struct Planned {
+    /// `None` of a plain directory.
+    pub commit: Option<String>,
+    pub settings: Settings,
+    pub evaluation: Evaluation,
+    pub comparison: Comparison,
+    pub deletions: Deletions,
+}
+
+impl Planned {
+    /// Everything that is wrong with the repository, and every deletion that is refused.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.evaluation
+            .problems
+            .iter()
+            .chain(&self.comparison.problems)
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.problems()
+            .any(|problem| problem.severity == Severity::Error)
+    }
+}
+
+/// Evaluates the manager repository and compares it with what is recorded.
+pub fn plan(
+    manager: &Manager,
+    cache: &Repository,
+    recorded: &[Object],
+) -> Result<Planned, ReconcileError> {
+    let snapshot = manager.snapshot_or_directory(cache)?;
+    let settings = snapshot.settings()?;
+    let evaluation = evaluate(&snapshot, &settings);
+    let mut comparison = compare(recorded, &evaluation);
+    let (unusable, problems) = unusable_policies(&evaluation);
+    comparison.keep(&unusable);
+    comparison.problems.extend(problems);
+    let deletions = Deletions::count(recorded, &comparison.changes);
+    let commit = snapshot.commit().map(ToString::to_string);
+    Ok(Planned {
+        commit,
+        settings,
+        evaluation,
+        comparison,
+        deletions,
+    })
+}
+
+fn evaluate(snapshot: &Snapshot, settings: &Settings) -> Evaluation {
+    module::evaluate(
+        snapshot.files(),
+        "",
+        &Default::default(),
+        &settings.manager_stack,
+    )
+}
+
+/// What a look at the whole repository found.
+pub struct Validated {
+    pub environments: usize,
+    pub stacks: usize,
+    pub problems: Vec<Problem>,
+}
+
+/// Everything that is wrong with the manager repository, in one pass: its settings, the rules of
+/// its services, its modules and its policies.
+pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, ReconcileError> {
+    let snapshot = manager.snapshot_or_directory(cache)?;
+    let mut problems = Vec::new();
+    let settings = snapshot.settings().unwrap_or_else(|error| {
+        problems.push(problem_of_manager(&error));
+        Settings::default()
+    });
+    problems.extend(
+        check_services(snapshot.files())
+            .iter()
+            .map(problem_of_manager),
+    );
+    let evaluation = evaluate(&snapshot, &settings);
+    problems.extend(evaluation.problems.iter().cloned());
+    problems.extend(unusable_policies(&evaluation).1);
+    let resources = &evaluation.resources;
+    let environments: BTreeSet<&str> = resources
+        .iter()
+        .filter_map(|resource| {
+            resource
+                .origin
+                .environment()
+                .map(|call| call.address.as_str())
+        })
+        .collect();
+    let stacks = resources
+        .iter()
+        .filter(|resource| resource.kind == "spacelift_stack")
+        .count();
+    Ok(Validated {
+        environments: environments.len(),
+        stacks,
+        problems,
+    })
+}
+
+/// The policies that cannot be read, by address, and what is wrong with each. The recorded one
+/// stays in force: a policy is not absent because its text is broken.
+fn unusable_policies(evaluation: &Evaluation) -> (BTreeSet<String>, Vec<Problem>) {
+    let (mut unusable, mut problems) = (BTreeSet::new(), Vec::new());
+    for resource in evaluation
+        .resources
+        .iter()
+        .filter(|r| r.kind == "spacelift_policy")
+    {
+        let policy = Object::from_resource(resource);
+        match decide::read_policy(&policy) {
+            Ok(_) => {}
+            Err(error @ PolicyError::NotEvaluated { .. }) => {
+                let problem = Problem::warning(error.to_string());
+                problems.push(problem.in_file(&resource.origin.file));
+            }
+            Err(error) => {
+                unusable.insert(resource.address.clone());
+                problems.push(decide::problem_of(&policy, &error));
+            }
+        }
+    }
+    (unusable, problems)
+}
+
+/// The problem behind an error of the manager's, where it has a place in a file.
+fn problem_of_manager(error: &ManagerError) -> Problem {
+    match error {
+        ManagerError::Config(ConfigError::File(problem)) => problem.clone(),
+        other => {
+            let problem = Problem::error(other.to_string());
+            match other.hint() {
+                Some(hint) => problem.with_hint(hint),
+                None => problem,
+            }
+        }
+    }
+}
+
+fn applies_itself(manager: &Manager, settings: &Settings) -> Result<(), ReconcileError> {
+    match settings.stack_manager {
+        StackManager::Dayfly => Ok(()),
+        StackManager::Spacelift => Err(ReconcileError::NotApplied {
+            manager: manager.remote.to_string(),
+        }),
+    }
+}

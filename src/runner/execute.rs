@@ -1,0 +1,330 @@
+//! The steps of a run, in their order.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::run::{RunEvent, RunState, RunType, transition};
+
+use super::environment;
+use super::error::RunnerError;
+use super::init_lock;
+use super::log::RunLog;
+use super::outcome::{Counts, Outcome, Reason};
+use super::plan::RunPlan;
+use super::process::{Limits, StopSignal};
+use super::readings;
+use super::redact::Secrets;
+use super::step::{Halt, Steps, failed};
+use super::tool::ToolPath;
+use super::workspace;
+
+/// Why a journal could not write.
+pub type JournalFailure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Hears of a run while it is executed, and judges its plan.
+pub trait Journal {
+    /// Records the state durably. Called before anything of that state is done; an error ends
+    /// the run before it. Not called for the state in which the run ends: that is the outcome's.
+    fn enter(&mut self, state: RunState) -> Result<(), JournalFailure>;
+
+    /// What the policies say to the plan, in the shape of `show -json`. The plan file that this
+    /// was read from is the one that is applied.
+    fn judge(&mut self, plan_json: &Value) -> Verdict;
+}
+
+/// What policies say to a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Pass,
+    /// A person has to look at it.
+    Warn(Vec<String>),
+    Deny(Vec<String>),
+}
+
+/// Executes a run of which the caller has recorded PREPARING, up to its end or to UNCONFIRMED.
+///
+/// A tool, hook or policy that ends the run is an outcome that FAILED; an error means that the
+/// run could not be executed further: its state is that of the last [`Journal::enter`], and the
+/// caller ends it. Cancelled by dropping, it interrupts the tool without waiting for it.
+pub async fn execute(
+    tool: &ToolPath,
+    plan: &RunPlan,
+    journal: &mut dyn Journal,
+    stop: StopSignal,
+) -> Result<Outcome, RunnerError> {
+    let secrets = Secrets::new(&plan.secrets);
+    let log = RunLog::open(&plan.log, secrets)
+        .map_err(|error| workspace::disk(plan, "open the log", &plan.log, error))?;
+    let mut execution = Execution {
+        plan,
+        journal,
+        steps: Steps {
+            tool,
+            plan,
+            log,
+            limits: Limits::new(plan.time_limit, plan.grace, stop),
+            directory: workspace::prepare(plan)?,
+            environment: environment::of_children(plan),
+        },
+        state: RunState::Preparing,
+        outcome: Outcome {
+            state: RunState::Preparing,
+            reason: None,
+            warnings: Vec::new(),
+            counts: None,
+            outputs: BTreeMap::new(),
+            left: Vec::new(),
+        },
+    };
+    let ended = execution.until_its_end().await;
+    if execution.state != RunState::Unconfirmed {
+        // It holds secrets. One that was never written is no failure.
+        let _absent = fs::remove_file(&plan.plan_file);
+    }
+    ended?;
+    Ok(execution.outcome)
+}
+
+struct Execution<'a> {
+    plan: &'a RunPlan,
+    journal: &'a mut dyn Journal,
+    steps: Steps<'a>,
+    state: RunState,
+    outcome: Outcome,
+}
+
+impl Execution<'_> {
+    async fn until_its_end(&mut self) -> Result<(), RunnerError> {
+        let steps = match self.plan.kind {
+            RunType::Destroy => self.destroy().await,
+            RunType::Proposed | RunType::Tracked => self.plan_and_apply().await,
+        };
+        let event = match steps {
+            Ok(event) => event,
+            Err(Halt::Error(error)) => return Err(error),
+            Err(Halt::Failed(reason)) => {
+                let event = if reason.is_stop() {
+                    RunEvent::Interrupt
+                } else {
+                    RunEvent::Fail
+                };
+                self.outcome.reason = Some(reason);
+                event
+            }
+        };
+        self.move_by(event)?;
+        self.outcome.state = self.state;
+        if event != RunEvent::Interrupt && self.state.is_terminal() {
+            self.after_run().await?;
+        }
+        Ok(())
+    }
+
+    async fn plan_and_apply(&mut self) -> Result<RunEvent, Halt> {
+        let hooks = &self.plan.hooks;
+        self.init().await?;
+        self.enter(RunEvent::Plan)?;
+        self.steps.hooks("before_plan", &hooks.before_plan).await?;
+        let has_changes = self.write_plan().await?;
+        let plan_json = self.read_plan().await?;
+        self.steps.hooks("after_plan", &hooks.after_plan).await?;
+        self.outcome.counts = Some(readings::counts(&plan_json));
+        match self.journal.judge(&plan_json) {
+            Verdict::Pass => {}
+            Verdict::Warn(messages) => self.outcome.warnings = self.steps.clean(&messages),
+            Verdict::Deny(messages) => {
+                return Err(Halt::Failed(Reason::Denied {
+                    messages: self.steps.clean(&messages),
+                }));
+            }
+        }
+        if self.plan.kind == RunType::Proposed {
+            return Ok(RunEvent::Finish);
+        }
+        if has_changes {
+            if !self.plan.autodeploy || !self.outcome.warnings.is_empty() {
+                return Ok(RunEvent::Await);
+            }
+            self.enter(RunEvent::Apply)?;
+            self.steps
+                .hooks("before_apply", &hooks.before_apply)
+                .await?;
+            self.apply().await?;
+            self.steps.hooks("after_apply", &hooks.after_apply).await?;
+        }
+        self.read_outputs().await?;
+        Ok(RunEvent::Finish)
+    }
+
+    async fn destroy(&mut self) -> Result<RunEvent, Halt> {
+        let hooks = &self.plan.hooks;
+        self.init().await?;
+        self.enter(RunEvent::Destroy)?;
+        self.steps
+            .hooks("before_destroy", &hooks.before_destroy)
+            .await?;
+        let arguments = [
+            "destroy",
+            "-auto-approve",
+            "-input=false",
+            "-no-color",
+            "-lock-timeout=60s",
+        ];
+        let done = match self
+            .steps
+            .changing_step("destroy", &arguments.map(OsString::from))
+            .await
+        {
+            Ok(done) => done,
+            Err(Halt::Failed(reason)) => {
+                // Tell what is left, if the tool can still say it; the first failure counts.
+                if !reason.is_stop() {
+                    self.outcome.left = self.read_addresses().await.unwrap_or_default();
+                }
+                return Err(Halt::Failed(reason));
+            }
+            Err(error) => return Err(error),
+        };
+        let destroyed = done
+            .heard
+            .last
+            .iter()
+            .rev()
+            .find_map(|line| readings::destroyed(line));
+        self.outcome.counts = destroyed.map(|destroy| Counts {
+            destroy,
+            ..Counts::default()
+        });
+        let left = self.read_addresses().await?;
+        if !left.is_empty() {
+            self.outcome.left.clone_from(&left);
+            return Err(Halt::Failed(Reason::Left { addresses: left }));
+        }
+        self.steps
+            .hooks("after_destroy", &hooks.after_destroy)
+            .await?;
+        Ok(RunEvent::Finish)
+    }
+
+    async fn init(&mut self) -> Result<(), Halt> {
+        let hooks = &self.plan.hooks;
+        self.enter(RunEvent::Initialize)?;
+        self.steps.hooks("before_init", &hooks.before_init).await?;
+        let cache = &self.plan.plugin_cache;
+        let lock = tokio::select! {
+            lock = init_lock::acquire(cache) => {
+                lock.map_err(|error| workspace::disk(self.plan, "lock", cache, error))?
+            }
+            why = self.steps.limits.stopped() => return Err(self.steps.halted(why)),
+        };
+        let arguments = ["init", "-input=false", "-no-color", "-reconfigure"];
+        self.steps
+            .step("init", &arguments.map(OsString::from))
+            .await?;
+        drop(lock);
+        workspace::prove_state_is_kept(self.plan, &self.steps.directory)?;
+        self.steps.hooks("after_init", &hooks.after_init).await
+    }
+
+    /// Whether the plan changes anything, outputs included.
+    async fn write_plan(&mut self) -> Result<bool, Halt> {
+        let arguments = [
+            "plan",
+            "-input=false",
+            "-no-color",
+            "-detailed-exitcode",
+            "-lock-timeout=60s",
+        ];
+        let mut arguments = arguments.map(OsString::from).to_vec();
+        let mut out = OsString::from("-out=");
+        out.push(&self.plan.plan_file);
+        arguments.push(out);
+        let done = self.steps.tool_step("plan", &arguments, false).await?;
+        match done.code {
+            0 => Ok(false),
+            2 => Ok(true),
+            code => Err(failed("plan", code, &done.heard)),
+        }
+    }
+
+    async fn read_plan(&mut self) -> Result<Value, Halt> {
+        let arguments = [
+            "show".into(),
+            "-json".into(),
+            self.plan.plan_file.clone().into(),
+        ];
+        self.steps.json_step("show", &arguments).await
+    }
+
+    async fn apply(&mut self) -> Result<(), Halt> {
+        let arguments = ["apply", "-input=false", "-no-color", "-lock-timeout=60s"];
+        let mut arguments = arguments.map(OsString::from).to_vec();
+        arguments.push(self.plan.plan_file.clone().into());
+        self.steps
+            .changing_step("apply", &arguments)
+            .await
+            .map(drop)
+    }
+
+    async fn read_outputs(&mut self) -> Result<(), Halt> {
+        let printed = self
+            .steps
+            .json_step("output", &["output".into(), "-json".into()])
+            .await?;
+        let outputs = readings::outputs(&printed).into_iter();
+        let secrets = self.steps.log.secrets();
+        self.outcome.outputs = outputs
+            .map(|(name, value)| (name, secrets.redact_value(value)))
+            .collect();
+        Ok(())
+    }
+
+    async fn read_addresses(&mut self) -> Result<Vec<String>, Halt> {
+        let state = self
+            .steps
+            .json_step("show", &["show".into(), "-json".into()])
+            .await?;
+        Ok(self.steps.clean(&readings::addresses(&state)))
+    }
+
+    /// The run has ended and stays as it ended: a hook that fails now is told in the log.
+    async fn after_run(&mut self) -> Result<(), RunnerError> {
+        let hooks = &self.plan.hooks;
+        let name = "TF_VAR_spacelift_final_run_state".to_owned();
+        self.steps.environment.insert(name, self.state.to_string());
+        match self.steps.hooks("after_run", &hooks.after_run).await {
+            Ok(()) => Ok(()),
+            Err(Halt::Error(error)) => Err(error),
+            Err(Halt::Failed(reason)) => {
+                self.steps
+                    .log
+                    .begin("after_run", &format!("ignored: {reason}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Moves on and has it recorded, before anything is done.
+    fn enter(&mut self, event: RunEvent) -> Result<(), RunnerError> {
+        self.move_by(event)?;
+        self.journal
+            .enter(self.state)
+            .map_err(|source| RunnerError::Journal {
+                run: self.plan.run.clone(),
+                state: self.state,
+                source,
+            })
+    }
+
+    fn move_by(&mut self, event: RunEvent) -> Result<(), RunnerError> {
+        self.state =
+            transition(self.plan.kind, self.state, event).map_err(|refused| RunnerError::Move {
+                run: self.plan.run.clone(),
+                refused,
+            })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! All that the execution of one run needs to know.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::run::{RunId, RunType};
+
+use super::environment::HostEnvironment;
+
+/// One run, ready to be executed. It holds secrets and so is not to be printed. The caller has made the workspace and recorded PREPARING.
+#[derive(Clone)]
+pub struct RunPlan {
+    pub run: RunId,
+    pub kind: RunType,
+    /// The stack's slug; like the next two, for messages.
+    pub stack: String,
+    /// The stack's repository, as a person knows it; without a token.
+    pub repository: String,
+    pub commit: String,
+    /// Holds the tree of the commit; thrown away afterwards, except after UNCONFIRMED. Absolute.
+    pub workspace: PathBuf,
+    /// A directory of the tree, with `/`; empty for its root.
+    pub project_root: String,
+    pub host: HostEnvironment,
+    /// What of the host's own variables the stack is given, as configured.
+    pub pass_environment: BTreeMap<String, String>,
+    /// The stack's variables (`TF_VAR_…` and others); they win over those of the host.
+    pub variables: BTreeMap<String, String>,
+    /// Path relative to the workspace, and content. One that the tree holds is replaced.
+    pub mounted_files: Vec<(String, Vec<u8>)>,
+    pub hooks: Hooks,
+    pub state: StateOwner,
+    /// Providers, shared by all runs. Absolute.
+    pub plugin_cache: PathBuf,
+    /// The file that the plan is written to and applied from, outside the workspace. It is
+    /// removed when the run ends and kept when it is UNCONFIRMED. Absolute.
+    pub plan_file: PathBuf,
+    /// The run's log; appended to if it exists.
+    pub log: PathBuf,
+    /// Never shown in logs, reasons and outputs. What is shorter than four bytes is not redacted.
+    pub secrets: Vec<String>,
+    /// For the whole run, waiting for other runs' `init` included.
+    pub time_limit: Duration,
+    /// How long an interrupted tool may take to store its state before it is killed.
+    pub grace: Duration,
+    /// Whether a plan without warnings is applied without a person.
+    pub autodeploy: bool,
+}
+
+/// The stack's own shell commands around each phase. Each is run by a shell of its own in the
+/// project root; one that fails fails the run, except after the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    pub before_init: Vec<String>,
+    pub after_init: Vec<String>,
+    pub before_plan: Vec<String>,
+    pub after_plan: Vec<String>,
+    pub before_apply: Vec<String>,
+    pub after_apply: Vec<String>,
+    pub before_destroy: Vec<String>,
+    pub after_destroy: Vec<String>,
+    /// Run however the run ended, unless it was stopped or waits for a person.
+    pub after_run: Vec<String>,
+}
+
+/// Who keeps the stack's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateOwner {
+    /// dayfly, in this file outside the workspace. Absolute.
+    Managed { file: PathBuf },
+    /// The stack, in the backend that its module names.
+    Own,
+}

@@ -1,0 +1,126 @@
+//! What the tool's JSON says: counts of a plan, outputs, what a state holds. Pure.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::outcome::Counts;
+
+/// How many resources the plan adds, changes and destroys; a replaced one is added and destroyed,
+/// as in the tool's own summary.
+pub(super) fn counts(plan: &Value) -> Counts {
+    let mut counts = Counts::default();
+    for change in items(&plan["resource_changes"]) {
+        for action in items(&change["change"]["actions"]) {
+            match action.as_str() {
+                Some("create") => counts.add += 1,
+                Some("update") => counts.change += 1,
+                Some("delete") => counts.destroy += 1,
+                _ => {}
+            }
+        }
+    }
+    counts
+}
+
+/// The values of `output -json` that are not sensitive.
+pub(super) fn outputs(printed: &Value) -> BTreeMap<String, Value> {
+    let Some(outputs) = printed.as_object() else {
+        return BTreeMap::new();
+    };
+    outputs
+        .iter()
+        .filter(|(_, output)| output["sensitive"] == Value::Bool(false))
+        .map(|(name, output)| (name.clone(), output["value"].clone()))
+        .collect()
+}
+
+/// The address of each resource that the state printed by `show -json` still holds, sorted.
+pub(super) fn addresses(state: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    collect(&state["values"]["root_module"], &mut found);
+    found.sort();
+    found
+}
+
+fn collect(module: &Value, found: &mut Vec<String>) {
+    for resource in items(&module["resources"]) {
+        let address = resource["address"]
+            .as_str()
+            .unwrap_or("a resource without an address");
+        found.push(match resource["deposed_key"].as_str() {
+            Some(key) => format!("{address} (deposed {key})"),
+            None => address.to_owned(),
+        });
+    }
+    for child in items(&module["child_modules"]) {
+        collect(child, found);
+    }
+}
+
+/// How many resources a destroy says that it destroyed; `None` if the line says nothing of it.
+pub(super) fn destroyed(line: &str) -> Option<u64> {
+    let count = line.trim().strip_prefix("Destroy complete! Resources: ")?;
+    count.strip_suffix(" destroyed.")?.parse().ok()
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{addresses, counts, destroyed, outputs};
+    use crate::runner::outcome::Counts;
+
+    #[test]
+    fn a_replaced_resource_is_added_and_destroyed() {
+        let change = |actions: &[&str]| json!({"change": {"actions": actions}});
+        let plan = json!({"resource_changes": [
+            change(&["create"]), change(&["update"]), change(&["delete", "create"]),
+            change(&["no-op"]), change(&["read"]), {},
+        ]});
+        assert_eq!(
+            counts(&plan),
+            Counts {
+                add: 2,
+                change: 1,
+                destroy: 1
+            }
+        );
+        assert_eq!(counts(&json!({})), Counts::default());
+    }
+
+    #[test]
+    fn sensitive_outputs_are_absent() {
+        let printed = json!({
+            "url": {"sensitive": false, "type": "string", "value": "u"},
+            "password": {"sensitive": true, "type": "string", "value": "p"},
+        });
+        assert_eq!(outputs(&printed), [("url".to_owned(), json!("u"))].into());
+    }
+
+    #[test]
+    fn a_state_is_empty_only_without_any_resource() {
+        assert!(addresses(&json!({"format_version": "1.0"})).is_empty());
+        let state = json!({"values": {"root_module": {
+            "resources": [{"address": "b.b"}, {"address": "a.a", "deposed_key": "k"}],
+            "child_modules": [{"child_modules": [{"resources": [{"address": "module.m.c.c"}]}]}],
+        }}});
+        assert_eq!(
+            addresses(&state),
+            ["a.a (deposed k)", "b.b", "module.m.c.c"]
+        );
+    }
+
+    #[test]
+    fn the_count_of_a_destroy_is_read_from_its_last_line() {
+        assert_eq!(
+            destroyed("Destroy complete! Resources: 3 destroyed."),
+            Some(3)
+        );
+        assert_eq!(destroyed("something else"), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! The data directory, and who works in it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::StoreError;
+
+/// A data directory held by this process alone, until it is dropped or the process ends.
+pub struct DataDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Takes hold of `path`, making it if it is not there (for its owner only: it holds states).
+    pub fn hold(path: &Path) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Directory {
+            path: path.to_owned(),
+            source,
+        };
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(failed)?;
+        let path = path.canonicalize().map_err(failed)?;
+        let failed = |source| StoreError::Directory {
+            path: path.clone(),
+            source,
+        };
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join("lock"))
+            .map_err(failed)?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut holder = String::new();
+            // Whoever holds it may be about to write its number: an empty one is told as unknown.
+            let _ = lock.read_to_string(&mut holder);
+            let holder = if holder.is_empty() {
+                "unknown".to_owned()
+            } else {
+                holder
+            };
+            return Err(StoreError::InUse { path, holder });
+        }
+        lock.set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| write!(lock, "{}", std::process::id()))
+            .map_err(failed)?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}

@@ -1,0 +1,77 @@
+//! The tables, as a list of steps. A step is never changed once it was released.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+const STEPS: &[&str] = &["
+CREATE TABLE owner (
+    only    INTEGER PRIMARY KEY CHECK (only = 1),
+    manager TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE manager_run (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    commit_id TEXT NOT NULL,
+    changes   TEXT NOT NULL,
+    at        INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE object (
+    address    TEXT PRIMARY KEY,
+    kind       TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    depends_on TEXT NOT NULL,
+    origin     TEXT NOT NULL,
+    phase      TEXT NOT NULL CHECK (phase IN ('active', 'deleting', 'orphaned')),
+    commit_id  TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE stack (
+    id             TEXT PRIMARY KEY,
+    seen_commit    TEXT,
+    tracked_commit TEXT,
+    began          TEXT,
+    outputs        TEXT
+) STRICT;
+
+CREATE TABLE run (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    stack     TEXT NOT NULL,
+    kind      TEXT NOT NULL,
+    state     TEXT NOT NULL,
+    commit_id TEXT NOT NULL,
+    cause     TEXT NOT NULL,
+    note      TEXT,
+    created   INTEGER NOT NULL,
+    updated   INTEGER NOT NULL,
+    added     INTEGER,
+    changed   INTEGER,
+    destroyed INTEGER
+) STRICT;
+CREATE INDEX run_of_stack ON run (stack, id);
+CREATE INDEX run_unfinished ON run (state)
+    WHERE state NOT IN ('FINISHED', 'FAILED', 'CANCELED', 'DISCARDED', 'STOPPED', 'SKIPPED');
+
+CREATE TABLE run_state (
+    run   INTEGER NOT NULL REFERENCES run (id),
+    state TEXT NOT NULL,
+    at    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX run_state_of_run ON run_state (run);
+"];
+
+/// Runs the steps that are missing; gives the version if it is newer than this program.
+pub(super) fn run(connection: &mut Connection) -> Result<Option<u32>, rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let done = usize::try_from(version).unwrap_or(usize::MAX);
+    if done > STEPS.len() {
+        return Ok(Some(version));
+    }
+    for step in &STEPS[done..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.execute_batch(&format!("PRAGMA user_version = {}", STEPS.len()))?;
+    transaction.commit()?;
+    Ok(None)
+}

@@ -1,0 +1,253 @@
+//! Runs and the states they passed through.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+
+use super::{Store, StoreError};
+use crate::clock::Time;
+use crate::run::{RunId, RunState, RunType};
+use crate::stack::StackId;
+
+/// A run to be queued.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRun {
+    pub stack: StackId,
+    pub kind: RunType,
+    pub commit: String,
+    /// What made it: a policy, a push, a person.
+    pub cause: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Run {
+    pub id: RunId,
+    pub stack: StackId,
+    #[serde(rename = "type")]
+    pub kind: RunType,
+    pub state: RunState,
+    pub commit: String,
+    pub cause: String,
+    /// Why it ended as it did, where that is not plain.
+    pub note: Option<String>,
+    pub created_at: Time,
+    pub updated_at: Time,
+    /// Resources added, changed and destroyed, once that is known.
+    pub added: Option<u64>,
+    pub changed: Option<u64>,
+    pub destroyed: Option<u64>,
+}
+
+const COLUMNS: &str = "id, stack, kind, state, commit_id, cause, note, created, updated, \
+                       added, changed, destroyed";
+
+/// The row as far as SQL knows it; words and times are read afterwards.
+type Raw = (
+    i64,
+    String,
+    [String; 4],
+    Option<String>,
+    [i64; 2],
+    [Option<i64>; 3],
+);
+
+fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
+    Ok((
+        row.get(0)?,
+        row.get(1)?,
+        [row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?],
+        row.get(6)?,
+        [row.get(7)?, row.get(8)?],
+        [row.get(9)?, row.get(10)?, row.get(11)?],
+    ))
+}
+
+pub(super) fn insert_run(
+    connection: &Connection,
+    run: &NewRun,
+    at: Time,
+) -> Result<RunId, rusqlite::Error> {
+    connection.execute(
+        "INSERT INTO run (stack, kind, state, commit_id, cause, created, updated)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+        params![
+            run.stack.as_str(),
+            run.kind.as_str(),
+            RunState::Queued.as_str(),
+            run.commit,
+            run.cause,
+            at.as_second()
+        ],
+    )?;
+    let id = connection.last_insert_rowid();
+    insert_state(connection, id, RunState::Queued, at)?;
+    Ok(RunId::new(id.to_string()))
+}
+
+fn insert_state(
+    connection: &Connection,
+    id: i64,
+    state: RunState,
+    at: Time,
+) -> Result<(), rusqlite::Error> {
+    connection
+        .execute(
+            "INSERT INTO run_state (run, state, at) VALUES (?1, ?2, ?3)",
+            params![id, state.as_str(), at.as_second()],
+        )
+        .map(drop)
+}
+
+impl Store {
+    /// Runs, newest first, at most `limit`; of one stack where one is named.
+    pub fn runs(&self, stack: Option<&StackId>, limit: usize) -> Result<Vec<Run>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        match stack {
+            Some(stack) => self.select(
+                "WHERE stack = ?1 ORDER BY id DESC LIMIT ?2",
+                params![stack.as_str(), limit],
+            ),
+            None => self.select("ORDER BY id DESC LIMIT ?1", params![limit]),
+        }
+    }
+
+    /// Runs that have not ended, oldest first.
+    pub fn unfinished_runs(&self) -> Result<Vec<Run>, StoreError> {
+        self.select(
+            "WHERE state NOT IN
+                 ('FINISHED', 'FAILED', 'CANCELED', 'DISCARDED', 'STOPPED', 'SKIPPED')
+             ORDER BY id",
+            [],
+        )
+    }
+
+    /// The last run of each stack that blocked it, in the order of their stacks.
+    pub fn last_runs(&self) -> Result<Vec<Run>, StoreError> {
+        self.select(
+            "WHERE id IN (SELECT max(id) FROM run WHERE kind IN ('TRACKED', 'DESTROY')
+                          GROUP BY stack)
+             ORDER BY stack",
+            [],
+        )
+    }
+
+    pub fn run(&self, id: &RunId) -> Result<Run, StoreError> {
+        let missing = || StoreError::NoRun(id.to_string());
+        let number: i64 = id.as_str().parse().map_err(|_| missing())?;
+        self.select("WHERE id = ?1", params![number])?
+            .pop()
+            .ok_or_else(missing)
+    }
+
+    fn select(&self, clause: &str, values: impl rusqlite::Params) -> Result<Vec<Run>, StoreError> {
+        let failed = self.sql("list its runs");
+        let mut statement = self
+            .connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM run {clause}"))
+            .map_err(&failed)?;
+        let rows = statement.query_map(values, raw).map_err(&failed)?;
+        rows.map(|row| self.read_run(row.map_err(&failed)?))
+            .collect()
+    }
+
+    fn read_run(&self, raw: Raw) -> Result<Run, StoreError> {
+        let (id, stack, [kind, state, commit, cause], note, [created, updated], counts) = raw;
+        let damaged = |what: &str| self.damaged(format!("run {id} has {what}"));
+        let time = |second| Time::from_second(second).map_err(|_| damaged("an impossible time"));
+        let [added, changed, destroyed] =
+            counts.map(|count| count.and_then(|count| u64::try_from(count).ok()));
+        Ok(Run {
+            id: RunId::new(id.to_string()),
+            stack: StackId::new(stack),
+            kind: RunType::parse(&kind).ok_or_else(|| damaged("an unknown type"))?,
+            state: RunState::parse(&state).ok_or_else(|| damaged("an unknown state"))?,
+            commit,
+            cause,
+            note,
+            created_at: time(created)?,
+            updated_at: time(updated)?,
+            added,
+            changed,
+            destroyed,
+        })
+    }
+
+    /// Queues a run outside of a manager run.
+    pub fn queue(&mut self, run: &NewRun, at: Time) -> Result<RunId, StoreError> {
+        let failed = self.sql("queue a run");
+        let transaction = self.connection.transaction().map_err(&failed)?;
+        let id = insert_run(&transaction, run, at).map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        Ok(id)
+    }
+
+    /// Moves a run to `state`, with a note why.
+    pub fn enter(
+        &mut self,
+        id: &RunId,
+        state: RunState,
+        note: Option<&str>,
+        at: Time,
+    ) -> Result<(), StoreError> {
+        let missing = || StoreError::NoRun(id.to_string());
+        let number: i64 = id.as_str().parse().map_err(|_| missing())?;
+        let failed = self.sql("record the state of a run");
+        let transaction = self.connection.transaction().map_err(&failed)?;
+        transaction
+            .execute(
+                "UPDATE run SET state = ?2, note = coalesce(?3, note), updated = ?4 WHERE id = ?1",
+                params![number, state.as_str(), note, at.as_second()],
+            )
+            .and_then(|_| insert_state(&transaction, number, state, at))
+            .map_err(&failed)?;
+        transaction.commit().map_err(&failed)
+    }
+
+    /// Keeps how many resources a run added, changed and destroyed.
+    pub fn set_counts(&mut self, id: &RunId, counts: [u64; 3]) -> Result<(), StoreError> {
+        let counts = counts.map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+        self.connection
+            .execute(
+                "UPDATE run SET added = ?2, changed = ?3, destroyed = ?4 WHERE id = ?1",
+                params![id.as_str(), counts[0], counts[1], counts[2]],
+            )
+            .map(drop)
+            .map_err(self.sql("keep the counts of a run"))
+    }
+
+    /// The states that a run passed through, oldest first.
+    pub fn history(&self, id: &RunId) -> Result<Vec<RunState>, StoreError> {
+        let failed = self.sql("tell the history of a run");
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT state FROM run_state WHERE run = ?1 ORDER BY rowid")
+            .map_err(&failed)?;
+        let words: Result<Vec<String>, _> = statement
+            .query_map([id.as_str()], |row| row.get(0))
+            .and_then(Iterator::collect);
+        words
+            .map_err(&failed)?
+            .iter()
+            .map(|word| RunState::parse(word).ok_or_else(|| self.damaged(format!("state {word}"))))
+            .collect()
+    }
+
+    /// When the store's first unfinished business began, per stack: the oldest failed run since the
+    /// last one that finished.
+    pub fn failing_since(&self, stack: &StackId) -> Result<Option<Time>, StoreError> {
+        let failed = self.sql("tell since when a stack fails");
+        let second: Option<i64> = self
+            .connection
+            .query_row(
+                "SELECT min(created) FROM run WHERE stack = ?1 AND state = 'FAILED' AND id >
+                     coalesce((SELECT max(id) FROM run WHERE stack = ?1 AND state = 'FINISHED'), 0)",
+                [stack.as_str()],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(&failed)?
+            .flatten();
+        second
+            .map(|second| Time::from_second(second).map_err(|error| self.damaged(error)))
+            .transpose()
+    }
+}

@@ -1,0 +1,12 @@
+//! What is generated, held against the judges that its users have: Terraform, the provider's schema,
+//! and the engine that evaluates the policies.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
+mod generated {
+    pub(crate) mod hostile_values;
+    pub(crate) mod modules;
+    pub(crate) mod policies;
+    pub(crate) mod sample;
+    pub(crate) mod terraform;
+}

@@ -1,0 +1,19 @@
+//! Stories: what happens between real repositories, real tools and the binary. Each file is named
+//! after what it tells; `support` is the world that all of them play in.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a story stops where something is not as told"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a story starts the tools that users start"
+)]
+
+mod support;
+
+mod broken_files;
+mod git_races;
+mod git_transport;
+mod previews;
+mod writers;

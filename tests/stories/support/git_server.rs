@@ -1,0 +1,239 @@
+//! A Git server on the loopback: `git http-backend` behind HTTP, as a real host serves it.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+use tokio::sync::oneshot;
+
+/// Serves every repository below one directory until it is dropped.
+pub(crate) struct GitServer {
+    address: SocketAddr,
+    traffic: Arc<Traffic>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the server was asked so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) requests: usize,
+    /// Packs asked for; with protocol 2 a listing of branches is one as well.
+    pub(crate) fetches: usize,
+    /// Packs sent, taken or not.
+    pub(crate) pushes: usize,
+    pub(crate) bytes_received: usize,
+    pub(crate) bytes_sent: usize,
+}
+
+#[derive(Default)]
+struct Traffic {
+    requests: AtomicUsize,
+    fetches: AtomicUsize,
+    pushes: AtomicUsize,
+    bytes_received: AtomicUsize,
+    bytes_sent: AtomicUsize,
+}
+
+struct Site {
+    root: PathBuf,
+    /// The only `Authorization` that opens the door.
+    authorization: Option<String>,
+    traffic: Arc<Traffic>,
+}
+
+impl GitServer {
+    /// Serves `root`; with a token, only to those who send it as GitHub wants it sent.
+    pub(crate) fn start(root: &Path, token: Option<&str>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let traffic = Arc::new(Traffic::default());
+        let authorization = token.map(|token| {
+            format!(
+                "Basic {}",
+                STANDARD.encode(format!("x-access-token:{token}"))
+            )
+        });
+        let site = Site {
+            root: root.to_owned(),
+            authorization,
+            traffic: traffic.clone(),
+        };
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                let router = Router::new().fallback(answer).with_state(Arc::new(site));
+                tokio::select! {
+                    served = axum::serve(listener, router) => served.unwrap(),
+                    _ = stopped => {}
+                }
+            });
+            runtime.shutdown_background();
+        });
+        Self {
+            address,
+            traffic,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// The URL of a path below the root.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.address)
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let load = |count: &AtomicUsize| count.load(Ordering::SeqCst);
+        Counts {
+            requests: load(&self.traffic.requests),
+            fetches: load(&self.traffic.fetches),
+            pushes: load(&self.traffic.pushes),
+            bytes_received: load(&self.traffic.bytes_received),
+            bytes_sent: load(&self.traffic.bytes_sent),
+        }
+    }
+}
+
+impl Drop for GitServer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = match to_bytes(body, usize::MAX).await {
+        Ok(body) => body,
+        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    };
+    site.count(&parts, &body);
+    let sent: Vec<_> = parts
+        .headers
+        .get_all(header::AUTHORIZATION)
+        .iter()
+        .collect();
+    if sent.len() > 1 {
+        return (StatusCode::BAD_REQUEST, "two Authorization headers").into_response();
+    }
+    if let Some(expected) = &site.authorization
+        && sent
+            .first()
+            .is_none_or(|sent| sent.as_bytes() != expected.as_bytes())
+    {
+        let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"git\"")];
+        return (StatusCode::UNAUTHORIZED, challenge, "").into_response();
+    }
+    match site.run_backend(&parts, body).await {
+        Ok(said) => {
+            site.traffic
+                .bytes_sent
+                .fetch_add(said.len(), Ordering::SeqCst);
+            response(&said)
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+impl Site {
+    fn count(&self, parts: &Parts, body: &Bytes) {
+        let path = parts.uri.path();
+        self.traffic.requests.fetch_add(1, Ordering::SeqCst);
+        self.traffic
+            .bytes_received
+            .fetch_add(body.len(), Ordering::SeqCst);
+        if parts.method == Method::POST && path.ends_with("/git-upload-pack") {
+            self.traffic.fetches.fetch_add(1, Ordering::SeqCst);
+        } else if parts.method == Method::POST && path.ends_with("/git-receive-pack") {
+            self.traffic.pushes.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Runs the CGI program of git for one request; returns all that it said.
+    async fn run_backend(&self, parts: &Parts, body: Bytes) -> std::io::Result<Vec<u8>> {
+        let text = |name: &str| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+        };
+        let mut child = Command::new("git")
+            .arg("http-backend")
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", &self.root)
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_PROJECT_ROOT", &self.root)
+            .env("GIT_HTTP_EXPORT_ALL", "1")
+            .env("REQUEST_METHOD", parts.method.as_str())
+            .env("PATH_INFO", parts.uri.path())
+            .env("QUERY_STRING", parts.uri.query().unwrap_or_default())
+            .env("CONTENT_TYPE", text("content-type"))
+            .env("CONTENT_LENGTH", body.len().to_string())
+            .env("HTTP_CONTENT_ENCODING", text("content-encoding"))
+            .env("GIT_PROTOCOL", text("git-protocol"))
+            .env("REMOTE_USER", "writer")
+            .env("REMOTE_ADDR", "127.0.0.1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdin = child.stdin.take();
+        let feed = async move {
+            if let Some(mut stdin) = stdin {
+                // It may end before it has read everything: that is its answer.
+                let _ = stdin.write_all(&body).await;
+            }
+        };
+        let ((), output) = tokio::join!(feed, child.wait_with_output());
+        Ok(output?.stdout)
+    }
+}
+
+/// Takes a CGI answer apart: headers with the status among them, an empty line, the body.
+fn response(said: &[u8]) -> Response {
+    let end = said.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    let Some(end) = end else {
+        return StatusCode::BAD_GATEWAY.into_response();
+    };
+    let mut response = Response::builder();
+    for line in String::from_utf8_lossy(&said[..end]).lines() {
+        match line.split_once(": ") {
+            Some(("Status", status)) => {
+                let code = status
+                    .split(' ')
+                    .next()
+                    .and_then(|code| code.parse::<u16>().ok());
+                response = response.status(code.unwrap_or(500));
+            }
+            Some((name, value)) => response = response.header(name, value),
+            None => {}
+        }
+    }
+    response.body(Body::from(said[end + 4..].to_vec())).unwrap()
+}

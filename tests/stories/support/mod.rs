@@ -1,0 +1,18 @@
+//! The world that a story plays in: see [`World`].
+
+#![allow(
+    dead_code,
+    reason = "of what the world offers, each story takes its part"
+)]
+
+mod bare_repository;
+mod git_server;
+mod scene;
+mod world;
+mod writer;
+
+pub(crate) use bare_repository::BareRepository;
+pub(crate) use git_server::GitServer;
+pub(crate) use scene::{INFRA, INFRA_7, PullRequest, SERVICE, SERVICE_10, Scene};
+pub(crate) use world::World;
+pub(crate) use writer::{Writer, id, tip};

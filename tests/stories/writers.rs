@@ -1,0 +1,229 @@
+//! Many writers, hostile names, and servers that refuse.
+
+use crate::support::{INFRA, PullRequest, SERVICE, Scene};
+
+#[test]
+fn two_writers_race() {
+    let scene = Scene::new();
+    let sha = "a".repeat(40);
+    let ids: Vec<String> = (1..=8)
+        .map(|number| format!("{SERVICE}#{number}"))
+        .collect();
+    let commands: Vec<_> = ids
+        .iter()
+        .map(|id| {
+            let mut command = scene.world.command(env!("CARGO_BIN_EXE_dayfly"));
+            command
+                .args(["env", "upsert", id, "--manager", &scene.manager.url])
+                .args(["--head-sha", &sha, "--head-branch", "feature"])
+                .stdout(std::process::Stdio::null());
+            command.spawn().unwrap()
+        })
+        .collect();
+    for mut child in commands {
+        assert!(child.wait().unwrap().success());
+    }
+    let listed = scene
+        .dayfly(&["env", "list", "--output", "json"])
+        .succeeded()
+        .json();
+    assert_eq!(
+        listed.as_array().unwrap().len(),
+        8,
+        "each landed, none twice"
+    );
+    let opened = scene
+        .manager
+        .subjects("main")
+        .iter()
+        .filter(|s| s.contains("open"))
+        .count();
+    assert_eq!(opened, 8);
+    assert_eq!(scene.manager.branches(), ["main"]);
+}
+
+#[test]
+fn hostile_branch_names_are_data() {
+    let scene = Scene::new();
+    let names = [
+        "x${file(\"/etc/passwd\")}",
+        "a;rm",
+        "%{if_true}b%{endif}",
+        "$${x}",
+        "quote\"here",
+        "back`tick`",
+        "ünï/cødé",
+        "'single'",
+        "a&b|c>d",
+        "$(id)",
+    ];
+    for (number, name) in (1..).zip(names) {
+        let outcome = scene.event("opened", &PullRequest::new(INFRA, number, "abcdef12", name));
+        assert_eq!(outcome["action"], "created", "{name}");
+        let shown = scene
+            .dayfly(&[
+                "env",
+                "show",
+                &format!("{INFRA}#{number}"),
+                "--output",
+                "json",
+            ])
+            .succeeded()
+            .json();
+        assert_eq!(shown["infra_repository_branch"], name);
+    }
+    scene.dayfly(&["validate"]).succeeded();
+    let opened = scene.manager.subjects("main");
+    assert_eq!(
+        opened
+            .iter()
+            .filter(|subject| subject.contains(": open "))
+            .count(),
+        names.len()
+    );
+}
+
+#[test]
+fn what_a_person_added_stays() {
+    let scene = Scene::new();
+    let pull_request = PullRequest::service();
+    let outcome = scene.event("opened", &pull_request);
+    let path = outcome["path"].as_str().unwrap();
+    let text = scene.manager.read("main", path).unwrap();
+    let edited = text.replace(
+        "  service = var.service",
+        "  # mine\n  service   =   var.service",
+    );
+    scene.manager.commit("main", &[(path, &edited)]);
+    scene.event("synchronize", &pull_request.at(&"b".repeat(40)));
+    let after = scene.manager.read("main", path).unwrap();
+    let expected = edited
+        .replace(&"a".repeat(40), &"b".repeat(40))
+        .replace("T00:01:00Z", "T00:02:00Z");
+    assert_eq!(after, expected);
+}
+
+#[test]
+fn rules_say_who_gets_an_environment() {
+    let scene = Scene::new();
+    let fork = PullRequest {
+        is_fork: true,
+        ..PullRequest::service()
+    };
+    let outcome = scene.event("opened", &fork);
+    assert_eq!(outcome["action"], "ignored");
+    assert!(
+        outcome["reason"].as_str().unwrap().contains("fork"),
+        "{outcome}"
+    );
+    let bot = PullRequest::new(SERVICE, 3, "abcdef12", "dependabot/npm/x");
+    assert_eq!(scene.event("opened", &bot)["action"], "ignored");
+    let stranger = PullRequest::new("acme/unknown", 3, "abcdef12", "x");
+    assert_eq!(scene.event("opened", &stranger)["action"], "ignored");
+
+    let pull_request = PullRequest::service();
+    scene.event("opened", &pull_request);
+    let labeled = PullRequest {
+        labels: vec!["no-preview".to_owned()],
+        ..pull_request.clone()
+    };
+    let outcome = scene.event("labeled", &labeled);
+    assert_eq!(outcome["action"], "deleted");
+    assert!(
+        outcome["reason"].as_str().unwrap().contains("no-preview"),
+        "{outcome}"
+    );
+    assert_eq!(scene.event("unlabeled", &pull_request)["action"], "created");
+
+    // A person's word skips the rules, but not the limit.
+    let upsert = |number: u64| {
+        let id = format!("{SERVICE}#{number}");
+        scene.dayfly(&[
+            "env",
+            "upsert",
+            &id,
+            "--head-sha",
+            "abcdef12",
+            "--head-branch",
+            "dependabot/x",
+            "--output",
+            "json",
+        ])
+    };
+    assert_eq!(upsert(30).succeeded().json()["action"], "created");
+    let rules = scene
+        .manager
+        .read("main", "hello-service/service.hcl")
+        .unwrap();
+    let rules = with_limit(&rules, 2);
+    scene
+        .manager
+        .commit("main", &[("hello-service/service.hcl", &rules)]);
+    let denied = upsert(31).exited(3).json();
+    assert_eq!(denied["action"], "ignored");
+    assert!(
+        denied["reason"].as_str().unwrap().contains("limit"),
+        "{denied}"
+    );
+}
+
+/// The rules with another limit.
+fn with_limit(rules: &str, limit: u64) -> String {
+    let lines = rules.lines().map(|line| {
+        let is_limit = line.trim_start().starts_with("limit");
+        if is_limit {
+            format!("  limit = {limit}")
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn refused_push_says_why() {
+    let scene = Scene::new();
+    scene.manager.hook(
+        "pre-receive",
+        "#!/bin/sh\necho 'the branch is protected' >&2\nexit 1\n",
+    );
+    let refused = scene
+        .event_output("opened", &PullRequest::service())
+        .exited(5);
+    assert!(
+        refused.stderr.contains("the branch is protected"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn checkout_is_read_but_not_written() {
+    let scene = Scene::new();
+    let path = scene.world.path("previews");
+    let path = path.to_str().unwrap();
+    scene
+        .world
+        .dayfly(&["validate", "--manager", path])
+        .succeeded();
+    let upsert = [
+        "env",
+        "upsert",
+        "acme/hello-service#1",
+        "--head-sha",
+        "abcdef12",
+        "--head-branch",
+        "x",
+        "--manager",
+        path,
+    ];
+    let refused = scene.world.dayfly(&upsert);
+    assert_ne!(refused.status, 0);
+    assert!(refused.stderr.contains("hint:"), "{}", refused.stderr);
+    assert_eq!(
+        scene
+            .world
+            .git(&scene.world.path("previews"), &["status", "--porcelain"]),
+        ""
+    );
+}
