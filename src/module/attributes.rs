@@ -7,7 +7,8 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body, Structure};
 
 use super::convert::convert;
-use super::expression::{Binding, Evaluated, Frame, Stop, evaluate, pairs, start};
+use super::expression::{Binding, Evaluated, Frame, Stop, evaluate, start};
+use super::loops::pairs;
 use super::nearest::nearest;
 use super::schema;
 use super::value::Value;

@@ -85,7 +85,7 @@ impl Decimal {
         }
         let half = self.digits[count] == b'5' && count + 1 == self.digits.len();
         let up = if half {
-            count > 0 && (self.digits[count - 1] - b'0') % 2 != 0
+            count > 0 && !(self.digits[count - 1] - b'0').is_multiple_of(2)
         } else {
             self.digits[count] >= b'5'
         };

@@ -15,11 +15,14 @@ use crate::files::{Files, join};
 use crate::problem::Problem;
 
 mod blocks;
+mod calls;
 
 /// A module directory: its definitions and what could not be read of it.
 #[derive(Debug, Default)]
 pub(super) struct Module {
     pub directory: String,
+    /// Of how many configuration files it is made.
+    pub file_count: usize,
     pub variables: IndexMap<String, Variable>,
     pub locals: IndexMap<String, Local>,
     pub outputs: IndexMap<String, Output>,
@@ -30,7 +33,7 @@ pub(super) struct Module {
     pub data: IndexMap<String, Data>,
     /// Files in which something may stand that is not among the definitions.
     pub doubtful: Vec<Doubtful>,
-    /// Some file does not parse, so an unknown name may be one that it defines.
+    /// Some file could not be read or does not parse.
     pub incomplete: bool,
     /// Something that changes the meaning of all files is not understood.
     pub refused: bool,
@@ -42,7 +45,8 @@ pub(super) struct Module {
 #[derive(Debug)]
 pub(super) struct Doubtful {
     pub path: String,
-    pub text: String,
+    /// `None` if it could not be read.
+    pub text: Option<String>,
 }
 
 /// Where a definition stands.
@@ -126,32 +130,30 @@ pub(super) struct Data {
 
 impl Module {
     /// Reads a directory. What is wrong in its files is among the problems; an error is that
-    /// the directory could not be listed or holds no configuration.
+    /// there is no such directory or that it could not be listed.
     pub(super) fn load(files: &dyn Files, directory: &str) -> Result<Self, String> {
         let mut module = Self {
             directory: directory.to_owned(),
             ..Self::default()
         };
         let entries = files.list(directory).map_err(|error| error.to_string())?;
+        if entries.is_empty() {
+            return Err("there is no such directory".to_owned());
+        }
         let names = entries.into_iter().filter(|entry| !entry.is_directory);
-        let mut found = false;
         for entry in names.filter(|entry| is_configuration(&entry.name)) {
-            found = true;
+            module.file_count += 1;
             let path = join(directory, &entry.name);
             match files.read(&path) {
                 Ok(Some(bytes)) => module.add_file(&entry.name, path, bytes),
-                Ok(None) => module.doubt(path, String::new(), None),
+                Ok(None) => module.doubt(path, None, None),
                 Err(error) => {
                     let problem = Problem::error(error.to_string()).in_file(path.clone());
-                    module.doubt(path, String::new(), Some(problem));
+                    module.doubt(path, None, Some(problem));
                 }
             }
         }
-        if found {
-            Ok(module)
-        } else {
-            Err("there are no .tf files in it".to_owned())
-        }
+        Ok(module)
     }
 
     fn add_file(&mut self, name: &str, path: String, bytes: Vec<u8>) {
@@ -176,22 +178,23 @@ impl Module {
             let problem = Problem::error(message)
                 .in_file(path.clone())
                 .with_hint(hint);
-            return self.doubt(path, text, Some(problem));
+            return self.doubt(path, Some(text), Some(problem));
         }
         match parse_body(&path, bytes) {
             Ok((source, body)) => {
-                let problems = self.problems.len();
                 let understood = self.add_body(&source, body);
                 if !understood {
-                    self.doubtful.push(Doubtful { path, text });
+                    self.doubtful.push(Doubtful {
+                        path,
+                        text: Some(text),
+                    });
                 }
-                debug_assert!(understood || self.problems.len() > problems);
             }
-            Err(problem) => self.doubt(path, text, Some(problem)),
+            Err(problem) => self.doubt(path, Some(text), Some(problem)),
         }
     }
 
-    fn doubt(&mut self, path: String, text: String, problem: Option<Problem>) {
+    fn doubt(&mut self, path: String, text: Option<String>, problem: Option<Problem>) {
         self.incomplete = true;
         self.doubtful.push(Doubtful { path, text });
         self.problems.extend(problem);
@@ -234,10 +237,15 @@ impl Module {
     }
 
     /// Whether something of that name may stand in a file that is not understood.
-    pub(super) fn may_define(&self, name: &str, recorded_file: &str) -> bool {
-        self.doubtful.iter().any(|file| {
-            file.path == recorded_file || file.text.is_empty() || file.text.contains(name)
-        })
+    pub(super) fn may_define(&self, name: &str) -> bool {
+        self.doubtful
+            .iter()
+            .any(|file| file.text.as_ref().is_none_or(|text| text.contains(name)))
+    }
+
+    /// Whether the file is there and is not, or not wholly, understood.
+    pub(super) fn doubts(&self, path: &str) -> bool {
+        self.doubtful.iter().any(|file| file.path == path)
     }
 }
 

@@ -7,21 +7,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hcl_edit::expr::{
-    BinaryOp, BinaryOperator, Conditional, Expression, ForExpr, FuncCall, Object, ObjectKey,
-    Traversal, TraversalOperator, UnaryOp, UnaryOperator,
+    BinaryOp, BinaryOperator, Conditional, Expression, FuncCall, Object, ObjectKey, Traversal,
+    TraversalOperator, UnaryOp, UnaryOperator,
 };
 use hcl_edit::{Decorated, Span};
 
 use super::convert::{common, convert};
 use super::functions;
+use super::loops;
 use super::number::Number;
 use super::source::Source;
+use super::steps::walk;
 use super::template::{template_value, wrapped_value};
 use super::tree::Tree;
 use super::value::{Type, Value, normal};
 
 /// Deeper than this no expression goes, with all that it refers to: it is evaluated by recursion.
 const DEEPEST: usize = 400;
+
+/// Longer strings and lists than these are refused: they come of doubling, not of a configuration.
+const LONGEST_STRING: usize = 16 << 20;
+const LONGEST_LIST: usize = 1 << 20;
 
 /// Why there is no value.
 #[derive(Debug)]
@@ -140,8 +146,12 @@ pub(super) fn evaluate(expression: &Expression, frame: &Frame<'_>) -> Evaluated 
             items.collect::<Evaluated<Vec<_>>>().map(Value::tuple)
         }
         Expression::Object(object) => object_value(object, frame),
-        Expression::StringTemplate(template) => wrapped_value(template, frame),
-        Expression::HeredocTemplate(heredoc) => template_value(&heredoc.template, frame),
+        Expression::StringTemplate(template) => {
+            bounded(wrapped_value(template, frame)?, frame, offset)
+        }
+        Expression::HeredocTemplate(heredoc) => {
+            bounded(template_value(&heredoc.template, frame)?, frame, offset)
+        }
         Expression::Parenthesis(inner) => evaluate(inner.inner(), frame),
         Expression::Variable(name) => {
             if let Some(value) = frame.bound(name.as_str()) {
@@ -154,7 +164,7 @@ pub(super) fn evaluate(expression: &Expression, frame: &Frame<'_>) -> Evaluated 
         Expression::Traversal(traversal) => traversal_value(traversal, frame),
         Expression::UnaryOp(operation) => unary_value(operation, frame),
         Expression::BinaryOp(operation) => binary_value(operation, frame),
-        Expression::ForExpr(loop_) => for_value(loop_, frame),
+        Expression::ForExpr(loop_) => loops::for_value(loop_, frame),
     }
 }
 
@@ -194,7 +204,7 @@ fn object_value(object: &Object, frame: &Frame<'_>) -> Evaluated {
     Ok(Value::Object(Arc::new(entries)))
 }
 
-fn key_text(value: Value) -> Result<String, String> {
+pub(super) fn key_text(value: Value) -> Result<String, String> {
     if value.is_null() {
         return Err("a key cannot be null".to_owned());
     }
@@ -207,7 +217,12 @@ fn key_text(value: Value) -> Result<String, String> {
     }
 }
 
-fn boolean(value: &Value, what: &str, frame: &Frame<'_>, offset: Option<usize>) -> Evaluated<bool> {
+pub(super) fn boolean(
+    value: &Value,
+    what: &str,
+    frame: &Frame<'_>,
+    offset: Option<usize>,
+) -> Evaluated<bool> {
     match convert(value, &Type::Bool) {
         Ok(Value::Bool(value)) => Ok(value),
         Ok(_) => Err(frame.mistake(format!("{what} is null"), offset)),
@@ -306,7 +321,23 @@ fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
         tree: frame.names.tree(),
         depth: frame.depth,
     };
-    function(&context).map_err(|message| frame.mistake(format!("{name}: {message}"), offset))
+    let value = function(&context)
+        .map_err(|message| frame.mistake(format!("{name}: {message}"), offset))?;
+    bounded(value, frame, offset)
+}
+
+/// The value, unless it is too large to be meant.
+pub(super) fn bounded(value: Value, frame: &Frame<'_>, offset: Option<usize>) -> Evaluated {
+    let is_large = match (&value, value.items()) {
+        (Value::String(text), _) => text.len() > LONGEST_STRING,
+        (_, Some(items)) => items.len() > LONGEST_LIST,
+        _ => false,
+    };
+    if is_large {
+        Err(frame.mistake("the result is too large", offset))
+    } else {
+        Ok(value)
+    }
 }
 
 fn first_success(call: &FuncCall, frame: &Frame<'_>, offset: Option<usize>) -> Evaluated {
@@ -338,148 +369,6 @@ fn traversal_value(traversal: &Traversal, frame: &Frame<'_>) -> Evaluated {
         expression => (evaluate(expression, frame)?, 0),
     };
     walk(value, &steps[taken..], frame, start(traversal))
-}
-
-/// The value behind the steps.
-pub(super) fn walk(
-    value: Value,
-    steps: &[Decorated<TraversalOperator>],
-    frame: &Frame<'_>,
-    offset: Option<usize>,
-) -> Evaluated {
-    let mut value = value;
-    for (index, step) in steps.iter().enumerate() {
-        let at = start(step).or(offset);
-        value = match step.value() {
-            TraversalOperator::GetAttr(name) => {
-                attribute(&value, name.as_str()).map_err(|message| frame.mistake(message, at))?
-            }
-            TraversalOperator::LegacyIndex(position) => {
-                let key = usize::try_from(*position.value()).unwrap_or(usize::MAX);
-                item(&value, &Value::Number(Number::count(key)))
-                    .map_err(|message| frame.mistake(message, at))?
-            }
-            TraversalOperator::Index(key) => {
-                let key = evaluate(key, frame)?;
-                item(&value, &key).map_err(|message| frame.mistake(message, at))?
-            }
-            TraversalOperator::FullSplat(_) => {
-                return splat(&value, &steps[index + 1..], frame, at);
-            }
-            TraversalOperator::AttrSplat(_) => {
-                let rest = &steps[index + 1..];
-                let own = rest
-                    .iter()
-                    .take_while(|step| {
-                        matches!(
-                            step.value(),
-                            TraversalOperator::GetAttr(_) | TraversalOperator::LegacyIndex(_)
-                        )
-                    })
-                    .count();
-                let value = splat(&value, &rest[..own], frame, at)?;
-                return walk(value, &rest[own..], frame, at);
-            }
-        };
-    }
-    Ok(value)
-}
-
-fn splat(
-    value: &Value,
-    steps: &[Decorated<TraversalOperator>],
-    frame: &Frame<'_>,
-    offset: Option<usize>,
-) -> Evaluated {
-    let items = match value {
-        Value::Null(Type::List(_) | Type::Set(_)) => {
-            return Err(frame.mistake("a splat cannot be applied to a null list", offset));
-        }
-        Value::Null(_) => return Ok(Value::tuple([])),
-        Value::List(_, items) | Value::Set(_, items) | Value::Tuple(items) => items.clone(),
-        single => Arc::from([single.clone()]),
-    };
-    let results = items
-        .iter()
-        .map(|item| walk(item.clone(), steps, frame, offset))
-        .collect::<Evaluated<Vec<_>>>()?;
-    Ok(match value {
-        Value::List(element, _) | Value::Set(element, _) => {
-            let kind = results.first().map_or_else(|| element.clone(), Value::kind);
-            Value::List(kind, results.into())
-        }
-        _ => Value::tuple(results),
-    })
-}
-
-/// `value.name`.
-pub(super) fn attribute(value: &Value, name: &str) -> Result<Value, String> {
-    let name = &*normal(name);
-    match value {
-        Value::Null(_) => Err(format!("cannot read attribute \"{name}\" of a null value")),
-        Value::Object(entries) => entries.get(name).cloned().ok_or_else(|| {
-            let nearest = super::nearest::nearest(name, entries.keys().map(String::as_str));
-            let guess = nearest
-                .map(|name| format!("; did you mean \"{name}\"?"))
-                .unwrap_or_default();
-            format!("this object has no attribute \"{name}\"{guess}")
-        }),
-        Value::Map(_, entries) => entries
-            .get(name)
-            .cloned()
-            .ok_or_else(|| format!("this map has no element \"{name}\"")),
-        Value::List(..) | Value::Tuple(_) | Value::Set(..) => Err(format!(
-            "cannot read attribute \"{name}\" of a {}: choose an item, or all with [*]",
-            value.kind().name()
-        )),
-        _ => Err(format!("a {} has no attributes", value.kind().name())),
-    }
-}
-
-/// `value[key]`.
-pub(super) fn item(value: &Value, key: &Value) -> Result<Value, String> {
-    if value.is_null() {
-        return Err("cannot index a null value".to_owned());
-    }
-    if key.is_null() {
-        return Err("cannot index with a null value".to_owned());
-    }
-    match value {
-        Value::List(_, items) | Value::Tuple(items) => {
-            let Ok(Value::Number(number)) = convert(key, &Type::Number) else {
-                return Err(format!(
-                    "a {} is indexed with a number",
-                    value.kind().name()
-                ));
-            };
-            let position = number
-                .as_i64()
-                .and_then(|position| usize::try_from(position).ok());
-            position
-                .and_then(|position| items.get(position).cloned())
-                .ok_or_else(|| {
-                    format!(
-                        "there is no item {number}: the {} has {}",
-                        value.kind().name(),
-                        items.len()
-                    )
-                })
-        }
-        Value::Map(_, entries) | Value::Object(entries) => {
-            let Ok(Value::String(name)) = convert(key, &Type::String) else {
-                return Err(format!(
-                    "a {} is indexed with a string",
-                    value.kind().name()
-                ));
-            };
-            entries
-                .get(name.as_ref())
-                .cloned()
-                .ok_or_else(|| format!("the {} has no element {name:?}", value.kind().name()))
-        }
-        Value::Set(..) => Err("the items of a set have no index".to_owned()),
-        _ => Err(format!("a {} cannot be indexed", value.kind().name())),
-    }
 }
 
 fn unary_value(operation: &UnaryOp, frame: &Frame<'_>) -> Evaluated {
@@ -550,101 +439,5 @@ fn binary_value(operation: &BinaryOp, frame: &Frame<'_>) -> Evaluated {
         Operator::LessEq => Value::Bool(left <= right),
         Operator::Greater => Value::Bool(left > right),
         _ => Value::Bool(left >= right),
-    })
-}
-
-/// The keys and values that a loop goes over; `None` if it can go over no such value.
-pub(super) fn pairs(collection: &Value) -> Option<Vec<(Value, Value)>> {
-    match collection {
-        Value::List(_, items) | Value::Tuple(items) => {
-            let pair = |(index, item): (usize, &Value)| (Number::count(index).into(), item.clone());
-            Some(items.iter().enumerate().map(pair).collect())
-        }
-        Value::Set(_, items) => Some(
-            items
-                .iter()
-                .map(|item| (item.clone(), item.clone()))
-                .collect(),
-        ),
-        Value::Map(_, entries) | Value::Object(entries) => {
-            let pair = |(name, entry): (&String, &Value)| (Value::string(name), entry.clone());
-            Some(entries.iter().map(pair).collect())
-        }
-        _ => None,
-    }
-}
-
-fn for_value(loop_: &ForExpr, frame: &Frame<'_>) -> Evaluated {
-    let collection = evaluate(&loop_.intro.collection_expr, frame)?;
-    let Some(pairs) = pairs(&collection) else {
-        let kind = if collection.is_null() {
-            "null"
-        } else {
-            collection.kind().name()
-        };
-        let message = format!("a for expression cannot go over {kind}");
-        return Err(frame.mistake(message, start(&loop_.intro.collection_expr)));
-    };
-    let mut items = Vec::new();
-    let mut entries: BTreeMap<String, Value> = BTreeMap::new();
-    let mut groups: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for (key, value) in pairs {
-        let outer = match &loop_.intro.key_var {
-            Some(name) => Some(Binding {
-                name: name.as_str(),
-                value: key,
-                outer: frame.bindings,
-            }),
-            None => None,
-        };
-        let name = loop_.intro.value_var.as_str();
-        let binding = Binding {
-            name,
-            value,
-            outer: outer.as_ref().or(frame.bindings),
-        };
-        let frame = Frame {
-            bindings: Some(&binding),
-            ..*frame
-        };
-        if let Some(condition) = &loop_.cond {
-            let wanted = evaluate(&condition.expr, &frame)?;
-            if !boolean(
-                &wanted,
-                "the condition of the for expression",
-                &frame,
-                start(&condition.expr),
-            )? {
-                continue;
-            }
-        }
-        let result = match &loop_.key_expr {
-            None => {
-                items.push(evaluate(&loop_.value_expr, &frame)?);
-                continue;
-            }
-            Some(key) => key_text(evaluate(key, &frame)?)
-                .map_err(|message| frame.mistake(message, start(key)))?,
-        };
-        let value = evaluate(&loop_.value_expr, &frame)?;
-        if loop_.grouping {
-            groups.entry(result).or_default().push(value);
-        } else if entries.contains_key(&result) {
-            let message = format!(
-                "two items produced the key {result:?}: group them with ... after the value"
-            );
-            return Err(frame.mistake(message, loop_.key_expr.as_ref().and_then(start)));
-        } else {
-            entries.insert(result, value);
-        }
-    }
-    Ok(match (&loop_.key_expr, loop_.grouping) {
-        (None, _) => Value::tuple(items),
-        (Some(_), false) => Value::Object(Arc::new(entries)),
-        (Some(_), true) => Value::object(
-            groups
-                .into_iter()
-                .map(|(key, items)| (key, Value::tuple(items))),
-        ),
     })
 }

@@ -69,6 +69,14 @@ pub(super) enum Slot<T> {
 
 pub(super) type Slots<T> = RefCell<Vec<Slot<T>>>;
 
+/// The value of a slot, if it has been evaluated and did not fail.
+pub(super) fn done<T: Clone>(slots: &Slots<T>, index: usize) -> Option<T> {
+    match slots.borrow().get(index) {
+        Some(Slot::Done(value, _)) => value.clone(),
+        _ => None,
+    }
+}
+
 /// One instance of a module.
 #[derive(Debug)]
 pub(super) struct Instance {

@@ -12,18 +12,21 @@
 //! file and line, blocks as little as possible, and never makes anything recorded look absent.
 
 mod attributes;
+mod blocking;
 mod constraint;
 mod convert;
 mod decimal;
 mod definitions;
 mod evaluation;
 mod evaluator;
+mod expansion;
 mod expression;
 mod findings;
 mod functions;
 mod identity;
 mod instance;
 mod json;
+mod loops;
 mod names;
 mod nearest;
 mod number;
@@ -34,9 +37,11 @@ mod presence;
 pub mod schema;
 mod source;
 mod standalone;
+mod steps;
 mod template;
 mod tree;
 mod value;
+mod values;
 
 pub use evaluation::{Evaluation, Resource, evaluate};
 pub use identity::slug;
@@ -45,3 +50,6 @@ pub use origin::{Call, Origin};
 pub use presence::Presence;
 pub use standalone::{ExpressionError, evaluate_expression, evaluate_text};
 pub use value::{Field, Type, Value};
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,9 @@ impl<'a> ModuleNames<'a> {
         frame: &Frame<'_>,
         at: Option<usize>,
     ) -> Stop {
-        if self.instance.module.incomplete {
+        // A block writes the parts of `type.name` apart.
+        let label = name.rsplit('.').next().unwrap_or(name);
+        if self.instance.module.may_define(label) {
             return Stop::Reported;
         }
         let hint = nearest(name, known).map(|near| format!("did you mean {near}?"));

@@ -95,7 +95,8 @@ impl Standing {
             None => {
                 // A resource is looked for by the name of its block, a call by its own.
                 let label = name.rsplit('.').next().unwrap_or(name);
-                let may_stand = instance.module.may_define(label, file);
+                let module = &instance.module;
+                let may_stand = module.doubts(file) || module.may_define(label);
                 if may_stand {
                     Presence::Unreadable
                 } else {

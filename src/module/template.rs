@@ -4,7 +4,8 @@ use hcl_edit::expr::Expression;
 use hcl_edit::template::{Directive, Element, ForDirective, IfDirective, Template};
 
 use super::convert::convert;
-use super::expression::{Binding, Evaluated, Frame, Stop, evaluate, pairs, start};
+use super::expression::{Binding, Evaluated, Frame, Stop, evaluate, start};
+use super::loops::pairs;
 use super::value::{Type, Value};
 
 /// The value of a quoted template: a lone interpolation keeps the type of its value.
@@ -100,14 +101,11 @@ fn append_each(directive: &ForDirective, frame: &Frame<'_>, text: &mut String) -
         return Err(frame.mistake(message, start(&intro.collection_expr)));
     };
     for (key, value) in pairs {
-        let outer = match &intro.key_var {
-            Some(name) => Some(Binding {
-                name: name.as_str(),
-                value: key,
-                outer: frame.bindings,
-            }),
-            None => None,
-        };
+        let outer = intro.key_var.as_ref().map(|name| Binding {
+            name: name.as_str(),
+            value: key,
+            outer: frame.bindings,
+        });
         let name = intro.value_var.as_str();
         let binding = Binding {
             name,

@@ -1,7 +1,5 @@
 //! The blocks of a module, each checked for what may stand in it.
 
-use std::collections::BTreeMap;
-
 use std::sync::Arc;
 
 use hcl_edit::Decorated;
@@ -10,14 +8,12 @@ use hcl_edit::structure::{Block, Body, Structure};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 
-use super::{
-    Call, Check, Data, Local, Module, Output, Place, Repeat, Resource, Variable, labels, start,
-};
+use super::{Check, Data, Local, Module, Output, Place, Repeat, Resource, Variable, labels, start};
 use crate::module::constraint::Constraint;
 use crate::module::expression::{Evaluated, Frame, Names, Stop, evaluate};
 use crate::module::nearest::nearest;
 use crate::module::source::Source;
-use crate::module::tree::{Tree, resolve};
+use crate::module::tree::Tree;
 use crate::module::value::Value;
 use crate::problem::Problem;
 
@@ -83,7 +79,7 @@ fn constant(
 
 impl Module {
     /// Inserts a definition; a second one of a name breaks both, since which is meant is unknown.
-    fn define<T>(
+    pub(super) fn define<T>(
         definitions: &mut IndexMap<String, T>,
         problems: &mut Vec<Problem>,
         name: String,
@@ -144,7 +140,7 @@ impl Module {
     }
 
     /// Takes the labels; a block with others is reported and left out.
-    fn labelled<'a, const N: usize>(
+    pub(super) fn labelled<'a, const N: usize>(
         &mut self,
         place: &Place,
         block: &'a Block,
@@ -169,14 +165,7 @@ impl Module {
         let Some([name]) = self.labelled(&place, block) else {
             return false;
         };
-        let arguments = [
-            "type",
-            "default",
-            "description",
-            "sensitive",
-            "nullable",
-            "ephemeral",
-        ];
+        let arguments = ["type", "default", "description", "sensitive", "nullable"];
         let mut broken = self.refuse_unknown(
             &place,
             &block.body,
@@ -266,13 +255,7 @@ impl Module {
         let Some([name]) = self.labelled(&place, block) else {
             return false;
         };
-        let arguments = [
-            "value",
-            "description",
-            "sensitive",
-            "depends_on",
-            "ephemeral",
-        ];
+        let arguments = ["value", "description", "sensitive", "depends_on"];
         let broken = self.refuse_unknown(
             &place,
             &block.body,
@@ -299,66 +282,6 @@ impl Module {
             name.to_owned(),
             "output",
             output,
-            &place,
-            |it| (&it.place, &mut it.broken),
-        );
-        true
-    }
-
-    pub(super) fn add_call(&mut self, place: Place, block: &Block) -> bool {
-        let Some([name]) = self.labelled(&place, block) else {
-            return false;
-        };
-        let mut broken = false;
-        let mut arguments = BTreeMap::new();
-        for structure in block.body.iter() {
-            match structure {
-                Structure::Attribute(attribute) => {
-                    let key = attribute.key.as_str();
-                    match key {
-                        "source" | "count" | "for_each" | "depends_on" | "providers" => {}
-                        "version" => {
-                            let message = "a module from the repository has no version";
-                            self.problems
-                                .push(place.source.problem(message, start(attribute)));
-                            broken = true;
-                        }
-                        _ => {
-                            arguments.insert(key.to_owned(), attribute.value.clone());
-                        }
-                    }
-                }
-                Structure::Block(inner) if inner.ident.as_str() == "providers" => {}
-                Structure::Block(inner) => {
-                    let message = format!("a module call has no block {}", inner.ident.as_str());
-                    self.problems
-                        .push(place.source.problem(message, start(inner)));
-                    broken = true;
-                }
-            }
-        }
-        let directory = match called_directory(&self.directory, &place, block) {
-            Ok(directory) => Some(directory),
-            Err(problem) => {
-                self.problems.push(*problem);
-                None
-            }
-        };
-        let (repeat, sound) = self.repeat(&place, &block.body);
-        let call = Call {
-            directory,
-            repeat,
-            arguments,
-            depends_on: self.references(&place, &block.body),
-            broken: broken || !sound,
-            place: place.clone(),
-        };
-        Self::define(
-            &mut self.calls,
-            &mut self.problems,
-            name.to_owned(),
-            "module call",
-            call,
             &place,
             |it| (&it.place, &mut it.broken),
         );
@@ -493,7 +416,7 @@ impl Module {
         true
     }
 
-    fn repeat(&mut self, place: &Place, body: &Body) -> (Repeat, bool) {
+    pub(super) fn repeat(&mut self, place: &Place, body: &Body) -> (Repeat, bool) {
         match (body.get_attribute("count"), body.get_attribute("for_each")) {
             (Some(count), Some(_)) => {
                 let message = "count and for_each cannot be used together";
@@ -507,7 +430,7 @@ impl Module {
         }
     }
 
-    fn references(&mut self, place: &Place, body: &Body) -> Vec<Expression> {
+    pub(super) fn references(&mut self, place: &Place, body: &Body) -> Vec<Expression> {
         match body
             .get_attribute("depends_on")
             .map(|attribute| &attribute.value)
@@ -548,33 +471,4 @@ impl Module {
         }
         (checks, complete)
     }
-}
-
-/// The directory that a call's source names.
-fn called_directory(from: &str, place: &Place, block: &Block) -> Result<String, Box<Problem>> {
-    let fail = |message: String, at| Box::new(place.source.problem(message, at));
-    let Some(attribute) = block.body.get_attribute("source") else {
-        return Err(fail(
-            "the module call has no source".to_owned(),
-            place.offset,
-        ));
-    };
-    let at = start(&attribute.value);
-    let Some(source) = attribute.value.as_str() else {
-        return Err(fail(
-            "the source of a module must be a plain string".to_owned(),
-            at,
-        ));
-    };
-    if !source.starts_with("./") && !source.starts_with("../") && source != "." && source != ".." {
-        let hint = "copy the module into the repository and call it as \"./NAME\" or \"../NAME\"";
-        let message = format!("the module source {source:?} is not a directory of the repository");
-        return Err(Box::new(fail(message, at).with_hint(hint)));
-    }
-    resolve(from, source).ok_or_else(|| {
-        fail(
-            format!("the module source {source:?} leads out of the repository"),
-            at,
-        )
-    })
 }

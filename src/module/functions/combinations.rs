@@ -7,8 +7,11 @@ use super::Context;
 use crate::module::convert::{common, convert};
 use crate::module::value::{Type, Value};
 
+/// The common type of the elements, and the elements of each set.
+type Sets = (Type, Vec<Arc<[Value]>>);
+
 /// The arguments as sets of the type that their elements have in common.
-fn sets(context: &Context<'_>, least: usize) -> Result<(Type, Vec<Arc<[Value]>>), String> {
+fn sets(context: &Context<'_>, least: usize) -> Result<Sets, String> {
     context.takes(least..=usize::MAX)?;
     let mut sets = Vec::new();
     let mut elements = Vec::new();

@@ -1,0 +1,183 @@
+//! What is not accepted, and what is said about it.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::errors;
+use crate::files::Directory;
+use crate::module::evaluate;
+
+/// A body of a module, and parts of the errors it must give, each in its turn.
+const REFUSALS: &[(&str, &[&str])] = &[
+    (
+        "resource \"aws_s3_bucket\" \"x\" {}",
+        &["aws_s3_bucket is not supported"],
+    ),
+    (
+        "resource \"spacelift_stak\" \"x\" {}",
+        &["no resource type spacelift_stak"],
+    ),
+    ("data \"aws_ami\" \"x\" {}", &["data source aws_ami"]),
+    (
+        "data \"spacelift_stack\" \"x\" {}",
+        &["data source spacelift_stack"],
+    ),
+    (
+        "resource \"spacelift_stack\" \"x\" {\n  nme = 1\n}",
+        &[
+            "needs the attribute branch",
+            "needs the attribute name",
+            "needs the attribute repository",
+            "no attribute nme",
+        ],
+    ),
+    (
+        "resource \"spacelift_context\" \"x\" {\n  name = []\n}",
+        &["unsuitable value of name: a string is required"],
+    ),
+    (
+        "resource \"spacelift_context\" \"x\" {\n  name = \"!!\"\n}",
+        &["no id can be made"],
+    ),
+    (
+        "resource \"spacelift_context\" \"x\" {\n  name = \"a\"\n  id = \"b\"\n}",
+        &["id of spacelift_context cannot be set"],
+    ),
+    (
+        "resource \"spacelift_context\" \"x\" {\n  name = spacelift_context.x.name\n}",
+        &["circle"],
+    ),
+    (
+        "resource \"spacelift_environment_variable\" \"x\" {\n  name = \"a\"\n  stack_id = \"s\"\n  context_id = \"c\"\n}",
+        &["exactly one of"],
+    ),
+    (
+        "resource \"spacelift_environment_variable\" \"x\" {\n  name = \"a\"\n  stack_id = \"s\"\n  value_wo = \"c\"\n}",
+        &["needs value_wo_version"],
+    ),
+    (
+        "resource \"spacelift_stack\" \"x\" {\n  name = \"a\"\n  repository = \"r\"\n  branch = \"b\"\n  kubernetes {}\n  opentofu {}\n}",
+        &["cannot be given together"],
+    ),
+    (
+        "resource \"spacelift_context\" \"a\" {\n  name = \"a\"\n}\nresource \"spacelift_context\" \"b\" {\n  name = \"A!\"\n}",
+        &[
+            "two objects of type spacelift_context have the id \"a\": spacelift_context.b and spacelift_context.a",
+        ],
+    ),
+    (
+        "resource \"spacelift_worker_pool\" \"a\" {\n  name = \"a\"\n}\noutput \"x\" {\n  value = spacelift_worker_pool.a.config\n}",
+        &["known to Spacelift only"],
+    ),
+    (
+        "resource \"spacelift_context\" \"a\" {\n  name = \"a\"\n  depends_on = [spacelift_context.b]\n}\nresource \"spacelift_context\" \"b\" {\n  name = \"b\"\n  depends_on = [spacelift_context.a]\n}",
+        &["wait for each other in a circle: spacelift_context.a, spacelift_context.b"],
+    ),
+    (
+        "resource \"spacelift_context\" \"a\" {\n  name = \"a\"\n  for_each = [\"x\"]\n}",
+        &["for_each takes a map or a set"],
+    ),
+    (
+        "resource \"spacelift_context\" \"a\" {\n  name = \"a\"\n  lifecycle {\n    precondition {\n      condition = false\n      error_message = \"Not so.\"\n    }\n  }\n}",
+        &["precondition does not hold: Not so"],
+    ),
+    (
+        "variable \"a\" {}",
+        &["no value is given for the variable \"a\""],
+    ),
+    (
+        "variable \"a\" {\n  type = strin\n  default = 1\n}",
+        &["no type strin"],
+    ),
+    (
+        "variable \"a\" {\n  type = number\n  default = \"x\"\n}",
+        &["unsuitable value of the variable \"a\": a number is required"],
+    ),
+    (
+        "variable \"a\" {\n  default = 1\n  validation {\n    condition = var.a > 1\n    error_message = \"Too small: ${var.a}.\"\n  }\n}",
+        &["invalid value of the variable \"a\": Too small: 1"],
+    ),
+    (
+        "variable \"a\" {\n  default = 1\n  typ = number\n}",
+        &["no argument typ"],
+    ),
+    (
+        "locals {\n  a = 1\n}\nlocals {\n  a = 2\n}",
+        &["duplicate local value \"a\": it is already defined at main.tf:3"],
+    ),
+    ("locals {\n  a = local.b\n}", &["no local value \"b\""]),
+    (
+        "locals {\n  a = terraform.workspace\n}",
+        &["terraform.workspace is not available"],
+    ),
+    (
+        "locals {\n  a = path.cwd\n}",
+        &["path.cwd is not available"],
+    ),
+    (
+        "locals {\n  a = timestamp()\n}",
+        &["timestamp is not available: its result changes with the clock"],
+    ),
+    (
+        "locals {\n  a = uper(\"x\")\n}",
+        &["there is no function uper"],
+    ),
+    (
+        "locals {\n  a = file(\"../x\")\n}",
+        &["leads out of the repository"],
+    ),
+    (
+        "locals {\n  a = file(\"/etc/passwd\")\n}",
+        &["leads out of the repository"],
+    ),
+    (
+        "locals {\n  a = upper([])\n  b = local.a\n  c = local.b\n}",
+        &["upper: argument 1"],
+    ),
+    (
+        "module \"x\" {\n  source = \"terraform-aws-modules/vpc/aws\"\n}",
+        &["is not a directory of the repository"],
+    ),
+    (
+        "module \"x\" {\n  source = \"./.\"\n}",
+        &["calls itself in a circle"],
+    ),
+    ("module \"x\" {}", &["has no source"]),
+    ("moved {}", &["moved blocks are not supported"]),
+    ("check \"x\" {}", &["check blocks are not supported"]),
+    ("varable \"x\" {}", &["there is no block varable"]),
+    ("a = 1", &["only blocks stand here"]),
+    (
+        "terraform {\n  required_providers {\n    spacelift = { source = \"evil/spacelift\" }\n  }\n}",
+        &["has the source \"evil/spacelift\""],
+    ),
+];
+
+#[test]
+fn what_is_refused_says_why_and_nothing_twice() {
+    for (body, parts) in REFUSALS {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("main.tf"), format!("\n{body}\n")).unwrap();
+        let evaluation = evaluate(
+            &Directory::new(directory.path()),
+            "",
+            &BTreeMap::new(),
+            "manager",
+        );
+        let errors = errors(&evaluation);
+        assert_eq!(errors.len(), parts.len(), "{body}: {errors:#?}");
+        for part in *parts {
+            assert!(
+                errors.iter().any(|error| error.contains(part)),
+                "{body}: {errors:#?}"
+            );
+        }
+        assert!(
+            evaluation
+                .problems
+                .iter()
+                .all(|problem| problem.line.is_some()),
+            "{errors:#?}"
+        );
+    }
+}
