@@ -33,12 +33,7 @@ use output::{Format, Output};
 /// stacks that are planned, applied and, when the pull request closes, destroyed. Spacelift can run
 /// the manager repository, or dayfly itself.
 #[derive(Parser)]
-#[command(
-    name = "dayfly",
-    version,
-    propagate_version = true,
-    max_term_width = 100
-)]
+#[command(name = "dayfly", version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

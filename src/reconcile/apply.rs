@@ -56,7 +56,7 @@ pub fn apply(
 ) -> Result<Applied, ReconcileError> {
     let directory = DataDirectory::hold(options.data_directory)?;
     let mut store = Store::open(directory.path())?;
-    let cache = Repository::open_or_create(&directory.path().join("manager.git"))?;
+    let cache = Repository::open_or_create(directory.path().join("manager.git"))?;
     let mirrors = Mirrors::new(directory.path().join("repositories"), options.token.clone());
     let mut applied = Applied::default();
 

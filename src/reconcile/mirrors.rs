@@ -31,7 +31,7 @@ impl Mirrors {
     /// The mirror of `repository`, made if it is not there.
     pub fn open(&self, repository: &RepositoryName) -> Result<Repository, GitError> {
         let name = repository.to_string().to_ascii_lowercase();
-        Repository::open_or_create(&self.directory.join(format!("{name}.git")))
+        Repository::open_or_create(self.directory.join(format!("{name}.git")))
     }
 
     /// The token, for logs to leave out.

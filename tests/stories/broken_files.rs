@@ -41,7 +41,8 @@ fn one_bad_file_blocks_one_environment() {
 fn broken_file_keeps_its_stack() {
     let pull_request = PullRequest::service();
     let file = Scene::file(&pull_request, SERVICE_10);
-    let breakages: &[(&str, &dyn Fn(&str) -> String)] = &[
+    type Breakage<'a> = (&'a str, &'a dyn Fn(&str) -> String);
+    let breakages: &[Breakage<'_>] = &[
         ("cannot be parsed", &|text| text.replace("\n}", "\n")),
         ("an unknown argument", &|text| {
             text.replace("pull_request ", "pull_requested ")
