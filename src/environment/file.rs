@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use hcl_edit::Span;
-use hcl_edit::expr::Expression;
+use hcl_edit::expr::{Expression, UnaryOperator};
 use hcl_edit::structure::{Block, Body};
 use serde_json::Value;
 
@@ -253,12 +253,16 @@ fn no_module(path: &str) -> EnvironmentError {
 }
 
 /// The value of an expression that is a plain string, number, bool or null.
-fn literal(expression: &Expression) -> Option<Value> {
+pub(crate) fn literal(expression: &Expression) -> Option<Value> {
     match expression {
         Expression::Null(_) => Some(Value::Null),
         Expression::Bool(value) => Some(Value::Bool(*value.value())),
-        Expression::Number(number) => serde_json::to_value(number.value()).ok(),
+        Expression::Number(number) => number.value().to_string().parse().ok().map(Value::Number),
         Expression::String(text) => Some(Value::String(text.value().clone())),
+        Expression::UnaryOp(negated) if *negated.operator.value() == UnaryOperator::Neg => {
+            let number = -*negated.expr.as_number()?;
+            number.to_string().parse().ok().map(Value::Number)
+        }
         _ => None,
     }
 }

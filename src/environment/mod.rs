@@ -7,6 +7,7 @@ mod file;
 mod identity;
 
 pub use admission::{Admission, admit};
+pub(crate) use file::literal;
 pub use file::{EnvironmentFile, Merge, merge};
 pub use identity::{EnvironmentId, environment_name};
 

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use hcl_edit::Span;
-use hcl_edit::expr::{Expression, UnaryOperator};
 use hcl_edit::structure::{Block, Body};
 use serde_json::Value;
 use tera::{Context, ErrorKind, Kwargs, State, Tera};
@@ -18,6 +17,7 @@ use tera::{Context, ErrorKind, Kwargs, State, Tera};
 use super::placeholder::{PLACEHOLDER, places, write_placeholder};
 use super::template_line::template_line;
 use super::{GenerateError, hcl_string};
+use crate::environment::literal;
 use crate::problem::Problem;
 
 /// Values that a template may ask for by `{% if … %}` although they are not always given.
@@ -221,21 +221,6 @@ impl TemplateSource<'_> {
             .with_hint("print each value as a whole expression: name = {{ value }}");
         problem.line = template_line(&self.text, text);
         GenerateError::File(problem)
-    }
-}
-
-/// The value of an expression that is a plain string, number, bool or null.
-fn literal(expression: &Expression) -> Option<Value> {
-    match expression {
-        Expression::Null(_) => Some(Value::Null),
-        Expression::Bool(value) => Some(Value::Bool(*value.value())),
-        Expression::Number(number) => serde_json::to_value(number.value()).ok(),
-        Expression::String(text) => Some(Value::String(text.value().clone())),
-        Expression::UnaryOp(negated) if *negated.operator.value() == UnaryOperator::Neg => {
-            let number = -*negated.expr.as_number()?;
-            serde_json::to_value(number).ok()
-        }
-        _ => None,
     }
 }
 
