@@ -6,26 +6,21 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
 use serde_json::Value;
 
 use super::ReconcileError;
-use super::decide::{attached, short};
-use super::inputs::{plan_input, policy_stack};
+use super::inputs::plan_input;
 use super::mirrors::{Mirrors, RepositoryKey};
+use super::prepare::{Prepared, chain, hooks, mounted_files};
 use crate::clock;
 use crate::config::Settings;
-use crate::error::Error;
-use crate::event::RepositoryName;
-use crate::git::{CommitId, Repository};
-use crate::policy::input::{Sanitization, Stack as PolicyStack, TerraformPlan};
-use crate::policy::{Policy, PolicyType, judge_plan};
+use crate::policy::input::{Sanitization, TerraformPlan};
+use crate::policy::judge_plan;
 use crate::run::{RunEvent, RunState, RunType, transition};
 use crate::runner::{
-    self, Hooks, HostEnvironment, Journal, JournalFailure, Outcome, RunPlan, StateOwner,
-    StopSignal, Tool, ToolPath, Verdict,
+    self, HostEnvironment, Journal, JournalFailure, Outcome, RunPlan, StateOwner, StopSignal, Tool,
+    ToolPath, Verdict,
 };
-use crate::stack::{Object, Phase, RunInputs, StackSpec};
 use crate::store::{Run, Store, StoreError};
 
 /// Spacelift's limit for a run.
@@ -51,25 +46,16 @@ pub(super) struct Execution<'a> {
 }
 
 /// What all workers share.
-struct Shared<'a> {
-    store: Mutex<&'a mut Store>,
+pub(super) struct Shared<'a> {
+    pub(super) store: Mutex<&'a mut Store>,
     waiting: Mutex<VecDeque<Run>>,
     ended: Mutex<Vec<Run>>,
     tools: Mutex<BTreeMap<bool, ToolPath>>,
     watch: &'a dyn Watch,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What a run needs beside its row.
-struct Prepared {
-    inputs: RunInputs,
-    mirror: Repository,
-    commit: CommitId,
-    policies: Vec<Policy>,
-    stack: PolicyStack,
 }
 
 impl Execution<'_> {
@@ -185,98 +171,6 @@ impl Execution<'_> {
         run.note = note.map(str::to_owned).or_else(|| run.note.take());
         shared.watch.moved(run);
         Ok(())
-    }
-
-    /// Gathers what the run needs; an error is the reason why it fails.
-    fn prepare(&self, shared: &Shared<'_>, run: &Run) -> Result<Prepared, String> {
-        let (objects, mut records) = {
-            let store = lock(&shared.store);
-            (
-                store.objects().map_err(chain)?,
-                store.stacks().map_err(chain)?,
-            )
-        };
-        let stack = objects
-            .iter()
-            .find(|object| object.is_stack() && object.id() == run.stack.as_str())
-            .ok_or_else(|| format!("stack {} is not recorded any more", run.stack))?;
-        let owner = self.settings.repository.as_ref().map(RepositoryName::owner);
-        let spec = StackSpec::read(stack, owner);
-        let record = records.remove(&run.stack);
-        let described = policy_stack(stack, &spec, record.as_ref(), run.state.as_str());
-        let (inputs, policies) = match run.kind {
-            RunType::Destroy => {
-                let began = record.and_then(|record| record.began);
-                let began = began.ok_or("nothing is known of an apply that began")?;
-                (began, Vec::new())
-            }
-            _ => {
-                let active: Vec<Object> = objects
-                    .iter()
-                    .filter(|o| o.phase == Phase::Active)
-                    .cloned()
-                    .collect();
-                let inputs = self.inputs(stack, &spec, run, &active)?;
-                let attached = |kind| {
-                    attached(&active, spec.id.as_str(), &spec.labels, kind)
-                        .map_err(|problem| problem.to_string())
-                };
-                if !attached(PolicyType::Approval)?.is_empty() {
-                    return Err(
-                        "an APPROVAL policy is attached, which dayfly does not judge yet"
-                            .to_owned(),
-                    );
-                }
-                (inputs, attached(PolicyType::Plan)?)
-            }
-        };
-        let mirror = self.mirrors.open(&inputs.repository).map_err(chain)?;
-        let commit: CommitId = inputs.commit.parse().map_err(chain)?;
-        if !mirror.contains(&commit) {
-            return Err(format!(
-                "commit {} of {} is not to be had any more",
-                short(&inputs.commit),
-                inputs.repository
-            ));
-        }
-        Ok(Prepared {
-            inputs,
-            mirror,
-            commit,
-            policies,
-            stack: described,
-        })
-    }
-
-    fn inputs(
-        &self,
-        stack: &Object,
-        spec: &StackSpec,
-        run: &Run,
-        objects: &[Object],
-    ) -> Result<RunInputs, String> {
-        let Some(repository) = spec.repository.clone() else {
-            return Err(format!(
-                "stack {} names no owner of its repository, and dayfly.hcl names no repository",
-                run.stack
-            ));
-        };
-        if run.commit.is_empty() {
-            let url = self.mirrors.remote(self.settings, &repository);
-            return Err(
-                match self.unreachable.get(&RepositoryKey::from(&repository)) {
-                    Some(said) => said.clone(),
-                    None => format!("{url} has no branch {}", spec.branch),
-                },
-            );
-        }
-        Ok(RunInputs::gather(
-            stack,
-            spec,
-            repository,
-            &run.commit,
-            objects,
-        ))
     }
 
     fn workspace(&self, run: &Run) -> PathBuf {
@@ -459,49 +353,10 @@ impl Journal for RunJournal<'_, '_> {
     }
 }
 
-fn mounted_files(inputs: &RunInputs) -> Result<Vec<(String, Vec<u8>)>, String> {
-    inputs
-        .mounted_files
-        .iter()
-        .map(|(path, content)| {
-            base64::engine::general_purpose::STANDARD
-                .decode(content)
-                .map(|bytes| (path.clone(), bytes))
-                .map_err(|error| format!("mounted file {path} is no base64: {error}"))
-        })
-        .collect()
-}
-
-fn hooks(inputs: &RunInputs) -> Hooks {
-    let of = |phase: &str| inputs.hooks.get(phase).cloned().unwrap_or_default();
-    Hooks {
-        before_init: of("before_init"),
-        after_init: of("after_init"),
-        before_plan: of("before_plan"),
-        after_plan: of("after_plan"),
-        before_apply: of("before_apply"),
-        after_apply: of("after_apply"),
-        before_destroy: of("before_destroy"),
-        after_destroy: of("after_destroy"),
-        after_run: of("after_run"),
-    }
-}
-
 fn disk(doing: &'static str, path: &std::path::Path, source: std::io::Error) -> ReconcileError {
     ReconcileError::Disk {
         doing,
         path: path.display().to_string(),
         source,
     }
-}
-
-/// An error and its causes in one line, for the note of a run.
-fn chain<E: crate::error::Diagnose>(error: E) -> String {
-    let error = Error::from(error);
-    let mut line = error.message();
-    for cause in error.causes() {
-        line.push_str(": ");
-        line.push_str(&cause);
-    }
-    line
 }

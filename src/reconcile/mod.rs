@@ -9,6 +9,7 @@ mod decide;
 mod execute;
 mod inputs;
 mod mirrors;
+mod prepare;
 
 pub use apply::{Applied, Apply, apply};
 pub use execute::Watch;
