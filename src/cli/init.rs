@@ -113,7 +113,7 @@ pub(super) fn tell(directory: &Path, laid: &Laid, commit: Option<&str>, output: 
             "{} {}  {}",
             "=".yellow(),
             path.display(),
-            "was changed by somebody and is left as it is".dimmed()
+            "differs from what would be written and is left as it is".dimmed()
         ));
     }
     match commit {

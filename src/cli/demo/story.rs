@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use owo_colors::OwoColorize;
 use serde::Serialize;
@@ -59,7 +60,9 @@ impl<'a> Story<'a> {
             stage,
             output,
             steps: Vec::new(),
-            now: clock::now(),
+            now: clock::now()
+                .checked_sub(Duration::from_secs(600))
+                .unwrap_or_default(),
         }
     }
 
