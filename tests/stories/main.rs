@@ -19,4 +19,5 @@ mod demo;
 mod git_races;
 mod git_transport;
 mod previews;
+mod what_people_read;
 mod writers;
