@@ -132,11 +132,25 @@ pub(super) fn stop_signal() -> watch::Receiver<bool> {
             .enable_all()
             .build();
         if let Ok(runtime) = runtime {
-            let _ = runtime.block_on(tokio::signal::ctrl_c());
+            runtime.block_on(interrupted());
             let _ = sender.send(true);
             // The sender must outlive the runs: its end would mean that nothing stops them.
             std::thread::park();
         }
     });
     receiver
+}
+
+/// Resolves when the user, or the machine, wants the program to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
 }

@@ -37,6 +37,9 @@ fn lines(change: &Change) -> Vec<String> {
     let title = object.title();
     let first = match change.action {
         ChangeAction::Added => format!("{} {kind} {title}", "+".green()),
+        ChangeAction::Changed if change.before.is_empty() => {
+            format!("{} {kind} {title} (moved)", "~".yellow())
+        }
         ChangeAction::Changed => format!("{} {kind} {title}", "~".yellow()),
         ChangeAction::Replaced => format!("{} {kind} {title} (replaced)", "~".yellow()),
         ChangeAction::Deleted => format!("{} {kind} {title}", "-".red()),
@@ -57,11 +60,14 @@ fn lines(change: &Change) -> Vec<String> {
     lines
 }
 
+/// Whether the attribute's value, the present or the former, is for nobody to read.
 fn is_secret(change: &Change, name: &str) -> bool {
-    matches!(
-        name,
-        "value" | "content" | "value_wo" | "content_wo" | "checksum" | "import_state"
-    ) && (change.object.flag("write_only") || name.ends_with("_wo") || name == "import_state")
+    const HOLD_SECRETS: [&str; 3] = ["value", "content", "checksum"];
+    const ARE_SECRETS: [&str; 3] = ["value_wo", "content_wo", "import_state"];
+    let was_write_only = change.before.get("write_only") == Some(&Value::Bool(true));
+    let is_write_only = change.object.flag("write_only");
+    ARE_SECRETS.contains(&name)
+        || (HOLD_SECRETS.contains(&name) && (is_write_only || was_write_only))
 }
 
 /// A value on one line, cut where it is long.

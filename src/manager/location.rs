@@ -93,6 +93,19 @@ impl Snapshot {
         }
     }
 
+    /// The branch; `None` of a plain directory.
+    pub fn branch(&self) -> Option<&str> {
+        match self {
+            Self::Commit { branch, .. } => Some(branch),
+            Self::Directory(_) => None,
+        }
+    }
+
+    /// Whether there is a `dayfly.hcl`.
+    pub fn has_settings(&self) -> Result<bool, ManagerError> {
+        Ok(self.files().read(Settings::FILE)?.is_some())
+    }
+
     /// The commit; `None` of a plain directory.
     pub fn commit(&self) -> Option<&CommitId> {
         match self {

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 
 use super::constraint::Constraint;
 use super::expression::start;
+use super::origin::is_environments;
 use super::source::{Source, parse_body};
 use crate::files::{Files, join};
 use crate::problem::Problem;
@@ -179,6 +180,23 @@ impl Module {
                 .in_file(path.clone())
                 .with_hint(hint);
             return self.doubt(path, Some(text), Some(problem));
+        }
+        if text.trim().is_empty() {
+            // An emptied file is no statement that what it held is to go.
+            let message = "is empty: what was recorded from it stays as it is";
+            let hint = "write what it held, or remove the file";
+            let problem = if is_environments(&self.directory) {
+                Problem::error(message)
+            } else {
+                Problem::warning(message)
+            };
+            self.problems
+                .push(problem.in_file(path.clone()).with_hint(hint));
+            self.doubtful.push(Doubtful {
+                path,
+                text: Some(text),
+            });
+            return;
         }
         match parse_body(&path, bytes) {
             Ok((source, body)) => {

@@ -1,6 +1,7 @@
 //! One `apply`: passes of recording and running, until nothing waits any more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 
 use super::decide::{Situation, decide, resulting, stacks};
@@ -14,7 +15,7 @@ use crate::git::{GitError, Repository, Token};
 use crate::manager::Manager;
 use crate::problem::Problem;
 use crate::run::{RunEvent, RunState, transition};
-use crate::runner::{HostEnvironment, StopSignal};
+use crate::runner::{self, HostEnvironment, StopSignal};
 use crate::stack::{Object, StackId};
 use crate::store::{DataDirectory, Run, Store};
 
@@ -63,8 +64,13 @@ pub fn apply(
     for pass in 0..PASSES {
         let recorded = store.objects()?;
         let planned = plan(options.manager, &cache, &recorded)?;
-        applies_itself(options.manager, &planned.settings)?;
-        store.claim(&owner(options.manager, &planned.settings))?;
+        applies_itself(options.manager, &planned)?;
+        let Some(branch) = &planned.branch else {
+            return Err(ReconcileError::NoCommit {
+                manager: options.manager.remote.to_string(),
+            });
+        };
+        store.claim(&owner(options.manager, &planned.settings), branch)?;
         let allowed = options.allow_deletions.unwrap_or_default();
         if planned.deletions.exceed(&planned.settings.limits) && planned.deletions.deleted > allowed
         {
@@ -77,7 +83,19 @@ pub fn apply(
             end_interrupted(&mut store)?;
         }
         let waits = !planned.comparison.waiting.is_empty();
-        let looked = record(&mut store, &planned, &recorded, &mirrors, &mut applied)?;
+        let looked = record(
+            &mut store,
+            &planned,
+            &recorded,
+            &mirrors,
+            options,
+            &mut applied,
+        )?;
+        if pass == 0 {
+            applied
+                .problems
+                .extend(sweep_states(directory.path(), &store)?);
+        }
         let execution = Execution {
             directory: directory.path().to_owned(),
             mirrors: &mirrors,
@@ -118,6 +136,7 @@ fn record(
     planned: &Planned,
     recorded: &[Object],
     mirrors: &Mirrors,
+    options: &Apply<'_>,
     applied: &mut Applied,
 ) -> Result<BTreeMap<RepositoryKey, String>, ReconcileError> {
     let objects = resulting(recorded, planned);
@@ -127,9 +146,11 @@ fn record(
         .into_iter()
         .map(|run| (run.stack.clone(), run))
         .collect();
+    // A run that waits for a person does not keep others waiting: a newer one supersedes it.
     let queued: BTreeSet<StackId> = store
         .unfinished_runs()?
         .into_iter()
+        .filter(|run| run.state != RunState::Unconfirmed)
         .map(|run| run.stack)
         .collect();
     let now = clock::now();
@@ -139,6 +160,7 @@ fn record(
             recorded,
             records: &store.stacks()?,
             last_runs: &last_runs,
+            unjudged: &store.unjudged_changes()?,
             queued: &queued,
             looked: &looked,
             mirrors,
@@ -146,6 +168,10 @@ fn record(
         },
         &objects,
     );
+    if !decided.manager_run.runs.is_empty() || !queued.is_empty() {
+        // Nothing is recorded where nothing can be run.
+        find_tool(&options.host)?;
+    }
     store.record(&decided.manager_run, now)?;
     applied.commit.clone_from(&planned.commit);
     applied.changes.extend(
@@ -188,6 +214,62 @@ fn look(
         }
     }
     mirrors.look(&planned.settings, &wanted)
+}
+
+fn find_tool(host: &HostEnvironment) -> Result<(), ReconcileError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| ReconcileError::Disk {
+            doing: "start a worker for",
+            path: "terraform".to_owned(),
+            source,
+        })?;
+    Ok(runtime.block_on(runner::found(None, host)).map(drop)?)
+}
+
+/// Takes away the states of stacks that are forgotten: a crash, or a disk, may have kept a destroy
+/// run from it. One that still holds something is left, and told of.
+fn sweep_states(directory: &Path, store: &Store) -> Result<Vec<Problem>, ReconcileError> {
+    let known: BTreeSet<String> = store
+        .objects()?
+        .into_iter()
+        .filter(Object::is_stack)
+        .map(|object| object.id().to_owned())
+        .collect();
+    let mut problems = Vec::new();
+    let Ok(entries) = fs::read_dir(directory.join("states")) else {
+        return Ok(problems);
+    };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let Some(stack) = path.file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
+        if known.contains(stack) {
+            continue;
+        }
+        let is_empty = match fs::read(path.join("terraform.tfstate")) {
+            Ok(state) => holds_nothing(&state),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        };
+        if is_empty && fs::remove_dir_all(&path).is_ok() {
+            continue;
+        }
+        problems.push(Problem::warning(format!(
+            "a state of stack {stack}, which is not recorded, is left in {}",
+            path.display()
+        )));
+    }
+    Ok(problems)
+}
+
+/// Whether a state has no resource. What cannot be read may hold anything.
+fn holds_nothing(state: &[u8]) -> bool {
+    let state: Option<serde_json::Value> = serde_json::from_slice(state).ok();
+    let resources = state.as_ref().and_then(|state| state.get("resources"));
+    resources
+        .and_then(serde_json::Value::as_array)
+        .is_some_and(Vec::is_empty)
 }
 
 /// Runs that a dayfly was executing when it died: nobody knows how far they came, so they end as

@@ -18,7 +18,7 @@ use crate::policy::{
 use crate::problem::Problem;
 use crate::run::{RunState, RunType};
 use crate::stack::{Change, ChangeAction, Object, Phase, StackId, StackSpec};
-use crate::store::{ManagerRun, NewRun, Run, StackRecord};
+use crate::store::{ManagerRun, NewRun, Run, StackRecord, Tip};
 
 /// What is known when a manager run is decided.
 pub(super) struct Situation<'a> {
@@ -27,6 +27,8 @@ pub(super) struct Situation<'a> {
     pub(super) records: &'a BTreeMap<StackId, StackRecord>,
     /// The last blocking run of each stack.
     pub(super) last_runs: &'a BTreeMap<StackId, Run>,
+    /// Recorded changes that the TRIGGER policies have not answered to.
+    pub(super) unjudged: &'a [Change],
     /// Stacks that a run waits for already.
     pub(super) queued: &'a BTreeSet<StackId>,
     pub(super) looked: &'a BTreeMap<RepositoryKey, Result<Looked, GitError>>,
@@ -48,6 +50,9 @@ pub(super) fn resulting(recorded: &[Object], planned: &Planned) -> Vec<Object> {
         .map(|object| (object.address.as_str(), object))
         .collect();
     for change in &planned.comparison.changes {
+        if let Some(before) = &change.moved_from {
+            objects.remove(before.as_str());
+        }
         match change.action {
             ChangeAction::Deleted => objects.remove(change.object.address.as_str()),
             _ => objects.insert(&change.object.address, &change.object),
@@ -87,13 +92,8 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
     leave(situation, &mut decided.manager_run, &mut wanted);
     // The tips before the policies: a push is judged by the commit that it moves from.
     for (object, spec) in &stacks {
-        let (tracked, cause) = look(situation, objects, object, spec, &mut decided);
-        if let Some((seen, tracked)) = tracked {
-            decided
-                .manager_run
-                .tips
-                .push((spec.id.clone(), seen, tracked));
-        }
+        let (tip, cause) = look(situation, objects, object, spec, &mut decided);
+        decided.manager_run.tips.extend(tip);
         if let Some(cause) = cause {
             wanted.insert(spec.id.clone(), (RunType::Tracked, cause));
         }
@@ -113,18 +113,18 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
                 .or_insert((RunType::Tracked, cause));
         }
     }
-    let commits: BTreeMap<&StackId, &String> = decided
+    let tips: BTreeMap<&StackId, &Tip> = decided
         .manager_run
         .tips
         .iter()
-        .map(|(stack, _, tracked)| (stack, tracked))
+        .map(|tip| (&tip.stack, tip))
         .collect();
     let runs = wanted
         .into_iter()
         .filter(|(stack, (kind, _))| {
             *kind == RunType::Destroy
                 || !situation.queued.contains(stack)
-                || commits.contains_key(stack)
+                || tips.contains_key(stack)
         })
         .map(|(stack, (kind, cause))| {
             let record = situation.records.get(&stack);
@@ -136,10 +136,10 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
             let tracked = || record.and_then(|record| record.tracked_commit.clone());
             let commit = match kind {
                 RunType::Destroy => began(),
-                _ => commits
-                    .get(&stack)
-                    .map(|commit| (*commit).clone())
-                    .or_else(tracked),
+                _ => match tips.get(&stack) {
+                    Some(tip) => tip.tracked.clone(),
+                    None => tracked(),
+                },
             };
             NewRun {
                 stack,
@@ -228,53 +228,68 @@ fn leave(
     }
 }
 
-/// What a look at the stack's branch tells: the tip seen and the commit that runs are for from now
-/// on, and why a run follows, if one does.
+/// What a look at the stack's branch tells, if it is news, and why a run follows, if one does.
 fn look(
     situation: &Situation<'_>,
     objects: &[Object],
     object: &Object,
     spec: &StackSpec,
     decided: &mut Decided,
-) -> (Option<(String, String)>, Option<String>) {
-    let nothing = (None, None);
-    let Some(repository) = &spec.repository else {
-        return nothing;
+) -> (Option<Tip>, Option<String>) {
+    let tip_of = |seen: Option<&CommitId>, tracked: Option<String>| Tip {
+        stack: spec.id.clone(),
+        seen: seen.map(ToString::to_string),
+        tracked,
     };
-    let Some(Ok(looked)) = situation.looked.get(&RepositoryKey::from(repository)) else {
-        return nothing;
-    };
-    // A vanished branch is neither a push nor a deletion.
-    let Some(tip) = looked.branches.get(&spec.branch) else {
-        return nothing;
-    };
+    let tip = spec.repository.as_ref().and_then(|repository| {
+        let looked = situation.looked.get(&RepositoryKey::from(repository))?;
+        looked.as_ref().ok()?.branches.get(&spec.branch)
+    });
     let record = situation.records.get(&spec.id);
     let seen = record.and_then(|record| record.seen_commit.as_deref());
-    let tracked = record.and_then(|record| record.tracked_commit.clone());
-    let is_another_branch = situation
+    if tracks_another_branch(situation, object) {
+        // What the old branch had is not to be applied in the name of the new one.
+        return (Some(tip_of(tip, tip.map(ToString::to_string))), None);
+    }
+    // A vanished branch is neither a push nor a deletion.
+    let Some(tip) = tip else { return (None, None) };
+    let Some(seen) = seen else {
+        return (Some(tip_of(Some(tip), Some(tip.to_string()))), None);
+    };
+    if seen == tip.as_str() {
+        return (None, None);
+    }
+    let head = Some(tip_of(Some(tip), Some(tip.to_string())));
+    match judge_tip(situation, objects, object, spec, seen, tip, decided) {
+        Some(PushDecision::Track) => (
+            head,
+            Some(format!("push of {} to {}", tip.short(), spec.branch)),
+        ),
+        Some(PushDecision::MoveHead) => (head, None),
+        Some(PushDecision::Propose | PushDecision::Ignore) => {
+            let tracked = record.and_then(|record| record.tracked_commit.clone());
+            (
+                Some(tip_of(Some(tip), tracked.or_else(|| Some(seen.to_owned())))),
+                None,
+            )
+        }
+        // Nobody has judged it: the next look sees it as it is seen now.
+        None => (None, None),
+    }
+}
+
+/// Whether the recorded stack has another branch or repository than the one that is wanted.
+fn tracks_another_branch(situation: &Situation<'_>, object: &Object) -> bool {
+    situation
         .recorded
         .iter()
-        .find(|recorded| recorded.address == object.address)
+        .find(|recorded| {
+            recorded.is_stack() && recorded.phase == Phase::Active && recorded.id() == object.id()
+        })
         .is_some_and(|recorded| {
-            recorded.text("branch") != object.text("branch")
-                || recorded.text("repository") != object.text("repository")
-        });
-    let (Some(seen), false) = (seen, is_another_branch) else {
-        return (Some((tip.to_string(), tip.to_string())), None);
-    };
-    if seen == tip.to_string() {
-        return nothing;
-    }
-    let verdict = judge_tip(situation, objects, object, spec, seen, tip, decided);
-    let cause = format!("push of {} to {}", short(&tip.to_string()), spec.branch);
-    match verdict {
-        PushDecision::Track => (Some((tip.to_string(), tip.to_string())), Some(cause)),
-        PushDecision::MoveHead => (Some((tip.to_string(), tip.to_string())), None),
-        PushDecision::Propose | PushDecision::Ignore => {
-            let tracked = tracked.unwrap_or_else(|| seen.to_owned());
-            (Some((tip.to_string(), tracked)), None)
-        }
-    }
+            let differs = |name| recorded.attributes.get(name) != object.attributes.get(name);
+            differs("branch") || differs("repository") || differs("github_enterprise")
+        })
 }
 
 fn judge_tip(
@@ -285,7 +300,7 @@ fn judge_tip(
     seen: &str,
     tip: &CommitId,
     decided: &mut Decided,
-) -> PushDecision {
+) -> Option<PushDecision> {
     let mirror = spec
         .repository
         .as_ref()
@@ -304,17 +319,18 @@ fn judge_tip(
     let input = push_input(stack, &spec.branch, tip, info.as_ref(), affected);
     let policies = attached(objects, spec.id.as_str(), &spec.labels, PolicyType::GitPush);
     match policies.map(|policies| judge_push(&policies, &input)) {
+        Ok(Ok(verdict)) if verdict.errors.is_empty() => Some(verdict.decision(false)),
         Ok(Ok(verdict)) => {
             decided.tell(&verdict.errors);
-            verdict.decision(false)
+            None
         }
         Ok(Err(error)) => {
             decided.problems.push(Problem::error(error.to_string()));
-            PushDecision::Ignore
+            None
         }
         Err(problem) => {
             decided.problems.push(problem);
-            PushDecision::Ignore
+            None
         }
     }
 }
@@ -342,7 +358,8 @@ fn stack_input(situation: &Situation<'_>, object: &Object, spec: &StackSpec) -> 
     policy_stack(object, spec, situation.records.get(&spec.id), state)
 }
 
-/// The stacks that the TRIGGER policies of the manager's own stack name, with the reason.
+/// The stacks that the TRIGGER policies of the manager's own stack name, with the reason. Changes
+/// that got no answer are asked about again with the next ones.
 fn triggered(
     situation: &Situation<'_>,
     objects: &[Object],
@@ -350,14 +367,22 @@ fn triggered(
     decided: &mut Decided,
 ) -> Vec<(StackId, String)> {
     let planned = situation.planned;
-    let changes = &planned.comparison.changes;
-    if !changes.iter().any(Change::is_visible) {
+    let changes: Vec<Change> = situation
+        .unjudged
+        .iter()
+        .chain(&planned.comparison.changes)
+        .filter(|change| change.is_visible())
+        .cloned()
+        .collect();
+    decided.manager_run.judged = true;
+    if changes.is_empty() {
         return Vec::new();
     }
     let manager_stack = &planned.settings.manager_stack;
     let policies = match attached(objects, manager_stack, &[], PolicyType::Trigger) {
         Ok(policies) => policies,
         Err(problem) => {
+            decided.manager_run.judged = false;
             decided.problems.push(problem);
             return Vec::new();
         }
@@ -370,12 +395,13 @@ fn triggered(
     let input = trigger_input(
         manager_stack,
         commit,
-        changes,
+        &changes,
         planned.has_errors(),
         described,
         situation.now,
     );
     let verdict = judge_trigger(&policies, &input);
+    decided.manager_run.judged = verdict.errors.is_empty();
     decided.tell(&verdict.errors);
     let cause = format!(
         "trigger policy, for {} of the manager repository",

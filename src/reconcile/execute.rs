@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::ReconcileError;
 use super::inputs::plan_input;
 use super::mirrors::{Mirrors, RepositoryKey};
-use super::prepare::{Prepared, chain, hooks, mounted_files};
+use super::prepare::{Prepared, Unprepared, chain, hooks, mounted_files, secrets};
 use crate::clock;
 use crate::config::Settings;
 use crate::policy::input::{Sanitization, TerraformPlan};
@@ -80,7 +80,10 @@ impl Execution<'_> {
                 .collect();
             workers
                 .into_iter()
-                .filter_map(|worker| worker.join().ok()?.err())
+                .filter_map(|worker| match worker.join() {
+                    Ok(ended) => ended.err(),
+                    Err(_) => Some(ReconcileError::Worker),
+                })
                 .collect()
         });
         if let Some(error) = failures.into_iter().next() {
@@ -145,8 +148,12 @@ impl Execution<'_> {
         enter(&mut run, RunEvent::Prepare)?;
         let prepared = match self.prepare(shared, &run) {
             Ok(prepared) => prepared,
-            Err(note) => {
+            Err(Unprepared::Failed(note)) => {
                 self.enter(shared, &mut run, RunState::Failed, Some(&note))?;
+                return Ok(run);
+            }
+            Err(Unprepared::Gone(note)) => {
+                self.enter(shared, &mut run, RunState::Canceled, Some(&note))?;
                 return Ok(run);
             }
         };
@@ -207,11 +214,8 @@ impl Execution<'_> {
         fresh().map_err(|error| chain(disk("make the workspace", &workspace, error)))?;
         mirror.checkout(commit, &workspace).map_err(chain)?;
 
-        let mut secrets: Vec<String> = inputs
-            .secret_variables
-            .iter()
-            .filter_map(|name| inputs.variables.get(name).cloned())
-            .collect();
+        let passed = self.settings.runner.passed(&self.host.0);
+        let mut secrets = secrets(inputs, &passed)?;
         secrets.extend(self.mirrors.secret());
         let plan = RunPlan {
             run: run.id.clone(),
@@ -225,7 +229,7 @@ impl Execution<'_> {
             workspace,
             project_root: inputs.project_root.clone(),
             host: self.host.clone(),
-            pass_environment: self.settings.runner.passed(&self.host.0),
+            pass_environment: passed,
             variables: inputs.variables.clone(),
             mounted_files: mounted_files(inputs)?,
             hooks: hooks(inputs),

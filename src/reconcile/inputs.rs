@@ -75,14 +75,16 @@ pub(super) fn trigger_input(
 /// A change as a run shows it: once planned, once applied.
 fn policy_changes(change: &Change) -> [PolicyChange; 2] {
     let action = match change.action {
+        ChangeAction::Changed if change.before.is_empty() => PolicyAction::NoOp,
         ChangeAction::Added => PolicyAction::Added,
         ChangeAction::Changed => PolicyAction::Changed,
         ChangeAction::Replaced => PolicyAction::ReplacedAfterDestroy,
         ChangeAction::Deleted => PolicyAction::Deleted,
     };
     let object = &change.object;
-    [ChangePhase::Plan, ChangePhase::Apply].map(|phase| {
-        PolicyChange::resource(
+    [ChangePhase::Plan, ChangePhase::Apply].map(|phase| PolicyChange {
+        moved: change.moved_from.is_some(),
+        ..PolicyChange::resource(
             phase,
             action,
             &object.address,

@@ -40,10 +40,16 @@ pub enum ReconcileError {
     Runner(#[from] RunnerError),
     #[error("{manager} says stack_manager = \"spacelift\": Spacelift applies it, not dayfly")]
     NotApplied { manager: String },
+    #[error("{manager} has no dayfly.hcl, which says who applies it")]
+    NoSettings { manager: String },
+    #[error("{manager} is no repository: an apply takes a commit on a branch")]
+    NoCommit { manager: String },
     #[error(
         "{} of {} previews would be deleted at once", deletions.deleted, deletions.all
     )]
     MassDeletion { deletions: Deletions },
+    #[error("a worker broke off in the middle of a run")]
+    Worker,
     #[error("cannot {doing} {path}")]
     Disk {
         doing: &'static str,
@@ -59,8 +65,11 @@ impl Diagnose for ReconcileError {
             Self::Git(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Runner(error) => error.kind(),
-            Self::NotApplied { .. } => Kind::Usage,
+            Self::NotApplied { .. } | Self::NoSettings { .. } | Self::NoCommit { .. } => {
+                Kind::Usage
+            }
             Self::MassDeletion { .. } => Kind::Denied,
+            Self::Worker => Kind::Failed,
             Self::Disk { .. } => Kind::Outside,
         }
     }
@@ -75,10 +84,16 @@ impl Diagnose for ReconcileError {
                 "set stack_manager = \"dayfly\" in its dayfly.hcl; `plan` and `validate` work as it is"
                     .to_owned(),
             ),
+            Self::NoSettings { .. } => Some(
+                "commit one with stack_manager = \"dayfly\" and repository = \"OWNER/NAME\""
+                    .to_owned(),
+            ),
+            Self::NoCommit { .. } => Some("give the repository, or --branch".to_owned()),
             Self::MassDeletion { deletions } => Some(format!(
                 "look at `dayfly plan`; if that is meant: --allow-deletions {}",
                 deletions.deleted
             )),
+            Self::Worker => Some("apply again: what was interrupted is looked at anew".to_owned()),
             Self::Disk { .. } => None,
         }
     }
@@ -86,8 +101,11 @@ impl Diagnose for ReconcileError {
 
 /// What a manager run of one commit would do. Nothing is recorded yet.
 pub struct Planned {
-    /// `None` of a plain directory.
+    /// `None` of a plain directory, as is the branch.
     pub commit: Option<String>,
+    pub branch: Option<String>,
+    /// Whether there is a `dayfly.hcl`.
+    pub has_settings: bool,
     pub settings: Settings,
     pub evaluation: Evaluation,
     pub comparison: Comparison,
@@ -120,12 +138,15 @@ pub fn plan(
     let evaluation = evaluate(&snapshot, &settings);
     let mut comparison = compare(recorded, &evaluation);
     let (unusable, problems) = unusable_policies(&evaluation);
-    comparison.keep(&unusable);
+    comparison.keep_recorded(&unusable);
     comparison.problems.extend(problems);
+    comparison.problems.extend(not_acted_upon(&evaluation));
     let deletions = Deletions::count(recorded, &comparison.changes);
     let commit = snapshot.commit().map(ToString::to_string);
     Ok(Planned {
         commit,
+        branch: snapshot.branch().map(str::to_owned),
+        has_settings: snapshot.has_settings()?,
         settings,
         evaluation,
         comparison,
@@ -166,6 +187,7 @@ pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, Reco
     let evaluation = evaluate(&snapshot, &settings);
     problems.extend(evaluation.problems.iter().cloned());
     problems.extend(unusable_policies(&evaluation).1);
+    problems.extend(not_acted_upon(&evaluation));
     let resources = &evaluation.resources;
     let environments: BTreeSet<&str> = resources
         .iter()
@@ -226,11 +248,45 @@ fn problem_of_manager(error: &ManagerError) -> Problem {
     }
 }
 
-fn applies_itself(manager: &Manager, settings: &Settings) -> Result<(), ReconcileError> {
-    match settings.stack_manager {
+fn applies_itself(manager: &Manager, planned: &Planned) -> Result<(), ReconcileError> {
+    let manager = manager.remote.to_string();
+    match planned.settings.stack_manager {
+        _ if !planned.has_settings => Err(ReconcileError::NoSettings { manager }),
         StackManager::Dayfly => Ok(()),
-        StackManager::Spacelift => Err(ReconcileError::NotApplied {
-            manager: manager.remote.to_string(),
-        }),
+        StackManager::Spacelift => Err(ReconcileError::NotApplied { manager }),
     }
+}
+
+/// What Spacelift does with an object and dayfly does not do yet: recorded, and told.
+fn not_acted_upon(evaluation: &Evaluation) -> Vec<Problem> {
+    const KINDS: [&str; 6] = [
+        "spacelift_drift_detection",
+        "spacelift_scheduled_delete_stack",
+        "spacelift_scheduled_run",
+        "spacelift_scheduled_task",
+        "spacelift_stack_dependency",
+        "spacelift_stack_dependency_reference",
+    ];
+    let places: BTreeSet<(&str, &str, usize)> = evaluation
+        .resources
+        .iter()
+        .filter(|resource| KINDS.contains(&resource.kind.as_str()))
+        .map(|resource| {
+            (
+                resource.origin.file.as_str(),
+                resource.kind.as_str(),
+                resource.origin.line,
+            )
+        })
+        .collect();
+    places
+        .into_iter()
+        .map(|(file, kind, line)| Problem {
+            line: Some(line),
+            ..Problem::warning(format!(
+                "{kind} is recorded, but dayfly does not act on it yet"
+            ))
+            .in_file(file)
+        })
+        .collect()
 }

@@ -1,5 +1,7 @@
 //! What a run needs beside its row: commit, variables, files, hooks, policies.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 
 use super::decide::{attached, short};
@@ -16,6 +18,19 @@ use crate::runner::Hooks;
 use crate::stack::{Object, Phase, RunInputs, StackSpec};
 use crate::store::Run;
 
+/// Why a run cannot be executed: the note of its end.
+pub(super) enum Unprepared {
+    /// Nobody wants it any more.
+    Gone(String),
+    Failed(String),
+}
+
+impl From<String> for Unprepared {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
+}
+
 /// What a run needs beside its row.
 pub(super) struct Prepared {
     pub(super) inputs: RunInputs,
@@ -27,7 +42,7 @@ pub(super) struct Prepared {
 
 impl Execution<'_> {
     /// Gathers what the run needs; an error is the reason why it fails.
-    pub(super) fn prepare(&self, shared: &Shared<'_>, run: &Run) -> Result<Prepared, String> {
+    pub(super) fn prepare(&self, shared: &Shared<'_>, run: &Run) -> Result<Prepared, Unprepared> {
         let (objects, mut records) = {
             let store = lock(&shared.store);
             (
@@ -35,10 +50,20 @@ impl Execution<'_> {
                 store.stacks().map_err(chain)?,
             )
         };
+        let phase = match run.kind {
+            RunType::Destroy => Phase::Deleting,
+            _ => Phase::Active,
+        };
         let stack = objects
             .iter()
-            .find(|object| object.is_stack() && object.id() == run.stack.as_str())
-            .ok_or_else(|| format!("stack {} is not recorded any more", run.stack))?;
+            .filter(|object| object.is_stack() && object.phase == phase)
+            .find(|object| object.id() == run.stack.as_str())
+            .ok_or_else(|| {
+                Unprepared::Gone(format!("stack {} is not recorded any more", run.stack))
+            })?;
+        if !run.stack.is_slug() {
+            return Err(format!("stack {:?} has no slug for an id", run.stack.as_str()).into());
+        }
         let owner = self.settings.repository.as_ref().map(RepositoryName::owner);
         let spec = StackSpec::read(stack, owner);
         let record = records.remove(&run.stack);
@@ -46,7 +71,8 @@ impl Execution<'_> {
         let (inputs, policies) = match run.kind {
             RunType::Destroy => {
                 let began = record.and_then(|record| record.began);
-                let began = began.ok_or("nothing is known of an apply that began")?;
+                let began =
+                    began.ok_or_else(|| "nothing is known of an apply that began".to_owned())?;
                 (began, Vec::new())
             }
             _ => {
@@ -63,7 +89,8 @@ impl Execution<'_> {
                 if !attached(PolicyType::Approval)?.is_empty() {
                     return Err(
                         "an APPROVAL policy is attached, which dayfly does not judge yet"
-                            .to_owned(),
+                            .to_owned()
+                            .into(),
                     );
                 }
                 (inputs, attached(PolicyType::Plan)?)
@@ -76,7 +103,8 @@ impl Execution<'_> {
                 "commit {} of {} is not to be had any more",
                 short(&inputs.commit),
                 inputs.repository
-            ));
+            )
+            .into());
         }
         Ok(Prepared {
             inputs,
@@ -130,6 +158,36 @@ pub(super) fn mounted_files(inputs: &RunInputs) -> Result<Vec<(String, Vec<u8>)>
                 .map_err(|error| format!("mounted file {path} is no base64: {error}"))
         })
         .collect()
+}
+
+/// What no log may show: write-only variables and files, and what the machine passes by a name
+/// that tells of a secret.
+pub(super) fn secrets(
+    inputs: &RunInputs,
+    passed: &BTreeMap<String, String>,
+) -> Result<Vec<String>, String> {
+    const TELLING: [&str; 5] = ["SECRET", "TOKEN", "PASSWORD", "KEY", "CREDENTIAL"];
+    let variables = inputs
+        .secret_variables
+        .iter()
+        .filter_map(|name| inputs.variables.get(name));
+    let tells = |name: &str| {
+        TELLING
+            .iter()
+            .any(|word| name.to_ascii_uppercase().contains(word))
+    };
+    let passed = passed
+        .iter()
+        .filter(|(name, _)| tells(name))
+        .map(|(_, value)| value);
+    let mut secrets: Vec<String> = variables.chain(passed).cloned().collect();
+    for (path, content) in mounted_files(inputs)? {
+        if inputs.secret_files.contains(&path) {
+            let text = String::from_utf8_lossy(&content).into_owned();
+            secrets.extend(text.lines().map(str::to_owned));
+        }
+    }
+    Ok(secrets)
 }
 
 pub(super) fn hooks(inputs: &RunInputs) -> Hooks {

@@ -27,6 +27,8 @@ pub struct Change {
     pub object: Object,
     /// The attributes that differ, with what they were.
     pub before: Map<String, Value>,
+    /// The address that the object had before, if it is another one now.
+    pub moved_from: Option<String>,
 }
 
 /// What a manager run would do.
@@ -43,11 +45,21 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Leaves the objects at `addresses` as they are recorded.
-    pub fn keep(&mut self, addresses: &BTreeSet<String>) {
-        self.changes
-            .retain(|change| !addresses.contains(&change.object.address));
-        self.kept.extend(addresses.iter().cloned());
+    /// Leaves the recorded ones among the objects at `addresses` as they are; new ones stay new.
+    pub fn keep_recorded(&mut self, addresses: &BTreeSet<String>) {
+        let is_kept = |change: &Change| {
+            matches!(
+                change.action,
+                ChangeAction::Changed | ChangeAction::Replaced
+            ) && addresses.contains(&change.object.address)
+        };
+        self.kept.extend(
+            self.changes
+                .iter()
+                .filter(|change| is_kept(change))
+                .map(|change| change.object.address.clone()),
+        );
+        self.changes.retain(|change| !is_kept(change));
     }
 }
 
@@ -59,67 +71,89 @@ pub fn compare(recorded: &[Object], evaluation: &Evaluation) -> Comparison {
         .filter(|object| object.phase == Phase::Active)
         .map(|object| (object.address.as_str(), object))
         .collect();
-    let desired: BTreeMap<&str, Object> = evaluation
+    let desired: Vec<Object> = evaluation
         .resources
         .iter()
-        .map(|resource| (resource.address.as_str(), Object::from_resource(resource)))
+        .map(Object::from_resource)
         .collect();
-    let deleted = deleted(recorded, &desired, evaluation, &mut comparison);
-
-    // A stack that is wanted again while one of its name leaves is made after that one is gone.
-    let mut leaving: BTreeSet<&str> = recorded
+    let by_address: BTreeMap<&str, &Object> = desired
         .iter()
-        .filter(|object| object.is_stack() && object.phase == Phase::Deleting)
-        .map(Object::id)
+        .map(|object| (object.address.as_str(), object))
         .collect();
-    leaving.extend(
-        deleted
-            .iter()
-            .filter(|object| object.is_stack())
-            .map(|object| object.id()),
-    );
+    let moved = moved(&active, &desired, &by_address, evaluation);
+    let moved_addresses: BTreeSet<&str> = moved
+        .values()
+        .map(|object| object.address.as_str())
+        .collect();
+    let standing: Vec<&Object> = recorded
+        .iter()
+        .filter(|object| object.phase == Phase::Active)
+        .filter(|object| !moved_addresses.contains(object.address.as_str()))
+        .collect();
+    let deleted = deleted(&standing, &by_address, evaluation, &mut comparison);
+    let withheld = withheld(recorded, &standing, &deleted, &desired, &mut comparison);
 
     let gone: BTreeSet<&str> = deleted
         .iter()
         .map(|object| object.address.as_str())
         .collect();
-    for resource in &evaluation.resources {
-        let Some(object) = desired.get(resource.address.as_str()) else {
-            continue;
-        };
-        let present = active.get(resource.address.as_str());
-        if leaving.contains(object.stack_id()) || gone.contains(object.address.as_str()) {
-            comparison.waiting.insert(object.address.clone());
-            continue;
+    for object in &desired {
+        let address = object.address.as_str();
+        let present = active.get(address).or_else(|| moved.get(address));
+        if withheld.contains(object.stack_id()) || gone.contains(address) {
+            let list = match present {
+                Some(_) if !gone.contains(address) => &mut comparison.kept,
+                _ => &mut comparison.waiting,
+            };
+            list.insert(object.address.clone());
+        } else if !comparison.kept.contains(address) {
+            comparison.changes.extend(match present {
+                None => Some(Change::added(object)),
+                Some(present) => changed(present, object),
+            });
         }
-        let change = match present {
-            None => Some(Change {
-                action: ChangeAction::Added,
-                object: object.clone(),
-                before: Map::new(),
-            }),
-            Some(present) => changed(present, object),
-        };
-        comparison.changes.extend(change);
     }
     comparison
         .changes
-        .extend(deleted.into_iter().rev().map(|object| Change {
-            action: ChangeAction::Deleted,
-            object: object.clone(),
-            before: Map::new(),
-        }));
+        .extend(deleted.into_iter().rev().map(Change::deleted));
     comparison
+}
+
+/// The recorded objects that stand at another address now, by that address: a stack is known by
+/// its slug, so a renamed module or file destroys nothing.
+fn moved<'a>(
+    active: &BTreeMap<&str, &'a Object>,
+    desired: &'a [Object],
+    by_address: &BTreeMap<&str, &'a Object>,
+    evaluation: &Evaluation,
+) -> BTreeMap<&'a str, &'a Object> {
+    let mut gone: BTreeMap<(&str, &str), &'a Object> = BTreeMap::new();
+    for object in active.values().filter(|object| !object.id().is_empty()) {
+        let is_gone = !by_address.contains_key(object.address.as_str())
+            && evaluation.presence(&object.address, &object.origin) == Presence::Gone;
+        if is_gone {
+            gone.insert((&object.kind, object.id()), object);
+        }
+    }
+    desired
+        .iter()
+        .filter(|object| !active.contains_key(object.address.as_str()))
+        .filter_map(|object| {
+            let before = gone.get(&(object.kind.as_str(), object.id()))?;
+            let is_same = !object.is_stack() || !is_another_stack(before, object);
+            is_same.then_some((object.address.as_str(), *before))
+        })
+        .collect()
 }
 
 /// The recorded objects that are to go, in their recorded order.
 fn deleted<'a>(
-    recorded: &'a [Object],
-    desired: &BTreeMap<&str, Object>,
+    standing: &[&'a Object],
+    desired: &BTreeMap<&str, &Object>,
     evaluation: &Evaluation,
     comparison: &mut Comparison,
 ) -> Vec<&'a Object> {
-    let is_gone = |object: &&Object| -> Option<Presence> {
+    let presence = |object: &Object| -> Option<Presence> {
         match desired.get(object.address.as_str()) {
             Some(wanted) if object.is_stack() && is_another_stack(object, wanted) => {
                 Some(Presence::Gone)
@@ -129,11 +163,8 @@ fn deleted<'a>(
         }
     };
     let mut gone = Vec::new();
-    for object in recorded
-        .iter()
-        .filter(|object| object.phase == Phase::Active)
-    {
-        match is_gone(&object) {
+    for &object in standing {
+        match presence(object) {
             Some(Presence::Gone) => gone.push(object),
             Some(Presence::Unreadable | Presence::Present) => {
                 comparison.kept.insert(object.address.clone());
@@ -169,17 +200,66 @@ fn deleted<'a>(
         .map(|object| object.id())
         .collect();
     let addresses: BTreeSet<&str> = go.iter().map(|object| object.address.as_str()).collect();
-    let with_stack: Vec<&Object> = recorded
+    let with_stack: Vec<&Object> = standing
         .iter()
-        .filter(|object| object.phase == Phase::Active)
         .filter(|object| !addresses.contains(object.address.as_str()))
         .filter(|object| stacks.contains(object.stack_id()))
+        .copied()
         .collect();
     for object in with_stack {
         comparison.kept.remove(&object.address);
         go.push(object);
     }
     go
+}
+
+/// The ids of wanted stacks that cannot be made now, because a recorded one has the id and is
+/// leaving, or because one that stays has the id or the address (invariant 6).
+fn withheld(
+    recorded: &[Object],
+    standing: &[&Object],
+    deleted: &[&Object],
+    desired: &[Object],
+    comparison: &mut Comparison,
+) -> BTreeSet<String> {
+    // A stack that is wanted again while one of its name leaves is made after that one is gone.
+    let leaving = recorded
+        .iter()
+        .filter(|object| object.phase == Phase::Deleting);
+    let mut withheld: BTreeSet<String> = leaving
+        .chain(deleted.iter().copied())
+        .filter(|object| object.is_stack())
+        .map(|object| object.id().to_owned())
+        .collect();
+    let staying: Vec<&&Object> = standing
+        .iter()
+        .filter(|object| object.is_stack() && comparison.kept.contains(&object.address))
+        .collect();
+    for object in desired.iter().filter(|object| object.is_stack()) {
+        let owner = staying.iter().find(|owner| owner.id() == object.id());
+        let occupant = staying.iter().find(|owner| owner.address == object.address);
+        if let Some(owner) = owner.filter(|owner| owner.address != object.address) {
+            let message = format!(
+                "stack {} is {} already, which stays as it is recorded",
+                object.id(),
+                owner.address
+            );
+            comparison.problems.push(
+                Problem::error(message)
+                    .in_file(
+                        object
+                            .origin
+                            .environment()
+                            .map_or(&object.origin.file, |c| &c.file),
+                    )
+                    .with_hint("give it another id, or mend the one that has it"),
+            );
+            withheld.insert(object.id().to_owned());
+        } else if occupant.is_some_and(|occupant| occupant.id() != object.id()) {
+            withheld.insert(object.id().to_owned());
+        }
+    }
+    withheld
 }
 
 /// Whether the change of a stack's attributes makes it another stack.
@@ -192,8 +272,10 @@ fn is_another_stack(present: &Object, wanted: &Object) -> bool {
 
 fn changed(present: &Object, wanted: &Object) -> Option<Change> {
     let names = differing(present, wanted);
-    let moved_file = present.origin != wanted.origin || present.depends_on != wanted.depends_on;
-    if names.is_empty() && !moved_file {
+    let has_moved = present.address != wanted.address;
+    let stands_elsewhere =
+        present.origin != wanted.origin || present.depends_on != wanted.depends_on;
+    if names.is_empty() && !has_moved && !stands_elsewhere {
         return None;
     }
     let replaces = names
@@ -208,15 +290,15 @@ fn changed(present: &Object, wanted: &Object) -> Option<Change> {
             )
         })
         .collect();
-    let action = if replaces {
-        ChangeAction::Replaced
-    } else {
-        ChangeAction::Changed
-    };
     Some(Change {
-        action,
+        action: if replaces {
+            ChangeAction::Replaced
+        } else {
+            ChangeAction::Changed
+        },
         object: wanted.clone(),
         before,
+        moved_from: has_moved.then(|| present.address.clone()),
     })
 }
 
@@ -238,9 +320,25 @@ fn differing(present: &Object, wanted: &Object) -> Vec<String> {
 }
 
 impl Change {
-    /// Whether anything of the object differs, beside the place where it stands.
+    fn added(object: &Object) -> Self {
+        Self {
+            action: ChangeAction::Added,
+            object: object.clone(),
+            before: Map::new(),
+            moved_from: None,
+        }
+    }
+
+    fn deleted(object: &Object) -> Self {
+        Self {
+            action: ChangeAction::Deleted,
+            ..Self::added(object)
+        }
+    }
+
+    /// Whether anything of the object differs, beside the file and the line where it stands.
     pub fn is_visible(&self) -> bool {
-        self.action != ChangeAction::Changed || !self.before.is_empty()
+        self.action != ChangeAction::Changed || !self.before.is_empty() || self.moved_from.is_some()
     }
 }
 
@@ -252,24 +350,24 @@ pub struct Deletions {
 }
 
 impl Deletions {
+    /// Of all previews, those that `changes` delete. A stack that is no preview's counts among the
+    /// deleted ones but not among all: what previews share must not make the guard wider.
     pub fn count(recorded: &[Object], changes: &[Change]) -> Self {
-        let units = |objects: &mut dyn Iterator<Item = &Object>| {
-            objects
-                .filter(|object| object.is_stack())
-                .map(Object::unit)
-                .collect::<BTreeSet<_>>()
-                .len()
-        };
-        let mut active = recorded
+        let deleted: BTreeSet<&str> = changes
             .iter()
-            .filter(|object| object.phase == Phase::Active);
-        let mut deleted = changes
+            .filter(|change| change.action == ChangeAction::Deleted && change.object.is_stack())
+            .map(|change| change.object.unit())
+            .collect();
+        let active = recorded
             .iter()
-            .filter(|change| change.action == ChangeAction::Deleted)
-            .map(|change| &change.object);
+            .filter(|object| object.phase == Phase::Active && object.is_stack());
+        let previews: BTreeSet<&str> = active
+            .filter(|object| object.origin.environment().is_some())
+            .map(Object::unit)
+            .collect();
         Self {
-            deleted: units(&mut deleted),
-            all: units(&mut active),
+            deleted: deleted.len(),
+            all: previews.len(),
         }
     }
 

@@ -24,6 +24,15 @@ impl StackId {
     }
 }
 
+impl StackId {
+    /// Whether the id is a slug, and so the name of a directory and of nothing else.
+    pub fn is_slug(&self) -> bool {
+        let is_letter =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+        (1..=256).contains(&self.0.len()) && self.0.bytes().all(is_letter)
+    }
+}
+
 impl fmt::Display for StackId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
@@ -115,6 +124,8 @@ pub struct RunInputs {
     pub secret_variables: Vec<String>,
     /// Content in base64, by path relative to the workspace's project root.
     pub mounted_files: BTreeMap<String, String>,
+    /// The paths of those that no log may show.
+    pub secret_files: Vec<String>,
     /// Commands by the name of their hook: `before_init`, …
     pub hooks: BTreeMap<String, Vec<String>>,
 }
@@ -140,6 +151,7 @@ impl RunInputs {
             variables: BTreeMap::new(),
             secret_variables: Vec::new(),
             mounted_files: BTreeMap::new(),
+            secret_files: Vec::new(),
             hooks: BTreeMap::new(),
         };
         // Spacelift's precedence: the stack's own over its contexts', a lower priority first.
@@ -190,6 +202,10 @@ impl RunInputs {
                 }
                 "spacelift_mounted_file" => {
                     let path = object.text("relative_path").to_owned();
+                    self.secret_files.retain(|secret| *secret != path);
+                    if object.flag("write_only") {
+                        self.secret_files.push(path.clone());
+                    }
                     self.mounted_files
                         .insert(path, object.text("content").to_owned());
                 }

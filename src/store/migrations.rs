@@ -5,18 +5,21 @@ use rusqlite::{Connection, TransactionBehavior};
 const STEPS: &[&str] = &["
 CREATE TABLE owner (
     only    INTEGER PRIMARY KEY CHECK (only = 1),
-    manager TEXT NOT NULL
+    manager TEXT NOT NULL,
+    branch  TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE manager_run (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     commit_id TEXT NOT NULL,
     changes   TEXT NOT NULL,
+    -- Whether the TRIGGER policies have answered to these changes.
+    judged    INTEGER NOT NULL,
     at        INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE object (
-    address    TEXT PRIMARY KEY,
+    address    TEXT NOT NULL,
     kind       TEXT NOT NULL,
     name       TEXT NOT NULL,
     attributes TEXT NOT NULL,
@@ -25,6 +28,9 @@ CREATE TABLE object (
     phase      TEXT NOT NULL CHECK (phase IN ('active', 'deleting', 'orphaned')),
     commit_id  TEXT NOT NULL
 ) STRICT;
+
+-- While the stacks of one name leave, another object may stand at their address.
+CREATE UNIQUE INDEX active_object ON object (address) WHERE phase = 'active';
 
 CREATE TABLE stack (
     id             TEXT PRIMARY KEY,

@@ -9,7 +9,7 @@ mod objects;
 mod runs;
 
 pub use lock::DataDirectory;
-pub use objects::{ManagerRun, StackRecord};
+pub use objects::{ManagerRun, StackRecord, Tip};
 pub use runs::{NewRun, Run};
 
 use std::path::{Path, PathBuf};
@@ -44,6 +44,12 @@ pub enum StoreError {
         owner: String,
         wanted: String,
     },
+    #[error("the data directory {} follows the branch {owned}, not {wanted}", path.display())]
+    OtherBranch {
+        path: PathBuf,
+        owned: String,
+        wanted: String,
+    },
     #[error("there is no run {0}")]
     NoRun(String),
 }
@@ -51,7 +57,7 @@ pub enum StoreError {
 impl Diagnose for StoreError {
     fn kind(&self) -> Kind {
         match self {
-            Self::OtherManager { .. } | Self::NoRun(_) => Kind::Usage,
+            Self::OtherManager { .. } | Self::OtherBranch { .. } | Self::NoRun(_) => Kind::Usage,
             _ => Kind::Outside,
         }
     }
@@ -62,6 +68,9 @@ impl Diagnose for StoreError {
             Self::Newer { .. } => "use that newer dayfly".to_owned(),
             Self::OtherManager { .. } => {
                 "give another --data-dir: one directory serves one manager repository".to_owned()
+            }
+            Self::OtherBranch { owned, .. } => {
+                format!("add --branch {owned}, or give another --data-dir")
             }
             Self::NoRun(_) => "`dayfly runs` lists them".to_owned(),
             Self::Directory { .. } => "give another one with --data-dir".to_owned(),
@@ -121,26 +130,37 @@ impl Store {
         }
     }
 
-    /// Makes the directory that of the manager repository `name`, or checks that it is.
-    pub fn claim(&mut self, name: &str) -> Result<(), StoreError> {
+    /// Makes the directory that of the manager repository `name` at its `branch`, or checks that
+    /// it is: another branch holds other files, and would delete what they do not hold.
+    pub fn claim(&mut self, name: &str, branch: &str) -> Result<(), StoreError> {
         let failed = self.sql("be claimed");
         self.connection
             .execute(
-                "INSERT OR IGNORE INTO owner (only, manager) VALUES (1, ?1)",
-                [name],
+                "INSERT OR IGNORE INTO owner (only, manager, branch) VALUES (1, ?1, ?2)",
+                [name, branch],
             )
             .map_err(&failed)?;
-        let owner: String = self
+        let (owner, owned): (String, String) = self
             .connection
-            .query_row("SELECT manager FROM owner", [], |row| row.get(0))
+            .query_row("SELECT manager, branch FROM owner", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .map_err(&failed)?;
-        if owner.eq_ignore_ascii_case(name) {
-            return Ok(());
+        let path = || self.path.parent().unwrap_or(&self.path).to_owned();
+        if !owner.eq_ignore_ascii_case(name) {
+            return Err(StoreError::OtherManager {
+                path: path(),
+                owner,
+                wanted: name.to_owned(),
+            });
         }
-        Err(StoreError::OtherManager {
-            path: self.path.parent().unwrap_or(&self.path).to_owned(),
-            owner,
-            wanted: name.to_owned(),
-        })
+        if owned != branch {
+            return Err(StoreError::OtherBranch {
+                path: path(),
+                owned,
+                wanted: branch.to_owned(),
+            });
+        }
+        Ok(())
     }
 }

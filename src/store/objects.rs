@@ -10,7 +10,7 @@ use super::runs::{NewRun, insert_run};
 use super::{Store, StoreError};
 use crate::clock::Time;
 use crate::run::RunId;
-use crate::stack::{Change, ChangeAction, Object, Phase, RunInputs, StackId};
+use crate::stack::{Change, ChangeAction, Object, RunInputs, StackId};
 
 /// What one manager run records: all of it in one transaction.
 #[derive(Debug, Default)]
@@ -22,9 +22,20 @@ pub struct ManagerRun {
     pub deleting: Vec<String>,
     /// Stacks that leave without a destructor.
     pub orphaned: Vec<String>,
-    /// The tip of each stack's branch that was looked at, and the commit that its runs are for.
-    pub tips: Vec<(StackId, String, String)>,
+    pub tips: Vec<Tip>,
+    /// Whether the TRIGGER policies have answered to all changes so far.
+    pub judged: bool,
     pub runs: Vec<NewRun>,
+}
+
+/// What a look at a stack's branch told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tip {
+    pub stack: StackId,
+    /// Where the branch stands; `None` if it is not there or its repository did not answer.
+    pub seen: Option<String>,
+    /// The commit that the stack's runs are for from now on.
+    pub tracked: Option<String>,
 }
 
 /// What is known of a stack beside its objects.
@@ -159,22 +170,36 @@ impl Store {
     /// Forgets a stack that was destroyed, with all that left with it. Its runs stay to be read.
     pub fn remove_stack(&mut self, stack: &StackId) -> Result<(), StoreError> {
         let failed = self.sql("forget a stack");
-        let leaving: Vec<String> = self
-            .objects()?
-            .into_iter()
-            .filter(|object| object.phase != Phase::Active && object.stack_id() == stack.as_str())
-            .map(|object| object.address)
-            .collect();
         let transaction = self.connection.transaction().map_err(&failed)?;
-        for address in leaving {
-            transaction
-                .execute("DELETE FROM object WHERE address = ?1", [address])
-                .map_err(&failed)?;
-        }
+        transaction
+            .execute(
+                "DELETE FROM object WHERE phase != 'active' AND ?1 =
+                     CASE kind WHEN 'spacelift_stack' THEN json_extract(attributes, '$.id')
+                               ELSE json_extract(attributes, '$.stack_id') END",
+                [stack.as_str()],
+            )
+            .map_err(&failed)?;
         transaction
             .execute("DELETE FROM stack WHERE id = ?1", [stack.as_str()])
             .map_err(&failed)?;
         transaction.commit().map_err(&failed)
+    }
+
+    /// The recorded changes that the TRIGGER policies have not answered to, oldest first.
+    pub fn unjudged_changes(&self) -> Result<Vec<Change>, StoreError> {
+        let failed = self.sql("list its changes");
+        let mut statement = self
+            .connection
+            .prepare("SELECT changes FROM manager_run WHERE judged = 0 ORDER BY id")
+            .map_err(&failed)?;
+        let texts: Result<Vec<String>, _> = statement
+            .query_map([], |row| row.get(0))
+            .and_then(Iterator::collect);
+        let mut changes = Vec::new();
+        for text in texts.map_err(&failed)? {
+            changes.extend(self.json::<Vec<Change>>("a manager run", &text)?);
+        }
+        Ok(changes)
     }
 
     /// The commit that was last recorded, if any was.
@@ -195,50 +220,29 @@ fn record(
     manager_run: &ManagerRun,
     at: Time,
 ) -> Result<Vec<RunId>, rusqlite::Error> {
-    transaction.execute(
-        "INSERT INTO manager_run (commit_id, changes, at) VALUES (?1, ?2, ?3)",
-        params![
-            manager_run.commit,
-            text(&manager_run.changes)?,
-            at.as_second()
-        ],
-    )?;
-    let set_phase = "UPDATE object SET phase = ?2 WHERE address = ?1";
-    for change in &manager_run.changes {
-        let object = &change.object;
-        if change.action == ChangeAction::Deleted {
-            if manager_run.deleting.contains(&object.address) {
-                transaction.execute(set_phase, params![object.address, "deleting"])?;
-            } else if manager_run.orphaned.contains(&object.address) {
-                transaction.execute(set_phase, params![object.address, "orphaned"])?;
-            } else {
-                transaction.execute("DELETE FROM object WHERE address = ?1", [&object.address])?;
-                if object.is_stack() {
-                    transaction.execute("DELETE FROM stack WHERE id = ?1", [object.id()])?;
-                }
-            }
-            continue;
-        }
+    if !manager_run.changes.is_empty() {
         transaction.execute(
-            "INSERT INTO object
-                 (address, kind, name, attributes, depends_on, origin, phase, commit_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7)
-             ON CONFLICT (address) DO UPDATE SET
-                 kind = excluded.kind, name = excluded.name, attributes = excluded.attributes,
-                 depends_on = excluded.depends_on, origin = excluded.origin,
-                 phase = excluded.phase, commit_id = excluded.commit_id",
+            "INSERT INTO manager_run (commit_id, changes, judged, at) VALUES (?1, ?2, ?3, ?4)",
             params![
-                object.address,
-                object.kind,
-                object.name,
-                text(&object.attributes)?,
-                text(&object.depends_on)?,
-                text(&object.origin)?,
-                manager_run.commit
+                manager_run.commit,
+                text(&manager_run.changes)?,
+                manager_run.judged,
+                at.as_second()
             ],
         )?;
     }
-    for (stack, seen, tracked) in &manager_run.tips {
+    if manager_run.judged {
+        transaction.execute("UPDATE manager_run SET judged = 1 WHERE judged = 0", [])?;
+    }
+    for change in &manager_run.changes {
+        record_change(transaction, manager_run, change)?;
+    }
+    for Tip {
+        stack,
+        seen,
+        tracked,
+    } in &manager_run.tips
+    {
         transaction.execute(
             "INSERT INTO stack (id, seen_commit, tracked_commit) VALUES (?1, ?2, ?3)
              ON CONFLICT (id) DO UPDATE SET
@@ -251,6 +255,65 @@ fn record(
         .iter()
         .map(|run| insert_run(transaction, run, at))
         .collect()
+}
+
+fn record_change(
+    transaction: &Transaction<'_>,
+    manager_run: &ManagerRun,
+    change: &Change,
+) -> Result<(), rusqlite::Error> {
+    let object = &change.object;
+    if change.action == ChangeAction::Deleted {
+        let phase = if manager_run.deleting.contains(&object.address) {
+            "deleting"
+        } else if manager_run.orphaned.contains(&object.address) {
+            "orphaned"
+        } else {
+            if object.is_stack() {
+                transaction.execute("DELETE FROM stack WHERE id = ?1", [object.id()])?;
+            }
+            let delete = "DELETE FROM object WHERE address = ?1 AND phase = 'active'";
+            return transaction.execute(delete, [&object.address]).map(drop);
+        };
+        let update = "UPDATE object SET phase = ?2 WHERE address = ?1 AND phase = 'active'";
+        return transaction
+            .execute(update, [object.address.as_str(), phase])
+            .map(drop);
+    }
+    if let Some(before) = &change.moved_from {
+        transaction.execute(
+            "UPDATE object SET address = ?2 WHERE address = ?1 AND phase = 'active'",
+            [before, &object.address],
+        )?;
+    }
+    if object.is_stack() && change.action == ChangeAction::Added {
+        // An orphan that is wanted again is taken up with what it left.
+        transaction.execute(
+            "DELETE FROM object WHERE phase = 'orphaned' AND kind = ?1
+                 AND json_extract(attributes, '$.id') = ?2",
+            [object.kind.as_str(), object.id()],
+        )?;
+    }
+    transaction
+        .execute(
+            "INSERT INTO object
+                 (address, kind, name, attributes, depends_on, origin, phase, commit_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7)
+             ON CONFLICT (address) WHERE phase = 'active' DO UPDATE SET
+                 kind = excluded.kind, name = excluded.name, attributes = excluded.attributes,
+                 depends_on = excluded.depends_on, origin = excluded.origin,
+                 commit_id = excluded.commit_id",
+            params![
+                object.address,
+                object.kind,
+                object.name,
+                text(&object.attributes)?,
+                text(&object.depends_on)?,
+                text(&object.origin)?,
+                manager_run.commit
+            ],
+        )
+        .map(drop)
 }
 
 /// JSON as a column's text, with its error as a database error.

@@ -223,10 +223,9 @@ fn missing_tools_are_named() {
     for tool in ["terraform", "tofu"] {
         let _ = std::fs::remove_file(bin.join(tool));
     }
-    let applied = scene.apply();
-    assert_ne!(applied.status, 0);
-    assert!(applied.stdout.contains("terraform"), "{}", applied.stdout);
-    assert!(applied.stdout.contains("tofu"), "{}", applied.stdout);
+    let refused = scene.apply().exited(5);
+    assert!(refused.stderr.contains("terraform"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("tofu"), "{}", refused.stderr);
     let mut command = scene.world.command(env!("CARGO_BIN_EXE_dayfly"));
     command
         .env("PATH", "/nowhere")

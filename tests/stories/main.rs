@@ -19,5 +19,6 @@ mod demo;
 mod git_races;
 mod git_transport;
 mod previews;
+mod stacks;
 mod what_people_read;
 mod writers;
