@@ -147,7 +147,8 @@ fn mass_deletion_waits_for_a_person() {
 
     let refused = scene.apply().exited(3);
     assert!(
-        refused.stderr.contains("--allow-deletions 12"),
+        refused.stderr.contains("12 of 12 previews")
+            && refused.stderr.contains("--allow-deletions 12"),
         "{}",
         refused.stderr
     );
