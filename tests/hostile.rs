@@ -73,13 +73,14 @@ proptest! {
     #[test]
     fn a_value_stays_data(branch in text(), later in text()) {
         let (Ok(first), Ok(second)) = (render(&branch), render(&later)) else { return Ok(()) };
-        let merged = match merge("x.tf", &first, &second) {
+        let names = ["infra_repository_branch".to_owned()].into();
+        let merged = match merge("x.tf", &first, &second, &names) {
             Ok(Merge::Changed(text)) => text,
             Ok(Merge::Unchanged) => first,
             Err(error) => return Err(TestCaseError::fail(error.to_string())),
         };
         prop_assert_eq!(&merged, &second, "brought up to date it is as if made anew");
-        let again = merge("x.tf", &merged, &second);
+        let again = merge("x.tf", &merged, &second, &names);
         prop_assert!(matches!(again, Ok(Merge::Unchanged)));
     }
 }

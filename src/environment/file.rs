@@ -3,6 +3,7 @@
 //! Reading is typed and lenient: a file made by hand is taken as it stands. Editing keeps every
 //! byte that it does not mean to change.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use hcl_edit::Span;
@@ -10,7 +11,7 @@ use hcl_edit::expr::{Expression, UnaryOperator};
 use hcl_edit::structure::{Block, Body};
 use serde_json::Value;
 
-use super::EnvironmentError;
+use super::{EnvironmentError, EnvironmentId, environment_name};
 use crate::clock::Time;
 use crate::event::PullRequestId;
 use crate::problem::Problem;
@@ -56,6 +57,18 @@ impl EnvironmentFile {
                 .map(|(_, value)| value)
         };
         let text_of = |name: &str| value(name).and_then(Value::as_str);
+        if let Some(id) = text_of("environment").filter(|id| !is_id(id)) {
+            let attribute = block.body.get_attribute("environment");
+            let offset = attribute
+                .and_then(|a| a.value.span())
+                .map_or(0, |span| span.start);
+            return Err(EnvironmentError::File(
+                Problem::error(format!("{id:?} cannot be the id of an environment"))
+                    .in_file(path)
+                    .at(text, offset)
+                    .with_hint("use up to 63 small letters, digits and hyphens"),
+            ));
+        }
         Ok(Some(Self {
             path: path.to_owned(),
             name: block
@@ -72,16 +85,30 @@ impl EnvironmentFile {
     }
 
     /// Whether this is the environment of `pull_request`, by the repository's number where both
-    /// are known, else by its name.
+    /// are known, else by its name; a file that names no pull request tells it by its own name.
     pub fn belongs_to(&self, pull_request: &PullRequestId, repository_id: Option<u64>) -> bool {
         let Some(own) = &self.pull_request else {
-            return false;
+            let id = EnvironmentId::given(self.environment.clone().unwrap_or_default());
+            let name = environment_name(pull_request, &id);
+            let stem = self
+                .path
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .trim_end_matches(".tf");
+            return self.environment.is_some() && (self.name == name || stem == name);
         };
         match (self.repository_id, repository_id) {
             (Some(mine), Some(theirs)) => mine == theirs && own.number == pull_request.number,
             _ => own == pull_request,
         }
     }
+}
+
+/// Whether an id may stand in a host name, a path and a commit's trailer.
+fn is_id(id: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&id.len()) && id.bytes().all(is_letter)
 }
 
 /// What came of bringing a file up to date.
@@ -100,11 +127,16 @@ const GIVEN_ONCE: &[&str] = &["environment", "source"];
 /// Attributes of every environment; a new one is added behind the last of these.
 const WRITTEN: &[&str] = &["environment", "pull_request", "repository_id", "event_at"];
 
-/// Brings the file at `path` up to date: each literal attribute of `rendered` (the file as it would
-/// be made anew) is set in `current`, attribute by attribute; all else in `current` stays, byte for
-/// byte. A value is taken over as the text that `rendered` has for it: printing it anew would have
+/// Brings the file at `path` up to date: each attribute of `rendered` (the file as it would be made
+/// anew) whose name is among `written` is set in `current`; all else in `current` stays, byte for
+/// byte, what a template says of its own accord as well. A value is taken over as the text that `rendered` has for it: printing it anew would have
 /// to escape it anew.
-pub fn merge(path: &str, current: &str, rendered: &str) -> Result<Merge, EnvironmentError> {
+pub fn merge(
+    path: &str,
+    current: &str,
+    rendered: &str,
+    written: &BTreeSet<String>,
+) -> Result<Merge, EnvironmentError> {
     let wanted_body = parse(path, rendered)?;
     let body = parse(path, current)?;
     let wanted = module_block(path, rendered, &wanted_body)?.ok_or_else(|| no_module(path))?;
@@ -112,8 +144,11 @@ pub fn merge(path: &str, current: &str, rendered: &str) -> Result<Merge, Environ
     let news: Vec<(&str, &str)> = wanted
         .body
         .attributes()
-        .filter(|attribute| !GIVEN_ONCE.contains(&attribute.key.as_str()))
-        .filter(|attribute| literal(&attribute.value).is_some())
+        .filter(|attribute| {
+            let name = attribute.key.as_str();
+            !(GIVEN_ONCE.contains(&name) && block.body.has_attribute(name))
+        })
+        .filter(|attribute| written.contains(attribute.key.as_str()))
         .filter_map(|attribute| Some((attribute.key.as_str(), slice(rendered, &attribute.value)?)))
         .filter(|(name, value)| !says(current, block, name, value))
         .collect();
@@ -121,22 +156,44 @@ pub fn merge(path: &str, current: &str, rendered: &str) -> Result<Merge, Environ
         return Ok(Merge::Unchanged);
     }
     let mut splices = Vec::new();
-    for (name, value) in news {
+    let mut additions = Vec::new();
+    for (name, value) in &news {
         match block
             .body
             .get_attribute(name)
             .and_then(|present| present.value.span())
         {
-            Some(span) => splices.push((span, value.to_owned())),
-            None => splices.extend(addition(current, block, name, value)),
+            Some(span) => splices.push((span, (*value).to_owned())),
+            None => additions.push((*name, *value)),
         }
+    }
+    if !additions.is_empty() {
+        splices.extend(add(path, current, block, &additions)?);
     }
     splices.sort_by_key(|(span, _)| span.start);
     let mut text = current.to_owned();
     for (span, replacement) in splices.into_iter().rev() {
         text.replace_range(span, &replacement);
     }
-    Ok(Merge::Changed(text))
+    // Nothing is committed that does not say what it was made to say.
+    let merged_body = parse(path, &text)?;
+    let merged = module_block(path, &text, &merged_body)?.ok_or_else(|| no_module(path))?;
+    let says_all = news
+        .iter()
+        .all(|(name, value)| says(&text, merged, name, value));
+    if says_all && merged.body.len() == block.body.len() + additions.len() {
+        Ok(Merge::Changed(text))
+    } else {
+        Err(unusual(path))
+    }
+}
+
+fn unusual(path: &str) -> EnvironmentError {
+    EnvironmentError::File(
+        Problem::error("is laid out so that its attributes cannot be set in place")
+            .in_file(path)
+            .with_hint("write each attribute on a line of its own, comments on other lines"),
+    )
 }
 
 fn slice<'a>(text: &'a str, node: &impl Span) -> Option<&'a str> {
@@ -152,6 +209,11 @@ fn says(current: &str, block: &Block, name: &str, value: &str) -> bool {
         return true;
     }
     let wanted: Option<Expression> = value.parse().ok();
+    if name == "pull_request" {
+        // GitHub's names have no case: another spelling is no news.
+        let text = |value: &Option<Value>| value.as_ref()?.as_str().map(str::to_ascii_lowercase);
+        return text(&literal(&present.value)) == text(&wanted.as_ref().and_then(literal));
+    }
     let is_text = |literal: &Option<Value>| literal.as_ref().is_some_and(Value::is_string);
     let (present, wanted) = (literal(&present.value), wanted.as_ref().and_then(literal));
     // Strings have one spelling here, so other words are another string.
@@ -160,10 +222,18 @@ fn says(current: &str, block: &Block, name: &str, value: &str) -> bool {
 
 type Splice = (Range<usize>, String);
 
-/// A new attribute behind the last one that the writer knows, aligned as `terraform fmt` aligns:
-/// with its paragraph, the attributes on the lines right above and below.
-fn addition(current: &str, block: &Block, name: &str, value: &str) -> Vec<Splice> {
+/// New attributes behind the last one that the writer knows, aligned as `terraform fmt` aligns:
+/// with their paragraph, the attributes on the lines right above and below.
+fn add(
+    path: &str,
+    current: &str,
+    block: &Block,
+    additions: &[(&str, &str)],
+) -> Result<Vec<Splice>, EnvironmentError> {
     let line_of = |offset: usize| current[..offset].matches('\n').count();
+    let is_on_one_line = block
+        .span()
+        .is_none_or(|span| line_of(span.start) == line_of(span.end));
     let attributes: Vec<(&str, Range<usize>, Range<usize>)> = block
         .body
         .attributes()
@@ -175,11 +245,12 @@ fn addition(current: &str, block: &Block, name: &str, value: &str) -> Vec<Splice
             ))
         })
         .collect();
-    let Some(last) = attributes
+    let last = attributes
         .iter()
         .rposition(|(key, ..)| WRITTEN.contains(key))
-    else {
-        return Vec::new();
+        .or_else(|| attributes.len().checked_sub(1));
+    let (Some(last), false) = (last, is_on_one_line) else {
+        return Err(unusual(path));
     };
     let is_next = |upper: usize, lower: usize| {
         line_of(attributes[upper].2.end) + 1 == line_of(attributes[lower].1.start)
@@ -192,31 +263,51 @@ fn addition(current: &str, block: &Block, name: &str, value: &str) -> Vec<Splice
         end += 1;
     }
     let paragraph = &attributes[first..end];
-    let present = paragraph
-        .iter()
-        .map(|(key, ..)| key.len())
-        .max()
-        .unwrap_or_default();
-    let width = present.max(name.len());
+    let widest = |names: &mut dyn Iterator<Item = &str>| names.map(str::len).max().unwrap_or(0);
+    let present = widest(&mut paragraph.iter().map(|(key, ..)| *key));
+    let width = present.max(widest(&mut additions.iter().map(|(name, _)| *name)));
     let mut splices = Vec::new();
-    if width > present {
-        for (key, key_span, value_span) in paragraph {
-            let between = key_span.end..value_span.start;
-            if current[between.clone()].trim() == "=" {
-                splices.push((between, format!("{} = ", " ".repeat(width - key.len()))));
-            }
+    for (key, key_span, value_span) in paragraph.iter().filter(|_| width > present) {
+        let between = key_span.end..value_span.start;
+        if current[between.clone()].trim() == "=" {
+            splices.push((between, format!("{} = ", " ".repeat(width - key.len()))));
         }
     }
-    let from = attributes[last].2.end;
-    let end_of_line = current[from..]
-        .find('\n')
-        .map_or(current.len(), |length| from + length);
-    let padding = " ".repeat(width - name.len());
-    splices.push((
-        end_of_line..end_of_line,
-        format!("\n  {name}{padding} = {value}"),
-    ));
-    splices
+    let position = end_of_line(current, attributes[last].2.end).ok_or_else(|| unusual(path))?;
+    let line_end = if current[position..].starts_with("\r\n") {
+        "\r\n"
+    } else {
+        "\n"
+    };
+    let lines = additions.iter().map(|(name, value)| {
+        format!(
+            "{line_end}  {name}{} = {value}",
+            " ".repeat(width - name.len())
+        )
+    });
+    splices.push((position..position, lines.collect()));
+    Ok(splices)
+}
+
+/// Where the line ends on which a value ends: behind its comment, before its line end. `None` if
+/// something else stands on the line.
+fn end_of_line(text: &str, value_end: usize) -> Option<usize> {
+    let mut position = value_end;
+    loop {
+        let rest = &text[position..];
+        let blank = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        let rest = &rest[blank..];
+        if rest.is_empty() || rest.starts_with('\n') || rest.starts_with("\r\n") {
+            return Some(position);
+        }
+        if rest.starts_with('#') || rest.starts_with("//") {
+            let length = rest.find('\n').unwrap_or(rest.len());
+            let comment = rest[..length].trim_end_matches('\r');
+            return Some(position + blank + comment.len());
+        }
+        let comment = rest.strip_prefix("/*")?;
+        position += blank + 2 + comment.find("*/")? + 2;
+    }
 }
 
 fn parse(path: &str, text: &str) -> Result<Body, EnvironmentError> {
@@ -285,6 +376,16 @@ module "acme-x-1-0123abcd" {
 }
 "#;
 
+    /// Brings a file up to date with all that `rendered` says.
+    fn merged(path: &str, current: &str, rendered: &str) -> Result<Merge, EnvironmentError> {
+        let body = hcl_edit::parser::parse_body(rendered).unwrap();
+        let names = body.blocks().flat_map(|block| block.body.attributes());
+        let names = names
+            .map(|attribute| attribute.key.as_str().to_owned())
+            .collect();
+        merge(path, current, rendered, &names)
+    }
+
     fn rendered(code_version: &str, event_at: &str, more: &str) -> String {
         format!(
             "module \"other\" {{\n  source = \"../t\"\n  environment = \"ffff\"\n  code_version = {code_version}\n  event_at = \"{event_at}\"\n{more}}}\n"
@@ -321,13 +422,16 @@ module "acme-x-1-0123abcd" {
         let expected = FILE
             .replace("\"aaaa\"", "\"bbbb\"")
             .replace("T09:00:00Z", "T10:00:00Z");
-        assert_eq!(merge("x.tf", FILE, &new).unwrap(), Merge::Changed(expected));
+        assert_eq!(
+            merged("x.tf", FILE, &new).unwrap(),
+            Merge::Changed(expected)
+        );
     }
 
     #[test]
     fn a_later_event_alone_is_no_news() {
         let same = rendered("\"aaaa\"", "2026-11-21T11:00:00Z", "");
-        assert_eq!(merge("x.tf", FILE, &same).unwrap(), Merge::Unchanged);
+        assert_eq!(merged("x.tf", FILE, &same).unwrap(), Merge::Unchanged);
     }
 
     #[test]
@@ -339,7 +443,7 @@ module "acme-x-1-0123abcd" {
                 &format!("  {name} = 5\n"),
             )
         };
-        let Merge::Changed(text) = merge("x.tf", FILE, &new("repository_id")).unwrap() else {
+        let Merge::Changed(text) = merged("x.tf", FILE, &new("repository_id")).unwrap() else {
             panic!("no change")
         };
         let (before, after) = FILE.split_at(FILE.find("\n  size").unwrap());
@@ -347,7 +451,7 @@ module "acme-x-1-0123abcd" {
             text,
             format!("{before}  repository_id           = 5\n{after}")
         );
-        let Merge::Changed(text) = merge("x.tf", FILE, &new("infra_repository_branch_1")).unwrap()
+        let Merge::Changed(text) = merged("x.tf", FILE, &new("infra_repository_branch_1")).unwrap()
         else {
             panic!("no change")
         };
@@ -366,7 +470,7 @@ module "acme-x-1-0123abcd" {
         // Printed anew by the library, this string would hold a live directive.
         let escaped = r#""a$${$%%{if(true)}a%%{endif}""#;
         let Merge::Changed(text) =
-            merge("x.tf", FILE, &rendered(escaped, "2026-11-21T10:00:00Z", "")).unwrap()
+            merged("x.tf", FILE, &rendered(escaped, "2026-11-21T10:00:00Z", "")).unwrap()
         else {
             panic!("no change")
         };
@@ -375,7 +479,46 @@ module "acme-x-1-0123abcd" {
             "{text}"
         );
         let again = rendered(escaped, "2026-11-21T11:00:00Z", "");
-        assert_eq!(merge("x.tf", &text, &again).unwrap(), Merge::Unchanged);
+        assert_eq!(merged("x.tf", &text, &again).unwrap(), Merge::Unchanged);
+    }
+
+    #[test]
+    fn files_made_by_hand_take_many_additions() {
+        let new = String::from(
+            "module \"other\" {\n  source = \"../t\"\n  environment = \"ffff\"\n  code_version = \"bbbb\"\n  infra_repository_branch = \"main\"\n  pull_request = \"acme/x#1\"\n  repository_id = 5\n  event_at = \"2026-11-21T10:00:00Z\"\n}\n",
+        );
+        let shapes = [
+            (
+                "module \"m\" {\n  source = \"../t\"\n\n  pull_request = \"acme/x#1\"\n\n  environment = \"abcd1234\"\n}\n",
+                "module \"m\" {\n  source = \"../t\"\n\n  pull_request = \"acme/x#1\"\n\n  environment             = \"abcd1234\"\n  code_version            = \"bbbb\"\n  infra_repository_branch = \"main\"\n  repository_id           = 5\n  event_at                = \"2026-11-21T10:00:00Z\"\n}\n",
+            ),
+            (
+                "module \"m\" {\n  source       = \"../t\"\n  environment  = \"abcd1234\" # mine\n  pull_request = \"ACME/x#1\" /* a\n  longer story */\n}\n",
+                "module \"m\" {\n  source                  = \"../t\"\n  environment             = \"abcd1234\" # mine\n  pull_request            = \"ACME/x#1\" /* a\n  longer story */\n  code_version            = \"bbbb\"\n  infra_repository_branch = \"main\"\n  repository_id           = 5\n  event_at                = \"2026-11-21T10:00:00Z\"\n}\n",
+            ),
+            (
+                "module \"m\" {\r\n  pull_request = \"acme/x#1\"\r\n}\r\n",
+                "module \"m\" {\r\n  pull_request            = \"acme/x#1\"\r\n  environment             = \"ffff\"\r\n  code_version            = \"bbbb\"\r\n  infra_repository_branch = \"main\"\r\n  repository_id           = 5\r\n  event_at                = \"2026-11-21T10:00:00Z\"\r\n  source                  = \"../t\"\r\n}\r\n",
+            ),
+        ];
+        for (shape, expected) in shapes {
+            let Merge::Changed(text) = merged("x.tf", shape, &new).unwrap() else {
+                panic!("no change: {shape}")
+            };
+            let sorted = |text: &str| {
+                let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+                lines.sort();
+                lines
+            };
+            assert_eq!(sorted(&text), sorted(expected), "{text}");
+            assert_eq!(
+                merged("x.tf", &text, &new).unwrap(),
+                Merge::Unchanged,
+                "{text}"
+            );
+        }
+        let one_line = "module \"m\" { pull_request = \"acme/x#1\" }\n";
+        assert!(merged("x.tf", one_line, &new).is_err());
     }
 
     #[test]
@@ -384,14 +527,14 @@ module "acme-x-1-0123abcd" {
         let new = rendered("\"bbbb\"", "2026-11-21T09:00:00Z", "");
         let expected = windows.replace("\"aaaa\"", "\"bbbb\"");
         assert_eq!(
-            merge("x.tf", &windows, &new).unwrap(),
+            merged("x.tf", &windows, &new).unwrap(),
             Merge::Changed(expected)
         );
     }
 
     #[test]
     fn a_broken_file_is_named() {
-        let error = merge("s/environments/x.tf", "module \"x\" {", FILE).unwrap_err();
+        let error = merged("s/environments/x.tf", "module \"x\" {", FILE).unwrap_err();
         assert!(
             error.to_string().starts_with("s/environments/x.tf:1:"),
             "{error}"

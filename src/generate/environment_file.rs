@@ -6,11 +6,11 @@
 //! the literal take its place. So a value cannot end a string, and cannot become code, whatever the
 //! template does around it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use hcl_edit::Span;
-use hcl_edit::structure::{Block, Body};
+use hcl_edit::structure::{Attribute, Block, Body};
 use serde_json::Value;
 use tera::{Context, ErrorKind, Kwargs, State, Tera};
 
@@ -19,6 +19,9 @@ use super::template_line::template_line;
 use super::{GenerateError, hcl_string};
 use crate::environment::literal;
 use crate::problem::Problem;
+
+/// Values that every file of a pull request's says, where they are known.
+const REQUIRED: &[&str] = &["environment", "pull_request", "repository_id", "event_at"];
 
 /// Values that a template may ask for by `{% if … %}` although they are not always given.
 const OPTIONAL: &[&str] = &["repository_id", "event_at", "expires_at", "expires_at_unix"];
@@ -35,6 +38,24 @@ pub fn environment_file(
     module: &str,
     values: &BTreeMap<String, Value>,
 ) -> Result<String, GenerateError> {
+    Ok(render_environment_file(template, template_path, module, values)?.text)
+}
+
+/// An environment file as it would be made anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderedFile {
+    pub text: String,
+    /// The attributes that hold values of the pull request's; the others are the template's own.
+    pub written: BTreeSet<String>,
+}
+
+/// As [`environment_file`], and which attributes hold the values.
+pub fn render_environment_file(
+    template: &str,
+    template_path: &str,
+    module: &str,
+    values: &BTreeMap<String, Value>,
+) -> Result<RenderedFile, GenerateError> {
     if !hcl_edit::Ident::try_new(module).is_ok_and(|ident| ident.as_str().is_ascii()) {
         return Err(GenerateError::Label(module.to_owned()));
     }
@@ -44,9 +65,27 @@ pub fn environment_file(
     };
     let context = context(module, values)?;
     let rendered = source.render(&context, values)?;
-    let file = source.fill(&rendered)?;
-    source.check(&file, module, values)?;
-    Ok(file)
+    let text = source.fill(&rendered)?;
+    source.check(&text, module, values)?;
+    let written = written(&rendered, values);
+    Ok(RenderedFile { text, written })
+}
+
+/// The names of the attributes that hold a value, in whole or in part.
+fn written(rendered: &str, values: &BTreeMap<String, Value>) -> BTreeSet<String> {
+    let Ok(body) = hcl_edit::parser::parse_body(rendered) else {
+        return BTreeSet::new();
+    };
+    let holds_value = |attribute: &Attribute| {
+        let text = attribute.value.span().and_then(|span| rendered.get(span));
+        values.contains_key(attribute.key.as_str())
+            || text.is_some_and(|text| text.contains(PLACEHOLDER))
+    };
+    body.blocks()
+        .flat_map(|block| block.body.attributes())
+        .filter(|attribute| holds_value(attribute))
+        .map(|attribute| attribute.key.as_str().to_owned())
+        .collect()
 }
 
 fn context(module: &str, values: &BTreeMap<String, Value>) -> Result<Context, GenerateError> {
@@ -180,7 +219,17 @@ impl TemplateSource<'_> {
                 return Err(self.problem(message, file, offset_of(attribute.span())));
             }
         }
-        Ok(())
+        // Without them nobody finds the file again, or knows how old it is.
+        let missing = REQUIRED
+            .iter()
+            .find(|name| values.contains_key(**name) && !block.body.has_attribute(name));
+        match missing {
+            Some(name) => {
+                let message = format!("must set `{name}` in its module block");
+                Err(self.problem(message, file, offset_of(structure.span())))
+            }
+            None => Ok(()),
+        }
     }
 
     fn unknown(&self, name: &str, values: &BTreeMap<String, Value>) -> GenerateError {
@@ -323,7 +372,9 @@ mod tests {
 
     #[test]
     fn values_may_be_worked_with() {
-        let lines = r#"  title = {{ "preview of " ~ infra_repository_branch | upper }}
+        let lines = r#"  environment  = {{ environment }}
+  pull_request = {{ pull_request }}
+  title = {{ "preview of " ~ infra_repository_branch | upper }}
   tags  = ["x", {{ environment }}, { id = {{ environment }} }]
   host  = "${ {{ environment }} }.example.com"
 {% if infra_repository_branch is starting_with(pat="feature/") %}  size = {{ 1 + 1 }}

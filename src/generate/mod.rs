@@ -19,7 +19,7 @@ mod template_line;
 use std::io;
 
 pub use demo::demo_infra;
-pub use environment_file::environment_file;
+pub use environment_file::{RenderedFile, environment_file, render_environment_file};
 pub use laying::{Laid, lay};
 pub use literal::hcl_string;
 pub use manager_repository::{ManagerRepository, manager_repository, manager_stack};

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::ManagerError;
 use super::location::read_text;
 use crate::config::{ConfigError, Expression, ServiceRules, Source};
-use crate::environment::{EnvironmentFile, EnvironmentId};
+use crate::environment::{EnvironmentFile, EnvironmentId, environment_name};
 use crate::event::{PullRequest, PullRequestId, RepositoryName};
 use crate::files::{Files, join};
 use crate::generate;
@@ -30,25 +30,46 @@ pub struct Environment {
     pub url: Option<String>,
 }
 
-/// All services, by name. One whose rules cannot be read is an error: nobody can tell whose
-/// pull requests it takes.
-pub fn services(files: &dyn Files) -> Result<Vec<Service>, ManagerError> {
-    let mut services = Vec::new();
-    for entry in files
+/// All services whose rules can be read, by name, and what is wrong with the others.
+pub fn services(files: &dyn Files) -> Result<(Vec<Service>, Vec<ManagerError>), ManagerError> {
+    let (mut services, mut broken) = (Vec::new(), Vec::new());
+    let directories = files
         .list("")?
         .into_iter()
-        .filter(|entry| entry.is_directory)
-    {
-        let path = join(&entry.name, ServiceRules::FILE);
-        if let Some(text) = read_text(files, &path)? {
-            let rules = ServiceRules::read(&path, &text)?;
-            services.push(Service {
-                name: entry.name,
-                rules,
-            });
+        .filter(|entry| entry.is_directory);
+    for entry in directories {
+        match service(files, &entry.name) {
+            Ok(found) => services.extend(found),
+            Err(error) => broken.push(error),
         }
     }
-    Ok(services)
+    Ok((services, broken))
+}
+
+/// The service of this name; `None` if there is none.
+pub(super) fn service(files: &dyn Files, name: &str) -> Result<Option<Service>, ManagerError> {
+    let path = join(name, ServiceRules::FILE);
+    let Some(text) = read_text(files, &path)? else {
+        return Ok(None);
+    };
+    let rules = ServiceRules::read(&path, &text)?;
+    Ok(Some(Service {
+        name: name.to_owned(),
+        rules,
+    }))
+}
+
+/// What stands for a pull request.
+pub(super) enum Found {
+    File {
+        file: EnvironmentFile,
+        text: String,
+    },
+    /// A file that is the pull request's by its name or its words, and cannot be read.
+    Broken {
+        path: String,
+        error: ManagerError,
+    },
 }
 
 /// Everything that is wrong with the rules and the templates of the services.
@@ -63,13 +84,8 @@ pub fn check_services(files: &dyn Files) -> Vec<ManagerError> {
 }
 
 fn check_service(files: &dyn Files, name: &str) -> Result<(), ManagerError> {
-    let path = join(name, ServiceRules::FILE);
-    let Some(text) = read_text(files, &path)? else {
+    let Some(service) = service(files, name)? else {
         return Ok(());
-    };
-    let service = Service {
-        name: name.to_owned(),
-        rules: ServiceRules::read(&path, &text)?,
     };
     let template = join(name, "environment.tf.tera");
     let template_text = read_text(files, &template)?;
@@ -108,40 +124,53 @@ impl Service {
             .collect())
     }
 
-    /// The environment of `pull_request`: by its repository's number and its own first, by name
-    /// second. A file that cannot be read is passed over unless its own name is the pull request's.
+    /// What stands for `pull_request`: by its repository's number and its own first, by name
+    /// second. A file that cannot be read is passed over unless its name or its words are the pull
+    /// request's: unreadable is not absent.
     pub(super) fn find(
         &self,
         files: &dyn Files,
         pull_request: &PullRequestId,
         repository_id: Option<u64>,
-    ) -> Result<Option<(EnvironmentFile, String)>, ManagerError> {
-        let needle = format!("#{}\"", pull_request.number);
-        let mut by_name = None;
+    ) -> Result<Option<Found>, ManagerError> {
+        let number = format!("#{}\"", pull_request.number);
+        let spelled = format!("\"{pull_request}\"").to_ascii_lowercase();
+        let stem_begins = environment_name(pull_request, &EnvironmentId::given(""));
+        let (mut by_name, mut broken) = (None, None);
         for path in self.environment_paths(files)? {
-            let Some(text) = read_text(files, &path)? else {
+            let stem = path.rsplit('/').next().unwrap_or_default();
+            let is_named = stem.starts_with(&stem_begins);
+            let Some(bytes) = files.read(&path)? else {
                 continue;
             };
-            if !text.contains(&needle) {
+            let words = String::from_utf8_lossy(&bytes);
+            if !is_named && !words.contains(&number) {
                 continue;
             }
-            let file = match EnvironmentFile::read(&path, &text) {
-                Ok(Some(file)) => file,
-                Ok(None) => continue,
-                Err(error) if text.contains(&format!("\"{pull_request}\"")) => {
-                    return Err(error.into());
+            let error = match read_environment(&path, &bytes) {
+                Ok(Some(file)) => {
+                    if file.belongs_to(pull_request, repository_id) {
+                        let is_by_id =
+                            file.repository_id.is_some() && file.repository_id == repository_id;
+                        let found = Found::File {
+                            file,
+                            text: words.into_owned(),
+                        };
+                        if is_by_id {
+                            return Ok(Some(found));
+                        }
+                        by_name.get_or_insert(found);
+                    }
+                    continue;
                 }
-                Err(_) => continue,
+                Ok(None) => continue,
+                Err(error) => error,
             };
-            if !file.belongs_to(pull_request, repository_id) {
-                continue;
+            if is_named || words.to_ascii_lowercase().contains(&spelled) {
+                broken.get_or_insert(Found::Broken { path, error });
             }
-            if file.repository_id.is_some() && file.repository_id == repository_id {
-                return Ok(Some((file, text)));
-            }
-            by_name.get_or_insert((file, text));
         }
-        Ok(by_name)
+        Ok(by_name.or(broken))
     }
 
     /// The inputs that `source` sets, as values by name, in their order.
@@ -226,50 +255,67 @@ fn scope(
         .collect()
 }
 
-/// All environments of the services, or of the one that is named; and the files that cannot be
-/// read, with the reason.
+fn read_environment(path: &str, bytes: &[u8]) -> Result<Option<EnvironmentFile>, ManagerError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(EnvironmentFile::read(path, text)?),
+        Err(_) => Err(ManagerError::NotText {
+            file: path.to_owned(),
+        }),
+    }
+}
+
+/// All environments of the services, or of the one that is named; and what cannot be read, with
+/// the reason.
 pub fn environments(
     files: &dyn Files,
-    service: Option<&str>,
+    name: Option<&str>,
 ) -> Result<(Vec<Environment>, Vec<ManagerError>), ManagerError> {
-    let services = services(files)?;
-    let (mut environments, mut unreadable) = (Vec::new(), Vec::new());
-    if let Some(name) = service
-        && !services.iter().any(|service| service.name == name)
-    {
-        let known = services.into_iter().map(|service| service.name).collect();
-        return Err(ManagerError::NoService {
-            name: name.to_owned(),
-            known,
-        });
-    }
-    for service in services
-        .iter()
-        .filter(|s| service.is_none_or(|name| s.name == name))
-    {
+    let (services, mut unreadable) = match name {
+        Some(name) => (vec![named(files, name)?], Vec::new()),
+        None => services(files)?,
+    };
+    let mut environments = Vec::new();
+    for service in services {
         for path in service.environment_paths(files)? {
-            let Some(text) = read_text(files, &path)? else {
+            let Some(bytes) = files.read(&path)? else {
                 continue;
             };
-            match EnvironmentFile::read(&path, &text) {
+            match read_environment(&path, &bytes) {
                 Ok(Some(file)) => {
-                    let url = match &file.environment {
-                        Some(id) => service.url(id, file.pull_request.as_ref())?,
-                        None => None,
-                    };
+                    // Rules that cannot tell where it answers are told of by `validate`.
+                    let url = file
+                        .environment
+                        .as_ref()
+                        .and_then(|id| service.url(id, file.pull_request.as_ref()).ok().flatten());
                     environments.push(Environment {
                         service: service.name.clone(),
                         file,
-                        text,
+                        text: String::from_utf8_lossy(&bytes).into_owned(),
                         url,
                     });
                 }
                 Ok(None) => {}
-                Err(error) => unreadable.push(error.into()),
+                Err(error) => unreadable.push(error),
             }
         }
     }
     Ok((environments, unreadable))
+}
+
+/// The service of this name, which must be there.
+pub(super) fn named(files: &dyn Files, name: &str) -> Result<Service, ManagerError> {
+    if let Some(service) = service(files, name)? {
+        return Ok(service);
+    }
+    let known = services(files)?
+        .0
+        .into_iter()
+        .map(|service| service.name)
+        .collect();
+    Err(ManagerError::NoService {
+        name: name.to_owned(),
+        known,
+    })
 }
 
 /// The one environment that `name` means: an id, the name of its module, or OWNER/NAME#NUMBER.
@@ -288,11 +334,22 @@ pub fn find_environment(
                 .as_ref()
                 .is_some_and(|id| file.belongs_to(id, None))
     };
-    match environments.into_iter().find(is_meant) {
-        Some(environment) => Ok(environment),
-        None => Err(unreadable
-            .into_iter()
-            .find(|error| error.to_string().contains(name))
-            .unwrap_or_else(|| ManagerError::NoEnvironment(name.to_owned()))),
+    if let Some(environment) = environments.into_iter().find(is_meant) {
+        return Ok(environment);
     }
+    if let Some(pull_request) = pull_request {
+        let services = match service {
+            Some(name) => vec![named(files, name)?],
+            None => services(files)?.0,
+        };
+        for service in services {
+            if let Some(Found::Broken { error, .. }) = service.find(files, &pull_request, None)? {
+                return Err(error);
+            }
+        }
+    }
+    Err(unreadable
+        .into_iter()
+        .find(|error| error.to_string().contains(name))
+        .unwrap_or_else(|| ManagerError::NoEnvironment(name.to_owned())))
 }

@@ -7,15 +7,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::location::read_text;
-use super::services::Service;
-use super::{Manager, ManagerError, Snapshot, environments, services};
+use super::services::{Found, Service, named};
+use super::{Environment, Manager, ManagerError, Snapshot, environments, services};
 use crate::clock::{self, Time};
 use crate::environment::{
     Admission, EnvironmentFile, EnvironmentId, Merge, admit, environment_name, merge,
 };
-use crate::event::{PullRequest, PullRequestEvent, PullRequestId};
+use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
 use crate::files::{Files, join};
-use crate::generate;
+use crate::generate::{self, RenderedFile};
 use crate::git::{Edit, Push, Repository, Signature};
 
 /// How long a writer tries to win the race for the branch.
@@ -197,9 +197,9 @@ fn message(outcome: &Outcome, wish: &Wish) -> String {
 
 /// What `wish` means for the manager repository as it stands. Pure but for reading `files`.
 fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
-    let service = match choose_service(files, wish)? {
-        Ok(service) => service,
-        Err(reason) => return Ok(ignored(None, reason)),
+    let (service, existing) = match choose_service(files, wish)? {
+        Choice::Service(service, existing) => (service, existing),
+        Choice::None(reason) => return Ok(ignored(None, reason)),
     };
     let (admission, pull_request) = match &wish.word {
         Word::Event(event) => (
@@ -212,8 +212,7 @@ fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
     if let Admission::Ignore(reason) = admission {
         return Ok(ignored(Some(&service), reason));
     }
-    let existing = service.find(files, wish.word.pull_request(), wish.word.repository_id())?;
-    if let Some((file, _)) = &existing
+    if let Some(Found::File { file, .. }) = &existing
         && let (Some(written), Some(at)) = (file.event_at, wish.word.at())
         && at < written
     {
@@ -224,39 +223,39 @@ fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
         return Ok(decision);
     }
     match (admission, pull_request, existing) {
-        (Admission::Take, Some(pull_request), Some((file, text))) => {
+        (Admission::Take, Some(_), Some(Found::Broken { error, .. })) => Err(error),
+        (Admission::Take, Some(pull_request), Some(Found::File { file, text })) => {
             update(files, &service, wish, pull_request, file, &text)
         }
         (Admission::Take, Some(pull_request), None) => create(files, &service, wish, pull_request),
-        (Admission::Refuse(reason), _, Some((file, _))) => remove(&service, file, reason),
-        (Admission::Refuse(reason), _, None) => {
-            let closed = wish.word.is_person() || wish.word.as_str() == "closed";
-            let action = if closed {
-                OutcomeAction::Absent
-            } else {
-                OutcomeAction::Ignored
-            };
-            Ok(nothing(Some(&service), action, Some(reason)))
-        }
+        (Admission::Refuse(reason), _, Some(existing)) => Ok(remove(&service, existing, reason)),
+        (Admission::Refuse(reason), _, None) => Ok(match &wish.word {
+            Word::Event(event) if event.action != Action::Closed => ignored(Some(&service), reason),
+            _ => nothing(Some(&service), OutcomeAction::Absent, None),
+        }),
         (Admission::Take | Admission::Ignore(_), ..) => {
             Ok(ignored(Some(&service), "nothing is asked for".to_owned()))
         }
     }
 }
 
-fn remove(
-    service: &Service,
-    file: EnvironmentFile,
-    reason: String,
-) -> Result<Decision, ManagerError> {
+/// Takes the environment away, also one that cannot be read: its pull request has ended.
+fn remove(service: &Service, existing: Found, reason: String) -> Decision {
     let mut decision = nothing(Some(service), OutcomeAction::Deleted, Some(reason));
-    if let Some(id) = &file.environment {
-        decision.outcome.url = service.url(id, file.pull_request.as_ref())?;
-    }
-    decision.outcome.environment = file.environment;
-    decision.outcome.path = Some(file.path.clone());
-    decision.edit = Some(Edit::Remove { path: file.path });
-    Ok(decision)
+    let path = match existing {
+        Found::Broken { path, .. } => path,
+        Found::File { file, .. } => {
+            decision.outcome.url = file
+                .environment
+                .as_ref()
+                .and_then(|id| service.url(id, file.pull_request.as_ref()).ok().flatten());
+            decision.outcome.environment = file.environment;
+            file.path
+        }
+    };
+    decision.outcome.path = Some(path.clone());
+    decision.edit = Some(Edit::Remove { path });
+    decision
 }
 
 fn update(
@@ -269,10 +268,10 @@ fn update(
 ) -> Result<Decision, ManagerError> {
     let id = match file.environment {
         Some(id) => EnvironmentId::given(id),
-        None => derive_id(files, service, pull_request)?,
+        None => derive_id(&environments(files, None)?.0, service, pull_request),
     };
     let rendered = render(files, service, wish, pull_request, &id, &file.name)?;
-    let (action, edit) = match merge(&file.path, text, &rendered)? {
+    let (action, edit) = match merge(&file.path, text, &rendered.text, &rendered.written)? {
         Merge::Unchanged => (OutcomeAction::Unchanged, None),
         Merge::Changed(text) => {
             let edit = Edit::Write {
@@ -292,22 +291,24 @@ fn create(
     pull_request: &PullRequest,
 ) -> Result<Decision, ManagerError> {
     let limit = service.rules.admit.limit;
-    let (standing, _) = environments(files, Some(&service.name))?;
-    if standing.len() >= limit {
+    let (all, _) = environments(files, None)?;
+    let standing = all.iter().filter(|other| other.service == service.name);
+    let count = standing.clone().count();
+    if count >= limit {
         let oldest = standing
-            .iter()
             .min_by_key(|other| (other.file.event_at.is_none(), other.file.event_at))
             .map(|environment| environment.file.name.as_str())
             .unwrap_or_default();
         let reason = format!(
-            "{} has {limit} environments, its limit; one must go first, such as {oldest}",
+            "{} has reached its limit of {limit} environments ({count} stand); one must go first, \
+             such as {oldest}",
             service.name
         );
         let mut decision = ignored(Some(service), reason);
         decision.outcome.over_limit = true;
         return Ok(decision);
     }
-    let id = derive_id(files, service, pull_request)?;
+    let id = derive_id(&all, service, pull_request);
     let name = environment_name(&pull_request.id, &id);
     let path = join(&service.environments_directory(), &format!("{name}.tf"));
     if files.read(&path)?.is_some() {
@@ -316,7 +317,7 @@ fn create(
             pull_request: pull_request.id.clone(),
         });
     }
-    let text = render(files, service, wish, pull_request, &id, &name)?;
+    let text = render(files, service, wish, pull_request, &id, &name)?.text;
     let edit = Edit::Write {
         path: path.clone(),
         bytes: text.into_bytes(),
@@ -325,27 +326,19 @@ fn create(
 }
 
 /// The id of a new environment: one that no other pull request of the repository has.
-fn derive_id(
-    files: &dyn Files,
-    service: &Service,
-    pull_request: &PullRequest,
-) -> Result<EnvironmentId, ManagerError> {
-    let (standing, _) = environments(files, None)?;
-    let taken: BTreeSet<String> = standing
-        .into_iter()
+fn derive_id(all: &[Environment], service: &Service, pull_request: &PullRequest) -> EnvironmentId {
+    let taken: BTreeSet<&str> = all
+        .iter()
         .filter(|other| {
             !other
                 .file
                 .belongs_to(&pull_request.id, pull_request.repository_id)
         })
-        .filter_map(|other| other.file.environment)
+        .filter_map(|other| other.file.environment.as_deref())
         .collect();
-    let is_taken = |id: &str| taken.contains(id);
-    Ok(EnvironmentId::derive(
-        &pull_request.id,
-        service.rules.scheme,
-        is_taken,
-    ))
+    EnvironmentId::derive(&pull_request.id, service.rules.scheme, |id| {
+        taken.contains(id)
+    })
 }
 
 /// The environment's file as it would be made anew.
@@ -356,7 +349,7 @@ fn render(
     pull_request: &PullRequest,
     id: &EnvironmentId,
     name: &str,
-) -> Result<String, ManagerError> {
+) -> Result<RenderedFile, ManagerError> {
     let repository = &pull_request.id.repository;
     let Some(source) = service.source(repository) else {
         return Err(ManagerError::NotItsSource {
@@ -385,7 +378,7 @@ fn render(
     if let Some(at) = wish.word.at() {
         values.insert("event_at".to_owned(), Value::from(at.to_string()));
     }
-    Ok(generate::environment_file(
+    Ok(generate::render_environment_file(
         &template,
         &template_path,
         name,
@@ -393,10 +386,26 @@ fn render(
     )?)
 }
 
-/// The service that the wish is for, or why there is none.
-fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Result<Service, String>, ManagerError> {
-    let repository = &wish.word.pull_request().repository;
-    let services = services(files)?;
+/// The service that a wish is for.
+enum Choice {
+    /// With what stands there for the pull request.
+    Service(Box<Service>, Option<Found>),
+    /// Nobody takes the pull request; the reason.
+    None(String),
+}
+
+/// The service that takes the pull request's repository. Where there is none, or more than one,
+/// the environment that stands says whose it is: a renamed repository's end is an end as well.
+fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, ManagerError> {
+    let pull_request = wish.word.pull_request();
+    let repository = &pull_request.repository;
+    let find = |service: &Service| service.find(files, pull_request, wish.word.repository_id());
+    if let Some(name) = &wish.service {
+        let service = named(files, name)?;
+        let existing = find(&service)?;
+        return Ok(Choice::Service(Box::new(service), existing));
+    }
+    let (services, broken) = services(files)?;
     let names = |services: &[Service]| -> Vec<String> {
         services
             .iter()
@@ -404,31 +413,48 @@ fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Result<Service, Stri
             .collect()
     };
     let known = names(&services);
-    if let Some(name) = &wish.service {
-        return match services.into_iter().find(|service| service.name == *name) {
-            Some(service) => Ok(Ok(service)),
-            None => Err(ManagerError::NoService {
-                name: name.clone(),
+    let (mut takers, others): (Vec<Service>, Vec<Service>) = services
+        .into_iter()
+        .partition(|service| service.source(repository).is_some());
+    if takers.len() == 1 {
+        let service = takers.remove(0);
+        let existing = find(&service)?;
+        return Ok(Choice::Service(Box::new(service), existing));
+    }
+    let taking = names(&takers);
+    let candidates = if takers.is_empty() { others } else { takers };
+    let mut standing = Vec::new();
+    for service in candidates {
+        if let Some(existing) = find(&service)? {
+            standing.push((service, existing));
+        }
+    }
+    match (standing.len(), taking.is_empty()) {
+        (1, _) => {
+            let (service, existing) = standing.remove(0);
+            Ok(Choice::Service(Box::new(service), Some(existing)))
+        }
+        (0, true) => match (broken.into_iter().next(), wish.word.is_person()) {
+            // Rules that cannot be read may well take it.
+            (Some(error), _) => Err(error),
+            (None, true) => Err(ManagerError::NoSource {
+                repository: repository.clone(),
                 known,
             }),
-        };
-    }
-    let mut takers: Vec<Service> = services
-        .into_iter()
-        .filter(|service| service.source(repository).is_some())
-        .collect();
-    match (takers.len(), wish.word.is_person()) {
-        (1, _) => Ok(Ok(takers.remove(0))),
-        (0, true) => Err(ManagerError::NoSource {
-            repository: repository.clone(),
-            known,
-        }),
-        (0, false) => Ok(Err(format!(
-            "no service takes pull requests of {repository}"
-        ))),
+            (None, false) => Ok(Choice::None(format!(
+                "no service takes pull requests of {repository}"
+            ))),
+        },
         _ => Err(ManagerError::ManyServices {
             repository: repository.clone(),
-            services: names(&takers),
+            services: if taking.is_empty() {
+                standing
+                    .into_iter()
+                    .map(|(service, _)| service.name)
+                    .collect()
+            } else {
+                taking
+            },
         }),
     }
 }

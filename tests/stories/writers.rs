@@ -227,3 +227,162 @@ fn checkout_is_read_but_not_written() {
         ""
     );
 }
+
+/// A pull request of the service's repository under another name; its number is the same.
+fn renamed(pull_request: &PullRequest) -> PullRequest {
+    PullRequest {
+        repository: "acme/renamed".to_owned(),
+        ..pull_request.clone()
+    }
+}
+
+#[test]
+fn close_finds_its_environment_whatever_has_changed() {
+    let scene = Scene::new();
+    let pull_request = PullRequest::service();
+    scene.event("opened", &pull_request);
+    // The repository was renamed, and service.hcl does not know it.
+    assert_eq!(
+        scene.event("closed", &renamed(&pull_request))["action"],
+        "deleted"
+    );
+    assert_eq!(
+        scene.event("closed", &renamed(&pull_request))["action"],
+        "ignored"
+    );
+
+    // Its file cannot be read any more; it is known by its name.
+    let path = scene.event("reopened", &pull_request)["path"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    scene
+        .manager
+        .commit("main", &[(&path, "module \"broken\" {")]);
+    let refused = scene.event_output("synchronize", &pull_request).exited(2);
+    assert!(refused.stderr.contains(&path), "{}", refused.stderr);
+    let shown = scene
+        .dayfly(&["env", "show", "acme/hello-service#10"])
+        .exited(2);
+    assert!(shown.stderr.contains(&path), "{}", shown.stderr);
+    assert_eq!(scene.event("closed", &pull_request)["action"], "deleted");
+    assert_eq!(scene.manager.read("main", &path), None);
+
+    // A broken address is no reason to stay.
+    scene.event("reopened", &pull_request);
+    let rules = scene
+        .manager
+        .read("main", "hello-service/service.hcl")
+        .unwrap();
+    let broken = rules.replace("${environment.id}", "${nonsense}");
+    scene
+        .manager
+        .commit("main", &[("hello-service/service.hcl", &broken)]);
+    assert_eq!(scene.event("closed", &pull_request)["action"], "deleted");
+}
+
+#[test]
+fn what_is_broken_blocks_nobody_else() {
+    let scene = Scene::new();
+    scene.manager.commit(
+        "main",
+        &[
+            ("other/service.hcl", "source \"acme/other\" {"),
+            ("hello-service/environments/note.tf", "module \"x\" {"),
+        ],
+    );
+    assert_eq!(
+        scene.event("opened", &PullRequest::service())["action"],
+        "created"
+    );
+    let listed = scene.dayfly(&["env", "list", "--output", "json"]).exited(1);
+    assert_eq!(listed.json().as_array().unwrap().len(), 1);
+    assert!(
+        listed.stderr.contains("other/service.hcl"),
+        "{}",
+        listed.stderr
+    );
+    // Nobody knows whose this is: the broken rules may take it.
+    let stranger = PullRequest::new("acme/other", 3, "abcdef12", "x");
+    let refused = scene.event_output("opened", &stranger).exited(2);
+    assert!(
+        refused.stderr.contains("other/service.hcl"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn file_made_by_hand_is_found_by_its_name() {
+    let scene = Scene::new();
+    let path = "hello-service/environments/acme-hello-service-9-0123abcd.tf";
+    let text = "module \"acme-hello-service-9-0123abcd\" {\n  source = \"../template\"\n\n  environment = \"0123abcd\"\n}\n";
+    scene.manager.commit("main", &[(path, text)]);
+    let pull_request = PullRequest {
+        number: 9,
+        ..PullRequest::service()
+    };
+    let outcome = scene.event("synchronize", &pull_request);
+    assert_eq!(
+        (&outcome["action"], &outcome["path"]),
+        (&"updated".into(), &path.into())
+    );
+    assert_eq!(outcome["environment"], "0123abcd");
+    scene.event("closed", &pull_request);
+    assert_eq!(scene.manager.read("main", path), None);
+}
+
+#[test]
+fn another_spelling_is_no_news() {
+    let scene = Scene::new();
+    let pull_request = PullRequest::service();
+    scene.event("opened", &pull_request);
+    let shouted = PullRequest {
+        repository: "ACME/Hello-Service".to_owned(),
+        ..pull_request
+    };
+    assert_eq!(scene.event("synchronize", &shouted)["action"], "unchanged");
+}
+
+#[test]
+fn template_says_what_it_must_and_keeps_to_itself() {
+    let scene = Scene::new();
+    let path = "hello-service/environment.tf.tera";
+    let template = scene.manager.read("main", path).unwrap();
+    let lines = template
+        .lines()
+        .filter(|line| !line.contains("  pull_request "));
+    let without: String = lines.map(|line| format!("{line}\n")).collect();
+    scene.manager.commit("main", &[(path, &without)]);
+    let validated = scene.dayfly(&["validate"]).exited(1);
+    assert!(
+        validated.stderr.contains("must set `pull_request`"),
+        "{}",
+        validated.stderr
+    );
+    scene
+        .event_output("opened", &PullRequest::service())
+        .exited(2);
+
+    // The template's own attributes are a person's to change; those with values are the writer's.
+    let more = "  size = \"small\"\n  tags = [{{ code_version }}]\n\n  service = var.service";
+    let template = template.replace("  service = var.service", more);
+    scene.manager.commit("main", &[(path, &template)]);
+    let pull_request = PullRequest::service();
+    let outcome = scene.event("opened", &pull_request);
+    let file = outcome["path"].as_str().unwrap();
+    let text = scene
+        .manager
+        .read("main", file)
+        .unwrap()
+        .replace("\"small\"", "\"large\"");
+    scene.manager.commit("main", &[(file, &text)]);
+    assert_eq!(scene.event("labeled", &pull_request)["action"], "unchanged");
+    scene.event("synchronize", &pull_request.at(&"b".repeat(40)));
+    let text = scene.manager.read("main", file).unwrap();
+    assert!(text.contains("size = \"large\""), "{text}");
+    assert!(
+        text.contains(&format!("tags = [\"{}\"]", "b".repeat(40))),
+        "{text}"
+    );
+}
