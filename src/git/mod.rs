@@ -30,4 +30,4 @@ pub use signature::{Signature, identity};
 pub use tips::{Tips, list_tips};
 pub use transfer::{MIRROR, Push};
 pub use tree::CommitTree;
-pub use work_tree::{commit_paths, init_work_tree};
+pub use work_tree::{commit_paths, has_changes, init_work_tree};
