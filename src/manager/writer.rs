@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::closings::{self, Change, Closings, Step, Subject, is_late};
 use super::location::read_text;
 use super::services::Service;
 use super::{Manager, ManagerError, Snapshot, environments, services};
 use crate::clock::{self, Time};
 use crate::environment::{
     Admission, EnvironmentFile, EnvironmentId, Merge, admit, environment_name, merge,
+    refusal_for_life,
 };
-use crate::event::{PullRequest, PullRequestEvent, PullRequestId};
+use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
 use crate::files::{Files, join};
 use crate::generate;
 use crate::git::{Edit, Push, Repository, Signature};
@@ -65,6 +67,28 @@ impl Word {
             Self::Event(event) => event.at,
             Self::Upsert { at, .. } | Self::Delete { at, .. } => *at,
         }
+    }
+
+    fn is_action(&self, action: &Action) -> bool {
+        matches!(self, Self::Event(event) if event.action == *action)
+    }
+
+    /// Until when all other events are late, once this one has ended the environment. In its own
+    /// second only a close is sure to have the last word.
+    fn ends_until(&self) -> Option<Time> {
+        let at = self.at()?;
+        let is_close = match self {
+            Self::Event(event) => event.action == Action::Closed || !event.pull_request.is_open,
+            Self::Upsert { .. } | Self::Delete { .. } => true,
+        };
+        let second_before = || Time::from_second(at.as_second() - 1).ok();
+        if is_close { Some(at) } else { second_before() }
+    }
+
+    /// Until when events are late, if this one is.
+    fn is_late(&self, closings: &Closings, subject: &Subject) -> Option<Time> {
+        let until = closings.late_until(subject)?;
+        is_late(self.at(), self.is_action(&Action::Reopened), until).then_some(until)
     }
 
     fn is_person(&self) -> bool {
@@ -124,6 +148,10 @@ impl OutcomeAction {
 struct Decision {
     outcome: Outcome,
     edit: Option<Edit>,
+    /// What is remembered or forgotten of closes, in the same push.
+    memory: Change,
+    /// The pull request, where a close of it would change the decision.
+    subject: Option<Subject>,
 }
 
 /// Does what `wish` asks for on the manager repository: one commit on its branch, or none if it is
@@ -137,21 +165,54 @@ pub fn write(
     let started = Instant::now();
     let mut attempts = 0;
     loop {
-        let snapshot = manager.snapshot(cache)?;
-        let Decision { mut outcome, edit } = decide(snapshot.files(), wish)?;
-        let (Snapshot::Commit { branch, commit, .. }, Some(edit)) = (snapshot, edit) else {
+        let (branch, _, closings) = manager.tip_and_closings()?;
+        let snapshot = manager.snapshot_of(cache, branch)?;
+        let decision = decide(snapshot.files(), wish, &closings)?;
+        let (mut outcome, mut memory) = (decision.outcome, decision.memory);
+        let Snapshot::Commit { branch, commit, .. } = snapshot else {
             return Ok(outcome);
         };
-        let message = message(&outcome, wish);
-        let new = cache.commit_edits(Some(&commit), &[edit], &message, author, clock::now())?;
-        let Some(new) = new else {
-            outcome.action = OutcomeAction::Unchanged;
-            return Ok(outcome);
+        let new = match decision.edit {
+            Some(edit) => {
+                let message = message(&outcome, wish);
+                let edits = [edit];
+                let new =
+                    cache.commit_edits(Some(&commit), &edits, &message, author, clock::now())?;
+                if new.is_none() {
+                    outcome.action = OutcomeAction::Unchanged;
+                    return Ok(outcome);
+                }
+                new
+            }
+            None => None,
         };
+        if new.is_none() && memory.is_empty() {
+            return Ok(outcome);
+        }
+        if let (0, true, Some(at)) = (
+            attempts,
+            wish.word.is_action(&Action::Closed),
+            wish.word.at(),
+        ) {
+            // Once: another writer may prune the same, and that is no race worth losing twice.
+            closings.prune(&mut memory, at);
+        }
         attempts += 1;
-        match cache.push(&manager.remote, &new, &branch, Some(&commit))? {
+        let step = Step {
+            branch: &branch,
+            tip: &commit,
+            new: new.as_ref(),
+        };
+        let (pushed, note) = closings::push(cache, &manager.remote, step, &memory)?;
+        match pushed {
             Push::Accepted => {
-                outcome.commit = Some(new.to_string());
+                outcome.commit = new.as_ref().map(ToString::to_string);
+                if note.is_none()
+                    && is_overtaken(manager, wish, decision.subject.as_ref(), step, &outcome)
+                {
+                    continue;
+                }
+                outcome.reason = join_reasons(outcome.reason, note);
                 return Ok(outcome);
             }
             Push::LostRace if started.elapsed() < PATIENCE => {
@@ -167,6 +228,43 @@ pub fn write(
                 });
             }
         }
+    }
+}
+
+/// Whether a close and an opening passed each other unseen. A close that finds no file moves no
+/// branch, so an opening meanwhile does not lose the race against it: each looks, once its own word
+/// stands, whether the other's does too. One of the two always sees it, decides again and removes
+/// the file.
+fn is_overtaken(
+    manager: &Manager,
+    wish: &Wish,
+    subject: Option<&Subject>,
+    step: Step<'_>,
+    outcome: &Outcome,
+) -> bool {
+    let Some(subject) = subject else {
+        return false;
+    };
+    let is_bare_close = step.new.is_none();
+    let is_opening = outcome.action == OutcomeAction::Created && wish.word.at().is_some();
+    if !is_bare_close && !is_opening {
+        return false;
+    }
+    match manager.tip_and_closings() {
+        Ok((_, tip, _)) if is_bare_close => tip != *step.tip,
+        Ok((_, _, closings)) => wish.word.is_late(&closings, subject).is_some(),
+        // What was asked for is done: a failure to look must not tell otherwise.
+        Err(error) => {
+            tracing::warn!(%error, "cannot look whether a close and an opening passed each other");
+            false
+        }
+    }
+}
+
+fn join_reasons(reason: Option<String>, note: Option<String>) -> Option<String> {
+    match (reason, note) {
+        (Some(reason), Some(note)) => Some(format!("{reason}; {note}")),
+        (reason, note) => reason.or(note),
     }
 }
 
@@ -196,7 +294,7 @@ fn message(outcome: &Outcome, wish: &Wish) -> String {
 }
 
 /// What `wish` means for the manager repository as it stands. Pure but for reading `files`.
-fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
+fn decide(files: &dyn Files, wish: &Wish, closings: &Closings) -> Result<Decision, ManagerError> {
     let service = match choose_service(files, wish)? {
         Ok(service) => service,
         Err(reason) => return Ok(ignored(None, reason)),
@@ -213,6 +311,14 @@ fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
         return Ok(ignored(Some(&service), reason));
     }
     let existing = service.find(files, wish.word.pull_request(), wish.word.repository_id())?;
+    let number = existing.as_ref().and_then(|(file, _)| file.repository_id);
+    let number = wish.word.repository_id().or(number);
+    let subject = Subject::new(&service.name, wish.word.pull_request(), number);
+    if admission == Admission::Take
+        && let Some(until) = wish.word.is_late(closings, &subject)
+    {
+        return late(&service, existing, until);
+    }
     if let Some((file, _)) = &existing
         && let (Some(written), Some(at)) = (file.event_at, wish.word.at())
         && at < written
@@ -223,23 +329,68 @@ fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
         decision.outcome.path = Some(file.path.clone());
         return Ok(decision);
     }
-    match (admission, pull_request, existing) {
-        (Admission::Take, Some(pull_request), Some((file, text))) => {
-            update(files, &service, wish, pull_request, file, &text)
+    let mut decision = match (admission, pull_request, existing) {
+        (Admission::Take, Some(pull_request), existing) => {
+            let mut decision = match existing {
+                Some((file, text)) => update(files, &service, wish, pull_request, file, &text)?,
+                None => create(files, &service, wish, pull_request)?,
+            };
+            if decision.edit.is_some() {
+                decision.memory = closings.forget(&subject);
+            }
+            decision
         }
-        (Admission::Take, Some(pull_request), None) => create(files, &service, wish, pull_request),
-        (Admission::Refuse(reason), _, Some((file, _))) => remove(&service, file, reason),
-        (Admission::Refuse(reason), _, None) => {
-            let closed = wish.word.is_person() || wish.word.as_str() == "closed";
-            let action = if closed {
+        (Admission::Refuse(reason), _, Some((file, _))) => {
+            let until = wish.word.ends_until().or(file.event_at);
+            let mut decision = remove(&service, file, reason)?;
+            if let Some(until) = until {
+                decision.memory = closings.remember(&subject, until);
+            }
+            decision
+        }
+        (Admission::Refuse(reason), pull_request, None) => {
+            let is_close = wish.word.is_person() || wish.word.is_action(&Action::Closed);
+            let action = if is_close {
                 OutcomeAction::Absent
             } else {
                 OutcomeAction::Ignored
             };
-            Ok(nothing(Some(&service), action, Some(reason)))
+            let mut decision = nothing(Some(&service), action, Some(reason));
+            // The event that opened it may still be on its way, unless the rules refuse that too.
+            let may_come = pull_request
+                .is_none_or(|asked| refusal_for_life(asked, &service.rules.admit).is_none());
+            if let (true, true, Some(until)) = (is_close, may_come, wish.word.ends_until()) {
+                decision.memory = closings.remember(&subject, until);
+            }
+            decision
         }
         (Admission::Take | Admission::Ignore(_), ..) => {
-            Ok(ignored(Some(&service), "nothing is asked for".to_owned()))
+            ignored(Some(&service), "nothing is asked for".to_owned())
+        }
+    };
+    decision.subject = Some(subject);
+    Ok(decision)
+}
+
+/// What an event means that comes after its pull request's close. A file that is no newer than the
+/// close came into being unseen by it: whoever meets it removes it.
+fn late(
+    service: &Service,
+    existing: Option<(EnvironmentFile, String)>,
+    until: Time,
+) -> Result<Decision, ManagerError> {
+    let reason = format!("stale: the environment was closed at {until}, this event is not later");
+    match existing {
+        Some((file, _)) if file.event_at.is_some_and(|written| written <= until) => {
+            remove(service, file, reason)
+        }
+        existing => {
+            let mut decision = ignored(Some(service), reason);
+            if let Some((file, _)) = existing {
+                decision.outcome.environment = file.environment;
+                decision.outcome.path = Some(file.path);
+            }
+            Ok(decision)
         }
     }
 }
@@ -450,6 +601,8 @@ fn nothing(service: Option<&Service>, action: OutcomeAction, reason: Option<Stri
             over_limit: false,
         },
         edit: None,
+        memory: Change::default(),
+        subject: None,
     }
 }
 
