@@ -4,6 +4,7 @@
 //! A push that lost the race is decided anew on the fresh tip, never merged as text (invariant 1).
 
 mod closings;
+mod lateness;
 mod location;
 mod services;
 mod writer;

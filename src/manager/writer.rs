@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::closings::{self, Change, Closings, Step, Subject, is_late};
+use super::lateness::is_overtaken;
 use super::location::read_text;
 use super::services::Service;
 use super::{Manager, ManagerError, Snapshot, environments, services};
@@ -62,33 +63,15 @@ impl Word {
         }
     }
 
-    fn at(&self) -> Option<Time> {
+    pub(super) fn at(&self) -> Option<Time> {
         match self {
             Self::Event(event) => event.at,
             Self::Upsert { at, .. } | Self::Delete { at, .. } => *at,
         }
     }
 
-    fn is_action(&self, action: &Action) -> bool {
+    pub(super) fn is_action(&self, action: &Action) -> bool {
         matches!(self, Self::Event(event) if event.action == *action)
-    }
-
-    /// Until when all other events are late, once this one has ended the environment. In its own
-    /// second only a close is sure to have the last word.
-    fn ends_until(&self) -> Option<Time> {
-        let at = self.at()?;
-        let is_close = match self {
-            Self::Event(event) => event.action == Action::Closed || !event.pull_request.is_open,
-            Self::Upsert { .. } | Self::Delete { .. } => true,
-        };
-        let second_before = || Time::from_second(at.as_second() - 1).ok();
-        if is_close { Some(at) } else { second_before() }
-    }
-
-    /// Until when events are late, if this one is.
-    fn is_late(&self, closings: &Closings, subject: &Subject) -> Option<Time> {
-        let until = closings.late_until(subject)?;
-        is_late(self.at(), self.is_action(&Action::Reopened), until).then_some(until)
     }
 
     fn is_person(&self) -> bool {
@@ -175,9 +158,8 @@ pub fn write(
         let new = match decision.edit {
             Some(edit) => {
                 let message = message(&outcome, wish);
-                let edits = [edit];
-                let new =
-                    cache.commit_edits(Some(&commit), &edits, &message, author, clock::now())?;
+                let (edits, now) = ([edit], clock::now());
+                let new = cache.commit_edits(Some(&commit), &edits, &message, author, now)?;
                 if new.is_none() {
                     outcome.action = OutcomeAction::Unchanged;
                     return Ok(outcome);
@@ -189,12 +171,9 @@ pub fn write(
         if new.is_none() && memory.is_empty() {
             return Ok(outcome);
         }
-        if let (0, true, Some(at)) = (
-            attempts,
-            wish.word.is_action(&Action::Closed),
-            wish.word.at(),
-        ) {
-            // Once: another writer may prune the same, and that is no race worth losing twice.
+        let is_closed = wish.word.is_action(&Action::Closed);
+        // Once: another writer may prune the same, and that is no race worth losing twice.
+        if let (true, 0, Some(at)) = (is_closed, attempts, wish.word.at()) {
             closings.prune(&mut memory, at);
         }
         attempts += 1;
@@ -207,9 +186,8 @@ pub fn write(
         match pushed {
             Push::Accepted => {
                 outcome.commit = new.as_ref().map(ToString::to_string);
-                if note.is_none()
-                    && is_overtaken(manager, wish, decision.subject.as_ref(), step, &outcome)
-                {
+                let subject = decision.subject.filter(|_| note.is_none());
+                if is_overtaken(manager, &wish.word, subject.as_ref(), step, &outcome) {
                     continue;
                 }
                 outcome.reason = join_reasons(outcome.reason, note);
@@ -227,36 +205,6 @@ pub fn write(
                     waited: started.elapsed(),
                 });
             }
-        }
-    }
-}
-
-/// Whether a close and an opening passed each other unseen. A close that finds no file moves no
-/// branch, so an opening meanwhile does not lose the race against it: each looks, once its own word
-/// stands, whether the other's does too. One of the two always sees it, decides again and removes
-/// the file.
-fn is_overtaken(
-    manager: &Manager,
-    wish: &Wish,
-    subject: Option<&Subject>,
-    step: Step<'_>,
-    outcome: &Outcome,
-) -> bool {
-    let Some(subject) = subject else {
-        return false;
-    };
-    let is_bare_close = step.new.is_none();
-    let is_opening = outcome.action == OutcomeAction::Created && wish.word.at().is_some();
-    if !is_bare_close && !is_opening {
-        return false;
-    }
-    match manager.tip_and_closings() {
-        Ok((_, tip, _)) if is_bare_close => tip != *step.tip,
-        Ok((_, _, closings)) => wish.word.is_late(&closings, subject).is_some(),
-        // What was asked for is done: a failure to look must not tell otherwise.
-        Err(error) => {
-            tracing::warn!(%error, "cannot look whether a close and an opening passed each other");
-            false
         }
     }
 }
@@ -381,9 +329,7 @@ fn late(
 ) -> Result<Decision, ManagerError> {
     let reason = format!("stale: the environment was closed at {until}, this event is not later");
     match existing {
-        Some((file, _)) if file.event_at.is_some_and(|written| written <= until) => {
-            remove(service, file, reason)
-        }
+        Some((file, _)) if is_late(file.event_at, false, until) => remove(service, file, reason),
         existing => {
             let mut decision = ignored(Some(service), reason);
             if let Some((file, _)) = existing {
