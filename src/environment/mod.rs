@@ -6,7 +6,7 @@ mod admission;
 mod file;
 mod identity;
 
-pub use admission::{Admission, admit};
+pub use admission::{Admission, admit, refusal_for_life};
 pub(crate) use file::literal;
 pub use file::{EnvironmentFile, Merge, merge};
 pub use identity::{EnvironmentId, environment_name};

@@ -7,6 +7,7 @@
 //! Invariants: no push is ever forced; a branch name, a path or a message is never an option or a
 //! shell word; a token reaches `git` by its environment only and stands in no message.
 
+mod atomic_push;
 mod checkout;
 mod commit_id;
 mod edit;
@@ -21,6 +22,7 @@ mod tree;
 mod words;
 mod work_tree;
 
+pub use atomic_push::{AtomicPush, BranchMove, ReferenceEdit};
 pub use commit_id::{CommitId, CommitIdError};
 pub use edit::Edit;
 pub use error::GitError;
