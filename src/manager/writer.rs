@@ -11,7 +11,7 @@ use super::services::{Found, Service, named};
 use super::{Environment, Manager, ManagerError, Snapshot, environments, services};
 use crate::clock::{self, Time};
 use crate::environment::{
-    Admission, EnvironmentFile, EnvironmentId, Merge, admit, environment_name, merge,
+    Admission, EnvironmentFile, EnvironmentId, LaterTime, Merge, admit, environment_name, merge,
 };
 use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
 use crate::files::{Files, join};
@@ -64,6 +64,15 @@ impl Word {
         match self {
             Self::Event(event) => event.at,
             Self::Upsert { at, .. } | Self::Delete { at, .. } => *at,
+        }
+    }
+
+    /// An opening anew is news by itself: a close from before it, still on its way, must not end
+    /// the environment.
+    fn later_time(&self) -> LaterTime {
+        match self {
+            Self::Event(event) if event.action == Action::Reopened => LaterTime::News,
+            _ => LaterTime::NoNews,
         }
     }
 
@@ -271,7 +280,13 @@ fn update(
         None => derive_id(&environments(files, None)?.0, service, pull_request),
     };
     let rendered = render(files, service, wish, pull_request, &id, &file.name)?;
-    let (action, edit) = match merge(&file.path, text, &rendered.text, &rendered.written)? {
+    let (action, edit) = match merge(
+        &file.path,
+        text,
+        &rendered.text,
+        &rendered.written,
+        wish.word.later_time(),
+    )? {
         Merge::Unchanged => (OutcomeAction::Unchanged, None),
         Merge::Changed(text) => {
             let edit = Edit::Write {
