@@ -6,11 +6,11 @@ use owo_colors::OwoColorize;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::arguments::{DataArgs, ManagerArgs, token};
+use super::arguments::{DataArgs, ManagerArgs};
 use super::output::Output;
 use super::progress::Progress;
 use super::{DONE, Ended, FAILED, changes};
-use crate::config;
+use crate::config::{self, Tokens};
 use crate::error::Kind;
 use crate::problem::Severity;
 use crate::reconcile::{self, Applied, Apply};
@@ -47,7 +47,7 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
             parallelism: args.parallelism.unwrap_or_else(cores).get(),
             allow_deletions: args.allow_deletions,
             host: HostEnvironment(config::host_environment()),
-            token: token(),
+            tokens: Tokens::from_environment(),
             stop: stop_signal(),
         },
         &progress,

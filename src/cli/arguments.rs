@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config;
+use crate::config::{self, Tokens};
 use crate::error::{Diagnose, Error, Kind};
 use crate::git::{Remote, Repository, Token};
 use crate::manager::Manager;
@@ -23,7 +23,12 @@ pub(super) struct ManagerArgs {
 impl ManagerArgs {
     pub(super) fn manager(&self) -> Manager {
         Manager {
-            remote: Remote::new(&self.manager, token()),
+            remote: Remote::new(
+                &self.manager,
+                Tokens::from_environment()
+                    .for_url(&self.manager)
+                    .map(Token::new),
+            ),
             branch: self.branch.clone(),
         }
     }
@@ -43,10 +48,6 @@ impl DataArgs {
             None => Ok(config::data_directory()?),
         }
     }
-}
-
-pub(super) fn token() -> Option<Token> {
-    config::git_token().map(Token::new)
 }
 
 /// A bare repository for objects on their way, gone when it is dropped.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::output::Output;
 use super::{DONE, Ended};
 use crate::config::StackManager;
-use crate::error::Error;
+use crate::error::{Diagnose, Error, Kind};
 use crate::event::RepositoryName;
 use crate::generate::{self, Laid, ManagerRepository, Setup};
 use crate::git;
@@ -41,7 +41,42 @@ enum StackManagerName {
     Spacelift,
 }
 
+#[derive(Debug, thiserror::Error)]
+enum InitError {
+    #[error("the setup {} and the manager repository {} lie in one another", setup.display(), manager.display())]
+    Nested { setup: PathBuf, manager: PathBuf },
+}
+
+impl Diagnose for InitError {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("name a directory beside it: the setup is a repository of its own".to_owned())
+    }
+}
+
+/// Refuses directories of which one holds the other.
+fn stand_apart(manager: &Path, setup: &Path) -> Result<(), InitError> {
+    let absolute = |path: &Path| {
+        let path = path.canonicalize().or_else(|_| std::path::absolute(path));
+        path.unwrap_or_default()
+    };
+    let (m, s) = (absolute(manager), absolute(setup));
+    if m.starts_with(&s) || s.starts_with(&m) {
+        return Err(InitError::Nested {
+            setup: setup.to_owned(),
+            manager: manager.to_owned(),
+        });
+    }
+    Ok(())
+}
+
 pub(super) fn run(args: Args, output: &Output) -> Ended {
+    if let Some(setup) = &args.setup {
+        stand_apart(&args.directory, setup)?;
+    }
     let stack_manager = match args.stack_manager {
         StackManagerName::Dayfly => StackManager::Dayfly,
         StackManagerName::Spacelift => StackManager::Spacelift,
@@ -85,7 +120,14 @@ pub(super) fn commit(
     laid: &Laid,
     message: &str,
 ) -> Result<Option<String>, Error> {
-    let commit = git::commit_paths(directory, &laid.written, message)?;
+    // What an earlier attempt wrote and could not commit is committed as well.
+    let paths: Vec<String> = laid
+        .written
+        .iter()
+        .chain(&laid.unchanged)
+        .cloned()
+        .collect();
+    let commit = git::commit_paths(directory, &paths, message)?;
     Ok(commit.map(|commit| commit.to_string()))
 }
 

@@ -6,10 +6,11 @@ use clap::Subcommand;
 
 use super::output::Output;
 use super::{DONE, Ended, init};
-use crate::error::Error;
+use crate::error::{Diagnose, Error, Kind};
 use crate::event::RepositoryName;
 use crate::files::Directory;
 use crate::generate::{self, Added, Domain, NewService, ServiceName};
+use crate::git;
 use crate::manager::Snapshot;
 
 /// Add services to a manager repository
@@ -43,6 +44,22 @@ pub(super) struct AddArgs {
     domain: Domain,
 }
 
+#[derive(Debug, thiserror::Error)]
+enum ServiceError {
+    #[error("{} has changes that are not committed", .0.join("main.tf").display())]
+    Changed(PathBuf),
+}
+
+impl Diagnose for ServiceError {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("commit or stash them: the call of the service is committed there".to_owned())
+    }
+}
+
 pub(super) fn run(command: Command, output: &Output) -> Ended {
     let Command::Add(args) = command;
     let service = NewService {
@@ -52,6 +69,10 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         domain: args.domain,
         manager: manager_repository(&args.directory)?,
     };
+    let root = "main.tf".to_owned();
+    if args.directory.join(".git").exists() && git::has_changes(&args.directory, &[root])? {
+        return Err(ServiceError::Changed(args.directory).into());
+    }
     let Added {
         files: mut laid,
         is_called_now,

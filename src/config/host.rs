@@ -22,16 +22,72 @@ pub fn data_directory() -> Result<PathBuf, ConfigError> {
         .ok_or(ConfigError::NoDataDirectory)
 }
 
-/// The token for repositories reached over HTTP, if one is set.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the room that reads the environment"
-)]
-pub fn git_token() -> Option<String> {
-    ["DAYFLY_TOKEN", "GITHUB_TOKEN"]
-        .into_iter()
-        .filter_map(|name| std::env::var(name).ok())
-        .find(|token| !token.is_empty())
+/// The tokens that this machine's environment holds, and where each may go.
+#[derive(Clone, Default)]
+pub struct Tokens {
+    /// `DAYFLY_TOKEN`: to any host, but never in clear text to another machine.
+    dayfly: Option<String>,
+    /// `GITHUB_TOKEN`, and the only host that it is for.
+    github: Option<(String, String)>,
+}
+
+impl Tokens {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the room that reads the environment"
+    )]
+    pub fn from_environment() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let server = variable("GITHUB_SERVER_URL");
+        let host = server
+            .as_deref()
+            .and_then(host_of)
+            .unwrap_or("github.com")
+            .to_owned();
+        Self {
+            dayfly: variable("DAYFLY_TOKEN"),
+            github: variable("GITHUB_TOKEN").map(|token| (host, token)),
+        }
+    }
+
+    /// The token for the repository at `url`, if there is one that may go there.
+    pub fn for_url(&self, url: &str) -> Option<&str> {
+        let host = host_of(url)?;
+        let is_safe = url
+            .get(..8)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
+        let is_here = matches!(host, "localhost" | "[::1]")
+            || host
+                .parse::<std::net::Ipv4Addr>()
+                .is_ok_and(|address| address.is_loopback());
+        let github = self
+            .github
+            .as_ref()
+            .filter(|(own, _)| own.eq_ignore_ascii_case(host));
+        let token = self.dayfly.as_ref().or(github.map(|(_, token)| token));
+        token.filter(|_| is_safe || is_here).map(String::as_str)
+    }
+
+    /// All of them, for logs to leave out.
+    pub fn secrets(&self) -> impl Iterator<Item = &String> {
+        self.dayfly
+            .iter()
+            .chain(self.github.iter().map(|(_, token)| token))
+    }
+}
+
+/// The host that an http or https URL names, without user and port.
+fn host_of(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let end = host
+        .find(']')
+        .map_or_else(|| host.find(':'), |bracket| Some(bracket + 1));
+    Some(&host[..end.unwrap_or(host.len())])
 }
 
 /// All variables of this machine whose name and value are text.
@@ -39,4 +95,38 @@ pub fn host_environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tokens;
+
+    #[test]
+    fn a_token_goes_only_where_it_is_for() {
+        let github = Some(("github.com".to_owned(), "g".to_owned()));
+        let both = Tokens {
+            dayfly: Some("d".to_owned()),
+            github: github.clone(),
+        };
+        let github = Tokens {
+            dayfly: None,
+            github,
+        };
+        for (url, of_both, of_github) in [
+            ("https://github.com/a/b.git", Some("d"), Some("g")),
+            ("https://user@GitHub.com:443/a/b", Some("d"), Some("g")),
+            ("https://github.com.evil.example/a/b", Some("d"), None),
+            ("https://evil.example/github.com", Some("d"), None),
+            ("https://github.com@evil.example/x", Some("d"), None),
+            ("http://github.com/a/b.git", None, None),
+            ("http://127.0.0.1:8080/a.git", Some("d"), None),
+            ("http://[::1]:8080/a.git", Some("d"), None),
+            ("http://127.evil.example/a.git", None, None),
+            ("git@github.com:a/b.git", None, None),
+            ("/srv/a.git", None, None),
+        ] {
+            assert_eq!(both.for_url(url), of_both, "{url}");
+            assert_eq!(github.for_url(url), of_github, "{url}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ mod reader;
 mod service_rules;
 mod settings;
 
-pub use host::{data_directory, git_token, host_environment};
+pub use host::{Tokens, data_directory, host_environment};
 pub use service_rules::{Admit, Forks, Scheme, ServiceRules, Source};
 pub use settings::{Limits, RunnerSettings, Settings, StackManager};
 

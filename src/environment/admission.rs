@@ -1,7 +1,7 @@
 //! Who gets an environment: one pure decision from an event and a service's rules.
 
 use crate::config::{Admit, Forks};
-use crate::event::{Action, PullRequestEvent};
+use crate::event::{Action, PullRequest, PullRequestEvent};
 
 /// What an event asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,16 +32,11 @@ pub fn admit(event: &PullRequestEvent, rules: &Admit) -> Admission {
     if !pull_request.is_open {
         return Admission::Refuse("the pull request is closed".to_owned());
     }
-    if pull_request.is_fork && rules.forks == Forks::Deny {
-        return Admission::Refuse("its head is in a fork (forks = \"deny\")".to_owned());
+    if let Some(reason) = refusal_for_life(pull_request, rules) {
+        return Admission::Refuse(reason);
     }
     if pull_request.is_draft && !rules.drafts {
         return Admission::Refuse("it is a draft (drafts = false)".to_owned());
-    }
-    if let Some(pattern) = rules.ignores_branch(&pull_request.head_branch) {
-        return Admission::Refuse(format!(
-            "its branch is ignored (ignore_branches: {pattern})"
-        ));
     }
     let has = |label: &String| pull_request.labels.contains(label);
     if let Some(label) = rules.exclude_labels.iter().find(|label| has(label)) {
@@ -51,6 +46,18 @@ pub fn admit(event: &PullRequestEvent, rules: &Admit) -> Admission {
         return Admission::Refuse(format!("it lacks the label `{label}` (labels)"));
     }
     Admission::Take
+}
+
+/// Why `rules` refuse the pull request whatever happens to it, if they do: where it comes from
+/// does not change.
+pub fn refusal_for_life(pull_request: &PullRequest, rules: &Admit) -> Option<String> {
+    if pull_request.is_fork && rules.forks == Forks::Deny {
+        return Some("its head is in a fork (forks = \"deny\")".to_owned());
+    }
+    let pattern = rules.ignores_branch(&pull_request.head_branch)?;
+    Some(format!(
+        "its branch is ignored (ignore_branches: {pattern})"
+    ))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod identity;
 mod layout;
 mod merge;
 
-pub use admission::{Admission, admit};
+pub use admission::{Admission, admit, refusal_for_life};
 pub use file::EnvironmentFile;
 pub(crate) use file::literal;
 pub use identity::{EnvironmentId, environment_name};

@@ -7,6 +7,7 @@
 //! Invariants: no push is ever forced; a branch name, a path or a message is never an option or a
 //! shell word; a token reaches `git` by its environment only and stands in no message.
 
+mod atomic_push;
 mod checkout;
 mod commit_id;
 mod edit;
@@ -21,6 +22,7 @@ mod tree;
 mod words;
 mod work_tree;
 
+pub use atomic_push::{AtomicPush, BranchMove, ReferenceEdit};
 pub use commit_id::{CommitId, CommitIdError};
 pub use edit::Edit;
 pub use error::GitError;
@@ -30,4 +32,4 @@ pub use signature::{Signature, identity};
 pub use tips::{Tips, list_tips};
 pub use transfer::{MIRROR, Push};
 pub use tree::CommitTree;
-pub use work_tree::{commit_paths, init_work_tree};
+pub use work_tree::{commit_paths, has_changes, init_work_tree};

@@ -15,9 +15,11 @@ pub struct Tips {
     pub head: Option<String>,
     /// By name, without `refs/heads/`. A name that is no UTF-8 is left out: no file can hold it.
     pub branches: BTreeMap<String, CommitId>,
+    /// What dayfly keeps there beside branches, by its full name below `refs/dayfly/`.
+    pub references: BTreeMap<String, CommitId>,
 }
 
-/// All branches of `remote`, asked in one call. A listing that fails is an error, never empty.
+/// All branches of `remote` and what dayfly keeps beside them, asked in one call. A listing that fails is an error, never empty.
 pub fn list_tips(remote: &Remote) -> Result<Tips, GitError> {
     let doing = format!("list the branches of {remote}");
     let answer = Call::new(doing.as_str())
@@ -29,6 +31,7 @@ pub fn list_tips(remote: &Remote) -> Result<Tips, GitError> {
             remote.address(),
             "HEAD",
             "refs/heads/*",
+            "refs/dayfly/*",
         ])
         .run()?;
     if answer.success {
@@ -46,8 +49,12 @@ fn parse(listing: &[u8]) -> Tips {
     for (value, name) in lines.filter_map(|line| line.split_once('\t')) {
         if let (Some(target), "HEAD") = (value.strip_prefix("ref: refs/heads/"), name) {
             tips.head = Some(target.to_owned());
-        } else if let (Ok(id), Some(branch)) = (value.parse(), name.strip_prefix("refs/heads/")) {
-            tips.branches.insert(branch.to_owned(), id);
+        } else if let Ok(id) = value.parse() {
+            if let Some(branch) = name.strip_prefix("refs/heads/") {
+                tips.branches.insert(branch.to_owned(), id);
+            } else if name.starts_with("refs/dayfly/") {
+                tips.references.insert(name.to_owned(), id);
+            }
         }
     }
     tips
@@ -62,13 +69,18 @@ mod tests {
         let a = "a".repeat(40);
         let listing = format!(
             "ref: refs/heads/main\tHEAD\n{a}\tHEAD\n{a}\trefs/heads/feat/é \"x\"\n\
-             {a}\trefs/heads/main\n{a}\trefs/remotes/origin/HEAD\n{a}\trefs/x/refs/heads/y\n"
+             {a}\trefs/heads/main\n{a}\trefs/remotes/origin/HEAD\n{a}\trefs/x/refs/heads/y\n\
+             {a}\trefs/dayfly/closed/x\n{a}\trefs/x/refs/dayfly/y\n"
         );
         let tips = parse(&[listing.as_bytes(), b"\xff\t\n"].concat());
         assert_eq!(tips.head.as_deref(), Some("main"));
         assert_eq!(
             tips.branches.keys().collect::<Vec<_>>(),
             ["feat/é \"x\"", "main"]
+        );
+        assert_eq!(
+            tips.references.keys().collect::<Vec<_>>(),
+            ["refs/dayfly/closed/x"]
         );
         assert_eq!(parse(b""), super::Tips::default());
     }

@@ -68,14 +68,39 @@ impl Repository {
         expected_tip: Option<&CommitId>,
     ) -> Result<Push, GitError> {
         let reference = branch_reference(branch)?;
-        let checked_out = || GitError::CheckedOut {
-            remote: remote.to_string(),
-            branch: branch.to_owned(),
-        };
-        if is_checked_out(remote, branch) {
-            return Err(checked_out());
+        self.check_move(remote, commit, branch, expected_tip)?;
+        let expected = expected_tip.map_or("", CommitId::as_str);
+        let doing = format!("push to branch {branch} of {remote}");
+        let answer = self
+            .push_call(&doing, remote)
+            .args([format!("--force-with-lease={reference}:{expected}")])
+            .args(["--", remote.address(), &format!("{commit}:{reference}")])
+            .run()?;
+        match words::verdict(&String::from_utf8_lossy(&answer.stdout), &answer.stderr) {
+            Verdict::Accepted if answer.success => Ok(Push::Accepted),
+            Verdict::LostRace => Ok(Push::LostRace),
+            Verdict::CheckedOut => Err(checked_out(remote, branch)),
+            Verdict::Refused(words) => Err(GitError::Refused {
+                remote: remote.to_string(),
+                branch: branch.to_owned(),
+                words: remote.redact(&words),
+            }),
+            Verdict::Accepted | Verdict::Unheard => Err(words::failure(doing, &answer.stderr)),
         }
-        // The lease below makes git skip its own check that history only grows.
+    }
+
+    /// Refuses to move a branch that a person may be working in, or to rewrite its history: the
+    /// lease of a push makes git skip its own check that history only grows.
+    pub(super) fn check_move(
+        &self,
+        remote: &Remote,
+        commit: &CommitId,
+        branch: &str,
+        expected_tip: Option<&CommitId>,
+    ) -> Result<(), GitError> {
+        if is_checked_out(remote, branch) {
+            return Err(checked_out(remote, branch));
+        }
         if let Some(expected) = expected_tip
             && !self.builds_on(commit, expected)?
         {
@@ -85,10 +110,12 @@ impl Repository {
                 expected: expected.to_string(),
             });
         }
-        let expected = expected_tip.map_or("", CommitId::as_str);
-        let doing = format!("push to branch {branch} of {remote}");
-        let answer = self
-            .call(doing.as_str(), remote)
+        Ok(())
+    }
+
+    /// A push, before it is said what of.
+    pub(super) fn push_call<'a>(&self, doing: &str, remote: &'a Remote) -> Call<'a> {
+        self.call(doing, remote)
             // A person's hooks and habits are not for commits that no person made.
             .args([
                 "push",
@@ -98,20 +125,6 @@ impl Repository {
                 "--no-follow-tags",
             ])
             .args(["--recurse-submodules=no", "--no-signed"])
-            .args([format!("--force-with-lease={reference}:{expected}")])
-            .args(["--", remote.address(), &format!("{commit}:{reference}")])
-            .run()?;
-        match words::verdict(&String::from_utf8_lossy(&answer.stdout), &answer.stderr) {
-            Verdict::Accepted if answer.success => Ok(Push::Accepted),
-            Verdict::LostRace => Ok(Push::LostRace),
-            Verdict::CheckedOut => Err(checked_out()),
-            Verdict::Refused(words) => Err(GitError::Refused {
-                remote: remote.to_string(),
-                branch: branch.to_owned(),
-                words: remote.redact(&words),
-            }),
-            Verdict::Accepted | Verdict::Unheard => Err(words::failure(doing, &answer.stderr)),
-        }
     }
 
     fn call<'a>(&self, doing: &str, remote: &'a Remote) -> Call<'a> {
@@ -135,6 +148,13 @@ impl Repository {
             }
         }
         Ok(false)
+    }
+}
+
+pub(super) fn checked_out(remote: &Remote, branch: &str) -> GitError {
+    GitError::CheckedOut {
+        remote: remote.to_string(),
+        branch: branch.to_owned(),
     }
 }
 

@@ -18,9 +18,48 @@ pub(super) enum Verdict {
 
 /// Reads the answer to `git push --porcelain` of one branch.
 pub(super) fn verdict(stdout: &str, stderr: &str) -> Verdict {
-    let Some(line) = stdout.lines().find(|line| line.split('\t').count() >= 3) else {
-        return Verdict::Unheard;
-    };
+    match reported(stdout).next() {
+        Some(line) => verdict_of(line, stderr),
+        None => Verdict::Unheard,
+    }
+}
+
+/// Reads the answer to `git push --porcelain --atomic` of several references: one verdict for all.
+pub(super) fn verdict_of_all(stdout: &str, stderr: &str) -> Verdict {
+    // Deleting what is not there ends such a push before anything is reported.
+    if stderr.contains("remote ref does not exist") {
+        return Verdict::LostRace;
+    }
+    if stderr.contains("does not support --atomic") {
+        return Verdict::Refused(spoken(stderr));
+    }
+    let mut verdict = Verdict::Unheard;
+    let mut went_down = None;
+    for line in reported(stdout) {
+        if line.starts_with('!') && line.contains("(atomic ") {
+            went_down = Some(line);
+            continue;
+        }
+        match verdict_of(line, stderr) {
+            Verdict::Accepted => verdict = Verdict::Accepted,
+            // The others failed for this one's sake.
+            failed => return failed,
+        }
+    }
+    match went_down {
+        // None says why: the server's transaction as a whole failed, most often by a race.
+        Some(_) if is_race(stderr) && !is_lasting(stderr) => Verdict::LostRace,
+        Some(line) => verdict_of(line, stderr),
+        None => verdict,
+    }
+}
+
+/// The lines of a report that tell of one reference each.
+fn reported(stdout: &str) -> impl Iterator<Item = &str> {
+    stdout.lines().filter(|line| line.split('\t').count() >= 3)
+}
+
+fn verdict_of(line: &str, stderr: &str) -> Verdict {
     let mut fields = line.split('\t');
     if fields.next() != Some("!") {
         return Verdict::Accepted;
@@ -236,6 +275,79 @@ mod tests {
         for (summary, stderr, expected) in table {
             assert_eq!(verdict(&rejected(summary), stderr), expected, "{summary}");
         }
+    }
+
+    #[test]
+    fn an_atomic_push_has_one_verdict() {
+        let refused = |words: &str| Verdict::Refused(words.to_owned());
+        let locked = "remote: error: cannot lock ref 'refs/heads/main': is at a but expected b\n";
+        // what is said of the branch, of the other reference, and beside them
+        let table = [
+            (" [ok]", "*[new reference]", "", Verdict::Accepted),
+            (" [ok]", "-[deleted]", "", Verdict::Accepted),
+            (
+                "![rejected] (atomic push failed)",
+                "![rejected] (stale info)",
+                "",
+                Verdict::LostRace,
+            ),
+            (
+                "![rejected] (stale info)",
+                "![rejected] (atomic push failed)",
+                "",
+                Verdict::LostRace,
+            ),
+            (
+                "![remote rejected] (atomic transaction failed)",
+                "![remote rejected] (atomic transaction failed)",
+                locked,
+                Verdict::LostRace,
+            ),
+            (
+                "![remote rejected] (atomic transaction failed)",
+                "![remote rejected] (atomic transaction failed)",
+                "remote: error: disk\n",
+                refused("atomic transaction failed; disk"),
+            ),
+            (
+                "![remote rejected] (atomic push failure)",
+                "![remote rejected] (hook declined)",
+                "remote: not here\n",
+                refused("hook declined; not here"),
+            ),
+            // Git's own server moves the branch here all the same.
+            (
+                " a..b",
+                "![remote rejected] (deny updating a hidden ref)",
+                "",
+                refused("deny updating a hidden ref"),
+            ),
+        ];
+        for (branch, other, stderr, expected) in table {
+            let line = |said: &str, name: &str| {
+                let (flag, summary) = said.split_at(1);
+                format!("{flag}\ta:{name}\t{summary}\n")
+            };
+            let stdout = format!(
+                "To x\n{}{}Done\n",
+                line(branch, "refs/heads/main"),
+                line(other, "refs/x")
+            );
+            assert_eq!(
+                verdict_of_all(&stdout, stderr),
+                expected,
+                "{branch} {other} {stderr}"
+            );
+        }
+        let said = |stderr: &str| verdict_of_all("", stderr);
+        let unable = "error: unable to delete 'refs/x': remote ref does not exist\n";
+        assert_eq!(said(unable), Verdict::LostRace);
+        let unknown = "fatal: the receiving end does not support --atomic push\n";
+        assert_eq!(
+            said(unknown),
+            refused("the receiving end does not support --atomic push")
+        );
+        assert_eq!(said("fatal: x"), Verdict::Unheard);
     }
 
     #[test]

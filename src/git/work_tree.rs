@@ -63,6 +63,13 @@ pub fn commit_paths(
     repository.reference_tip("HEAD")
 }
 
+/// Whether a person has changed one of `paths` since the last commit.
+pub fn has_changes(directory: &Path, paths: &[String]) -> Result<bool, GitError> {
+    let doing = format!("look for changes in {}", directory.display());
+    let status = ["status", "--porcelain", "--untracked-files=no"];
+    Ok(!call(directory, doing, &status, paths)?.is_empty())
+}
+
 /// The repository whose work tree holds `directory`.
 fn discover(directory: &Path) -> Result<Repository, GitError> {
     let found = git2::Repository::discover(directory).map_err(GitError::object(format!(

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::ManagerError;
+use super::closings::Closings;
 use crate::config::Settings;
 use crate::files::{Directory, Files};
 use crate::git::{CommitId, CommitTree, Remote, Repository, list_tips};
@@ -28,14 +29,21 @@ pub enum Snapshot {
 impl Manager {
     /// The tip of the branch: its name and its commit, without fetching anything.
     pub fn tip(&self) -> Result<(String, CommitId), ManagerError> {
+        let (branch, commit, _) = self.tip_and_closings()?;
+        Ok((branch, commit))
+    }
+
+    /// As [`Manager::tip`], with the closes that are remembered: one call for all.
+    pub(super) fn tip_and_closings(&self) -> Result<(String, CommitId, Closings), ManagerError> {
         let tips = list_tips(&self.remote)?;
+        let closings = Closings::read(&tips.references);
         let branch = match (&self.branch, tips.head) {
             (Some(branch), _) => branch.clone(),
             (None, Some(head)) => head,
             (None, None) => return Err(ManagerError::Empty(self.remote.to_string())),
         };
         match tips.branches.get(&branch) {
-            Some(commit) => Ok((branch, commit.clone())),
+            Some(commit) => Ok((branch, commit.clone(), closings)),
             None if tips.branches.is_empty() => Err(ManagerError::Empty(self.remote.to_string())),
             None => Err(ManagerError::NoBranch {
                 manager: self.remote.to_string(),
@@ -47,6 +55,14 @@ impl Manager {
     /// What stands at the tip now, fetched into `cache` where that is not the repository itself.
     pub fn snapshot(&self, cache: &Repository) -> Result<Snapshot, ManagerError> {
         let (branch, _) = self.tip()?;
+        self.snapshot_of(cache, branch)
+    }
+
+    pub(super) fn snapshot_of(
+        &self,
+        cache: &Repository,
+        branch: String,
+    ) -> Result<Snapshot, ManagerError> {
         self.fetch(cache, &branch)?;
         // The branch may have moved since it was listed: what was fetched counts.
         let commit = cache

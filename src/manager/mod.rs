@@ -3,6 +3,8 @@
 //! A change is decided on the tip of the branch, made as one commit without a checkout, and pushed.
 //! A push that lost the race is decided anew on the fresh tip, never merged as text (invariant 1).
 
+mod closings;
+mod lateness;
 mod location;
 mod services;
 mod writer;

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::closings::{self, Change, Closings, Step, Subject, is_late};
+use super::lateness::is_overtaken;
 use super::location::read_text;
 use super::services::{Found, Service, named};
 use super::{Environment, Manager, ManagerError, Snapshot, environments, services};
 use crate::clock::{self, Time};
 use crate::environment::{
     Admission, EnvironmentFile, EnvironmentId, LaterTime, Merge, admit, environment_name, merge,
+    refusal_for_life,
 };
 use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
 use crate::files::{Files, join};
@@ -60,19 +63,24 @@ impl Word {
         }
     }
 
-    fn at(&self) -> Option<Time> {
+    pub(super) fn at(&self) -> Option<Time> {
         match self {
             Self::Event(event) => event.at,
             Self::Upsert { at, .. } | Self::Delete { at, .. } => *at,
         }
     }
 
+    pub(super) fn is_action(&self, action: &Action) -> bool {
+        matches!(self, Self::Event(event) if event.action == *action)
+    }
+
     /// An opening anew is news by itself: a close from before it, still on its way, must not end
     /// the environment.
     fn later_time(&self) -> LaterTime {
-        match self {
-            Self::Event(event) if event.action == Action::Reopened => LaterTime::News,
-            _ => LaterTime::NoNews,
+        if self.is_action(&Action::Reopened) {
+            LaterTime::News
+        } else {
+            LaterTime::NoNews
         }
     }
 
@@ -133,6 +141,10 @@ impl OutcomeAction {
 struct Decision {
     outcome: Outcome,
     edit: Option<Edit>,
+    /// What is remembered or forgotten of closes, in the same push.
+    memory: Change,
+    /// The pull request, where a close of it would change the decision.
+    subject: Option<Subject>,
 }
 
 /// Does what `wish` asks for on the manager repository: one commit on its branch, or none if it is
@@ -146,21 +158,49 @@ pub fn write(
     let started = Instant::now();
     let mut attempts = 0;
     loop {
-        let snapshot = manager.snapshot(cache)?;
-        let Decision { mut outcome, edit } = decide(snapshot.files(), wish)?;
-        let (Snapshot::Commit { branch, commit, .. }, Some(edit)) = (snapshot, edit) else {
+        let (branch, _, closings) = manager.tip_and_closings()?;
+        let snapshot = manager.snapshot_of(cache, branch)?;
+        let decision = decide(snapshot.files(), wish, &closings)?;
+        let (mut outcome, mut memory) = (decision.outcome, decision.memory);
+        let Snapshot::Commit { branch, commit, .. } = snapshot else {
             return Ok(outcome);
         };
-        let message = message(&outcome, wish);
-        let new = cache.commit_edits(Some(&commit), &[edit], &message, author, clock::now())?;
-        let Some(new) = new else {
-            outcome.action = OutcomeAction::Unchanged;
-            return Ok(outcome);
+        let new = match decision.edit {
+            Some(edit) => {
+                let message = message(&outcome, wish);
+                let (edits, now) = ([edit], clock::now());
+                let new = cache.commit_edits(Some(&commit), &edits, &message, author, now)?;
+                if new.is_none() {
+                    outcome.action = OutcomeAction::Unchanged;
+                    return Ok(outcome);
+                }
+                new
+            }
+            None => None,
         };
+        if new.is_none() && memory.is_empty() {
+            return Ok(outcome);
+        }
+        let is_closed = wish.word.is_action(&Action::Closed);
+        // Once: another writer may prune the same, and that is no race worth losing twice.
+        if let (true, 0, Some(at)) = (is_closed, attempts, wish.word.at()) {
+            closings.prune(&mut memory, at);
+        }
         attempts += 1;
-        match cache.push(&manager.remote, &new, &branch, Some(&commit))? {
+        let step = Step {
+            branch: &branch,
+            tip: &commit,
+            new: new.as_ref(),
+        };
+        let (pushed, note) = closings::push(cache, &manager.remote, step, &memory)?;
+        match pushed {
             Push::Accepted => {
-                outcome.commit = Some(new.to_string());
+                outcome.commit = new.as_ref().map(ToString::to_string);
+                let subject = decision.subject.filter(|_| note.is_none());
+                if is_overtaken(manager, &wish.word, subject.as_ref(), step, &outcome) {
+                    continue;
+                }
+                outcome.reason = join_reasons(outcome.reason, note);
                 return Ok(outcome);
             }
             Push::LostRace if started.elapsed() < PATIENCE => {
@@ -176,6 +216,13 @@ pub fn write(
                 });
             }
         }
+    }
+}
+
+fn join_reasons(reason: Option<String>, note: Option<String>) -> Option<String> {
+    match (reason, note) {
+        (Some(reason), Some(note)) => Some(format!("{reason}; {note}")),
+        (reason, note) => reason.or(note),
     }
 }
 
@@ -205,7 +252,7 @@ fn message(outcome: &Outcome, wish: &Wish) -> String {
 }
 
 /// What `wish` means for the manager repository as it stands. Pure but for reading `files`.
-fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
+fn decide(files: &dyn Files, wish: &Wish, closings: &Closings) -> Result<Decision, ManagerError> {
     let (service, existing) = match choose_service(files, wish)? {
         Choice::Service(service, existing) => (service, existing),
         Choice::None(reason) => return Ok(ignored(None, reason)),
@@ -221,6 +268,17 @@ fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
     if let Admission::Ignore(reason) = admission {
         return Ok(ignored(Some(&service), reason));
     }
+    let number = match &existing {
+        Some(Found::File { file, .. }) => file.repository_id,
+        _ => None,
+    };
+    let number = wish.word.repository_id().or(number);
+    let subject = Subject::new(&service.name, wish.word.pull_request(), number);
+    if admission == Admission::Take
+        && let Some(until) = wish.word.is_late(closings, &subject)
+    {
+        return Ok(late(&service, existing, until));
+    }
     if let Some(Found::File { file, .. }) = &existing
         && let (Some(written), Some(at)) = (file.event_at, wish.word.at())
         && at < written
@@ -231,19 +289,70 @@ fn decide(files: &dyn Files, wish: &Wish) -> Result<Decision, ManagerError> {
         decision.outcome.path = Some(file.path.clone());
         return Ok(decision);
     }
-    match (admission, pull_request, existing) {
-        (Admission::Take, Some(_), Some(Found::Broken { error, .. })) => Err(error),
-        (Admission::Take, Some(pull_request), Some(Found::File { file, text })) => {
-            update(files, &service, wish, pull_request, file, &text)
+    let mut decision = match (admission, pull_request, existing) {
+        (Admission::Take, Some(_), Some(Found::Broken { error, .. })) => return Err(error),
+        (Admission::Take, Some(pull_request), existing) => {
+            let mut decision = match existing {
+                Some(Found::File { file, text }) => {
+                    update(files, &service, wish, pull_request, file, &text)?
+                }
+                _ => create(files, &service, wish, pull_request)?,
+            };
+            if decision.edit.is_some() {
+                decision.memory = closings.forget(&subject);
+            }
+            decision
         }
-        (Admission::Take, Some(pull_request), None) => create(files, &service, wish, pull_request),
-        (Admission::Refuse(reason), _, Some(existing)) => Ok(remove(&service, existing, reason)),
-        (Admission::Refuse(reason), _, None) => Ok(match &wish.word {
-            Word::Event(event) if event.action != Action::Closed => ignored(Some(&service), reason),
-            _ => nothing(Some(&service), OutcomeAction::Absent, None),
-        }),
+        (Admission::Refuse(reason), _, Some(existing)) => {
+            let written = match &existing {
+                Found::File { file, .. } => file.event_at,
+                Found::Broken { .. } => None,
+            };
+            let until = wish.word.ends_until().or(written);
+            let mut decision = remove(&service, existing, reason);
+            if let Some(until) = until {
+                decision.memory = closings.remember(&subject, until);
+            }
+            decision
+        }
+        (Admission::Refuse(reason), pull_request, None) => {
+            let is_close = wish.word.is_person() || wish.word.is_action(&Action::Closed);
+            let mut decision = if is_close {
+                nothing(Some(&service), OutcomeAction::Absent, None)
+            } else {
+                ignored(Some(&service), reason)
+            };
+            // The event that opened it may still be on its way, unless the rules refuse that too.
+            let may_come = pull_request
+                .is_none_or(|asked| refusal_for_life(asked, &service.rules.admit).is_none());
+            if let (true, true, Some(until)) = (is_close, may_come, wish.word.ends_until()) {
+                decision.memory = closings.remember(&subject, until);
+            }
+            decision
+        }
         (Admission::Take | Admission::Ignore(_), ..) => {
-            Ok(ignored(Some(&service), "nothing is asked for".to_owned()))
+            ignored(Some(&service), "nothing is asked for".to_owned())
+        }
+    };
+    decision.subject = Some(subject);
+    Ok(decision)
+}
+
+/// What an event means that comes after its pull request's close. A file that is no newer than the
+/// close came into being unseen by it: whoever meets it removes it.
+fn late(service: &Service, existing: Option<Found>, until: Time) -> Decision {
+    let reason = format!("stale: the environment was closed at {until}, this event is not later");
+    match existing {
+        Some(Found::File { file, text }) if is_late(file.event_at, false, until) => {
+            remove(service, Found::File { file, text }, reason)
+        }
+        existing => {
+            let mut decision = ignored(Some(service), reason);
+            if let Some(Found::File { file, .. }) = existing {
+                decision.outcome.environment = file.environment;
+                decision.outcome.path = Some(file.path);
+            }
+            decision
         }
     }
 }
@@ -491,6 +600,8 @@ fn nothing(service: Option<&Service>, action: OutcomeAction, reason: Option<Stri
             over_limit: false,
         },
         edit: None,
+        memory: Change::default(),
+        subject: None,
     }
 }
 

@@ -9,9 +9,9 @@ use super::execute::{Execution, Watch};
 use super::mirrors::{Looked, Mirrors, RepositoryKey};
 use super::{Planned, ReconcileError, applies_itself, plan};
 use crate::clock;
-use crate::config::Settings;
+use crate::config::{Settings, Tokens};
 use crate::event::RepositoryName;
-use crate::git::{GitError, Repository, Token};
+use crate::git::{GitError, Repository};
 use crate::manager::Manager;
 use crate::problem::Problem;
 use crate::run::{RunEvent, RunState, transition};
@@ -31,7 +31,7 @@ pub struct Apply<'a> {
     /// How many previews may be deleted at once, where a person said so.
     pub allow_deletions: Option<usize>,
     pub host: HostEnvironment,
-    pub token: Option<Token>,
+    pub tokens: Tokens,
     pub stop: StopSignal,
 }
 
@@ -58,7 +58,10 @@ pub fn apply(
     let directory = DataDirectory::hold(options.data_directory)?;
     let mut store = Store::open(directory.path())?;
     let cache = Repository::open_or_create(directory.path().join("manager.git"))?;
-    let mirrors = Mirrors::new(directory.path().join("repositories"), options.token.clone());
+    let mirrors = Mirrors::new(
+        directory.path().join("repositories"),
+        options.tokens.clone(),
+    );
     let mut applied = Applied::default();
 
     for pass in 0..PASSES {

@@ -216,7 +216,7 @@ impl Execution<'_> {
 
         let passed = self.settings.runner.passed(&self.host.0);
         let mut secrets = secrets(inputs, &passed)?;
-        secrets.extend(self.mirrors.secret());
+        secrets.extend(self.mirrors.secrets());
         let plan = RunPlan {
             run: run.id.clone(),
             kind: run.kind,

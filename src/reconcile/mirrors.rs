@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::config::Settings;
+use crate::config::{Settings, Tokens};
 use crate::event::RepositoryName;
 use crate::git::{CommitId, GitError, Remote, Repository, Token, list_tips};
 
 /// Bare mirrors in a data directory, one per repository.
 pub struct Mirrors {
     directory: PathBuf,
-    token: Option<Token>,
+    tokens: Tokens,
 }
 
 /// What one repository said when it was asked.
@@ -20,12 +20,13 @@ pub struct Looked {
 }
 
 impl Mirrors {
-    pub fn new(directory: PathBuf, token: Option<Token>) -> Self {
-        Self { directory, token }
+    pub fn new(directory: PathBuf, tokens: Tokens) -> Self {
+        Self { directory, tokens }
     }
 
     pub fn remote(&self, settings: &Settings, repository: &RepositoryName) -> Remote {
-        Remote::new(&settings.clone_url(repository), self.token.clone())
+        let url = settings.clone_url(repository);
+        Remote::new(&url, self.tokens.for_url(&url).map(Token::new))
     }
 
     /// The mirror of `repository`, made if it is not there.
@@ -34,9 +35,9 @@ impl Mirrors {
         Repository::open_or_create(self.directory.join(format!("{name}.git")))
     }
 
-    /// The token, for logs to leave out.
-    pub(super) fn secret(&self) -> Option<String> {
-        self.token.as_ref().map(|token| token.expose().to_owned())
+    /// The tokens, for logs to leave out.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = String> {
+        self.tokens.secrets().cloned()
     }
 
     /// Asks each repository once where its branches stand, and fetches those of them that are

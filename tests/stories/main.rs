@@ -14,6 +14,7 @@ mod support;
 
 mod bad_input;
 mod broken_files;
+mod closes;
 mod crashes;
 mod demo;
 mod git_races;

@@ -1,6 +1,6 @@
 //! Many writers, hostile names, and servers that refuse.
 
-use crate::support::{INFRA, PullRequest, SERVICE, Scene};
+use crate::support::{INFRA, PullRequest, SERVICE, Scene, World};
 
 #[test]
 fn two_writers_race() {
@@ -385,4 +385,51 @@ fn template_says_what_it_must_and_keeps_to_itself() {
         text.contains(&format!("tags = [\"{}\"]", "b".repeat(40))),
         "{text}"
     );
+}
+
+#[test]
+fn generators_mend_what_failed_and_take_no_persons_work() {
+    let world = World::new();
+    let init = ["init", "previews", "--repository", "acme/previews"];
+    world.git(&world.path(""), &["init", "--quiet", "previews"]);
+    let lock = world.path("previews/.git/index.lock");
+    std::fs::write(&lock, "").unwrap();
+    assert_ne!(world.dayfly(&init).status, 0);
+    std::fs::remove_file(&lock).unwrap();
+    world.dayfly(&init).succeeded();
+    let previews = world.path("previews");
+    assert_eq!(world.git(&previews, &["status", "--porcelain"]), "");
+
+    let nested = [
+        "init",
+        "x",
+        "--repository",
+        "acme/previews",
+        "--setup",
+        "x/setup",
+    ];
+    world.dayfly(&nested).exited(2);
+    assert!(!world.path("x").exists());
+
+    let add = [
+        "service",
+        "add",
+        "hello",
+        "--directory",
+        "previews",
+        "--service-repository",
+        "acme/hello",
+        "--infra-repository",
+        "acme/infra",
+        "--domain",
+        "example.com",
+    ];
+    let main = previews.join("main.tf");
+    let text = std::fs::read_to_string(&main).unwrap();
+    std::fs::write(&main, format!("{text}\n# a thought\n")).unwrap();
+    world.dayfly(&add).exited(2);
+    assert!(!previews.join("hello").exists());
+    std::fs::write(&main, text).unwrap();
+    world.dayfly(&add).succeeded();
+    assert_eq!(world.git(&previews, &["status", "--porcelain"]), "");
 }

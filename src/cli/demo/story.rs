@@ -15,7 +15,7 @@ use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::cli::{apply, changes};
 use crate::clock::{self, Time};
-use crate::config;
+use crate::config::{self, Tokens};
 use crate::error::Error;
 use crate::event::{PullRequestId, RepositoryName};
 use crate::git::{CommitId, Signature};
@@ -352,7 +352,7 @@ impl<'a> Story<'a> {
             parallelism: cores.get(),
             allow_deletions: None,
             host: HostEnvironment(config::host_environment()),
-            token: None,
+            tokens: Tokens::default(),
             stop: apply::stop_signal(),
         };
         let applied = reconcile::apply(&options, &progress, |_| {});

@@ -241,7 +241,7 @@ impl PullRequest {
         }
     }
 
-    fn payload(&self, action: &str, minute: u32) -> Value {
+    pub(crate) fn payload(&self, action: &str, minute: u32) -> Value {
         let repository = json!({ "id": 77, "full_name": self.repository });
         let head = if self.is_fork {
             json!({ "id": 78, "full_name": "eve/fork" })
@@ -253,6 +253,8 @@ impl PullRequest {
             .iter()
             .map(|name| json!({ "name": name }))
             .collect();
+        let midnight: jiff::Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+        let at = midnight + jiff::SignedDuration::from_mins(minute.into());
         json!({
             "action": action,
             "number": self.number,
@@ -262,7 +264,7 @@ impl PullRequest {
                 "title": "A title with ${file(\"/etc/passwd\")} and \"quotes\"",
                 "state": if action == "closed" { "closed" } else { "open" },
                 "draft": false,
-                "updated_at": format!("2026-11-21T{:02}:{:02}:00Z", minute / 60, minute % 60),
+                "updated_at": at.to_string(),
                 "head": { "sha": self.sha, "ref": self.branch, "repo": head },
                 "base": { "sha": "0".repeat(40), "ref": "main", "repo": repository },
                 "labels": labels,

@@ -1,0 +1,92 @@
+//! A push of a branch and of references beside it: all of it lands, or nothing.
+
+use super::commit_id::CommitId;
+use super::error::GitError;
+use super::remote::Remote;
+use super::repository::{Repository, branch_reference};
+use super::transfer::checked_out;
+use super::words::{self, Verdict};
+
+/// One step of a branch: from the tip that it is expected to have to a commit that builds on it.
+#[derive(Clone, Copy, Debug)]
+pub struct BranchMove<'a> {
+    pub branch: &'a str,
+    pub from: &'a CommitId,
+    pub to: &'a CommitId,
+}
+
+/// A reference beside the branches, by its full name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReferenceEdit {
+    /// It is made; it must not be there.
+    Create { name: String, target: CommitId },
+    /// It goes; it must stand where it is expected.
+    Delete { name: String, expected: CommitId },
+}
+
+/// How an atomic push ended that the server took a decision on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AtomicPush {
+    Accepted,
+    /// Something is not where it was expected to be: nothing was changed.
+    LostRace,
+    /// The server does not take this push, or no atomic one; its words. Git's own server may have
+    /// moved the branch all the same where it hides the other references: repeat the move to know.
+    Refused(String),
+}
+
+impl Repository {
+    /// Changes all of it on `remote` in one push, each part from where it is expected to be.
+    /// Nothing is ever forced. An error means that it is unknown what the server did, or that the
+    /// branch is not to be moved this way.
+    pub fn push_atomic(
+        &self,
+        remote: &Remote,
+        step: Option<BranchMove<'_>>,
+        edits: &[ReferenceEdit],
+    ) -> Result<AtomicPush, GitError> {
+        let mut leases = Vec::new();
+        let mut refspecs = Vec::new();
+        if let Some(BranchMove { branch, from, to }) = step {
+            let reference = branch_reference(branch)?;
+            self.check_move(remote, to, branch, Some(from))?;
+            leases.push(format!("--force-with-lease={reference}:{from}"));
+            refspecs.push(format!("{to}:{reference}"));
+        }
+        for edit in edits {
+            match edit {
+                ReferenceEdit::Create { name, target } => {
+                    leases.push(format!("--force-with-lease={name}:"));
+                    refspecs.push(format!("{target}:{name}"));
+                }
+                ReferenceEdit::Delete { name, expected } => {
+                    leases.push(format!("--force-with-lease={name}:{expected}"));
+                    refspecs.push(format!(":{name}"));
+                }
+            }
+        }
+        let doing = match step {
+            Some(BranchMove { branch, .. }) => format!("push to branch {branch} of {remote}"),
+            None => format!("push to {remote}"),
+        };
+        // One reference alone needs nothing of the server that it might not know.
+        let atomic = (refspecs.len() > 1).then_some("--atomic");
+        let answer = self
+            .push_call(&doing, remote)
+            .args(atomic)
+            .args(leases)
+            .args(["--", remote.address()])
+            .args(refspecs)
+            .run()?;
+        match words::verdict_of_all(&String::from_utf8_lossy(&answer.stdout), &answer.stderr) {
+            Verdict::Accepted if answer.success => Ok(AtomicPush::Accepted),
+            Verdict::LostRace => Ok(AtomicPush::LostRace),
+            Verdict::Refused(words) => Ok(AtomicPush::Refused(remote.redact(&words))),
+            Verdict::CheckedOut => {
+                let branch = step.map_or("", |step| step.branch);
+                Err(checked_out(remote, branch))
+            }
+            Verdict::Accepted | Verdict::Unheard => Err(words::failure(doing, &answer.stderr)),
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! What the manager repository remembers of closed pull requests, so that no event that arrives
+//! late brings one back (invariant 4).
+//!
+//! The memory is references, no files: `refs/dayfly/closed/<by id>-<by name>-<seconds>`, one for
+//! each pull request of a service. The two hashes find it by the repository's number, which
+//! survives a rename, and by name; the seconds say until when events are late. A listing of the
+//! branches holds it all, and a push changes it together with the branch.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::clock::Time;
+use crate::event::PullRequestId;
+use crate::git::{
+    AtomicPush, BranchMove, CommitId, GitError, Push, ReferenceEdit, Remote, Repository,
+};
+
+const PREFIX: &str = "refs/dayfly/closed/";
+/// How long a close is remembered, at least: jobs that wait longer are given up by every CI.
+const KEPT_SECONDS: i64 = 30 * 86_400;
+/// How many forgotten closes one push takes along.
+const PRUNED_AT_ONCE: usize = 50;
+/// Hexadecimal digits of a hash. The listing is read by each writer, so they are few; 10,000
+/// closes are still mistaken for one another once in ten billion events.
+const DIGITS: usize = 12;
+/// Stands where the repository's number is not known.
+const UNKNOWN: &str = "0";
+
+/// A pull request of a service, as it is looked up in the memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Subject {
+    by_id: Option<String>,
+    by_name: String,
+}
+
+/// A remembered close.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Closing {
+    subject: Subject,
+    /// Events until then are late.
+    until: Time,
+    reference: String,
+    target: CommitId,
+}
+
+/// All closes that are remembered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Closings(Vec<Closing>);
+
+/// What a write changes in the memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    remember: Option<String>,
+    forget: Vec<(String, CommitId)>,
+}
+
+/// A branch's tip, and the commit that it is to become, if any.
+#[derive(Clone, Copy)]
+pub(super) struct Step<'a> {
+    pub(super) branch: &'a str,
+    pub(super) tip: &'a CommitId,
+    pub(super) new: Option<&'a CommitId>,
+}
+
+impl Subject {
+    pub(super) fn new(
+        service: &str,
+        pull_request: &PullRequestId,
+        repository_id: Option<u64>,
+    ) -> Self {
+        let number = pull_request.number;
+        let name = pull_request.repository.to_string().to_ascii_lowercase();
+        Self {
+            by_id: repository_id.map(|id| digest(&format!("{service}\0id\0{id}\0{number}"))),
+            by_name: digest(&format!("{service}\0name\0{name}\0{number}")),
+        }
+    }
+
+    /// The repository's number decides where both know it: a name can pass to another repository.
+    fn is(&self, other: &Self) -> bool {
+        match (&self.by_id, &other.by_id) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            _ => self.by_name == other.by_name,
+        }
+    }
+
+    fn reference(&self, until: Time) -> String {
+        let by_id = self.by_id.as_deref().unwrap_or(UNKNOWN);
+        format!("{PREFIX}{by_id}-{}-{}", self.by_name, until.as_second())
+    }
+}
+
+fn digest(text: &str) -> String {
+    let bytes = Sha256::digest(text.as_bytes());
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    digits.take(DIGITS / 2).collect()
+}
+
+impl Closing {
+    /// `None` of a reference that is not of this form: nobody's, or a later version's.
+    fn read(reference: &str, target: &CommitId) -> Option<Self> {
+        let mut parts = reference.strip_prefix(PREFIX)?.splitn(3, '-');
+        let (by_id, by_name) = (parts.next()?, parts.next()?);
+        let is_hash =
+            |text: &str| text.len() == DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if !(by_id == UNKNOWN || is_hash(by_id)) || !is_hash(by_name) {
+            return None;
+        }
+        Some(Self {
+            subject: Subject {
+                by_id: (by_id != UNKNOWN).then(|| by_id.to_owned()),
+                by_name: by_name.to_owned(),
+            },
+            until: Time::from_second(parts.next()?.parse().ok()?).ok()?,
+            reference: reference.to_owned(),
+            target: target.clone(),
+        })
+    }
+
+    fn name(&self) -> (String, CommitId) {
+        (self.reference.clone(), self.target.clone())
+    }
+}
+
+impl Closings {
+    /// Those among the references of a manager repository.
+    pub(super) fn read(references: &BTreeMap<String, CommitId>) -> Self {
+        let closings = references
+            .iter()
+            .filter_map(|(reference, target)| Closing::read(reference, target));
+        Self(closings.collect())
+    }
+
+    fn of(&self, subject: &Subject) -> impl Iterator<Item = &Closing> {
+        self.0.iter().filter(|closing| closing.subject.is(subject))
+    }
+
+    /// Until when events of the pull request are late; `None` if no close of it is remembered.
+    pub(super) fn late_until(&self, subject: &Subject) -> Option<Time> {
+        self.of(subject).map(|closing| closing.until).max()
+    }
+
+    /// Remembers that events until then are late, in the place of what was known before; nothing
+    /// is to be done where that reaches as far.
+    pub(super) fn remember(&self, subject: &Subject, until: Time) -> Change {
+        // Before 1970 the seconds would have a sign, and no event was.
+        let known = self.late_until(subject);
+        if until.as_second() < 0 || known.is_some_and(|k| k.as_second() >= until.as_second()) {
+            return Change::default();
+        }
+        Change {
+            remember: Some(subject.reference(until)),
+            ..self.forget(subject)
+        }
+    }
+
+    /// Forgets the close: the pull request is back.
+    pub(super) fn forget(&self, subject: &Subject) -> Change {
+        Change {
+            remember: None,
+            forget: self.of(subject).map(Closing::name).collect(),
+        }
+    }
+
+    /// Adds to `change`, if it is one, the oldest of the closes that need not be remembered any
+    /// more at `now`, the time of an event.
+    pub(super) fn prune(&self, change: &mut Change, now: Time) {
+        if change.is_empty() {
+            return;
+        }
+        let oldest_kept = now.as_second().saturating_sub(KEPT_SECONDS);
+        let mut expired: Vec<&Closing> = self
+            .0
+            .iter()
+            .filter(|closing| closing.until.as_second() < oldest_kept)
+            .collect();
+        expired.sort_by_key(|closing| closing.until);
+        for closing in expired.into_iter().take(PRUNED_AT_ONCE) {
+            let name = closing.name();
+            if !change.forget.contains(&name) {
+                change.forget.push(name);
+            }
+        }
+    }
+}
+
+/// Whether an event of `at` comes too late after a close until which all others are late. What
+/// has no time cannot be ordered; a pull request may be reopened in the second of its close.
+pub(super) fn is_late(at: Option<Time>, is_reopening: bool, until: Time) -> bool {
+    at.is_some_and(|at| match is_reopening {
+        true => at.as_second() < until.as_second(),
+        false => at.as_second() <= until.as_second(),
+    })
+}
+
+impl Change {
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is tried one after the other until the server takes it: all of it; without deletions,
+    /// which some servers prohibit. An old close beside a newer one does no harm, nor does one
+    /// beside a file that is newer still.
+    fn attempts(&self, target: &CommitId) -> Vec<Vec<ReferenceEdit>> {
+        let create: Vec<ReferenceEdit> = self
+            .remember
+            .iter()
+            .map(|name| ReferenceEdit::Create {
+                name: name.clone(),
+                target: target.clone(),
+            })
+            .collect();
+        let delete = self
+            .forget
+            .iter()
+            .map(|(name, expected)| ReferenceEdit::Delete {
+                name: name.clone(),
+                expected: expected.clone(),
+            });
+        let mut attempts = vec![create.iter().cloned().chain(delete).collect()];
+        if !self.forget.is_empty() && !create.is_empty() {
+            attempts.push(create);
+        }
+        attempts
+    }
+}
+
+/// Pushes a step of the branch and a change of the memory in one. Where the server does not take
+/// both, the step alone; the text says then that the close is not remembered, and why.
+pub(super) fn push(
+    cache: &Repository,
+    remote: &Remote,
+    step: Step<'_>,
+    change: &Change,
+) -> Result<(Push, Option<String>), GitError> {
+    let mut note = None;
+    if !change.is_empty() {
+        let branch_move = step.new.map(|to| BranchMove {
+            branch: step.branch,
+            from: step.tip,
+            to,
+        });
+        for edits in change.attempts(step.new.unwrap_or(step.tip)) {
+            match cache.push_atomic(remote, branch_move, &edits)? {
+                AtomicPush::Accepted => return Ok((Push::Accepted, None)),
+                AtomicPush::LostRace => return Ok((Push::LostRace, None)),
+                AtomicPush::Refused(words) => {
+                    tracing::debug!(words, "the memory of closes was refused");
+                    note = Some(words);
+                }
+            }
+        }
+    }
+    let pushed = match step.new {
+        Some(new) => cache.push(remote, new, step.branch, Some(step.tip))?,
+        None => Push::Accepted,
+    };
+    let note = note.filter(|_| change.remember.is_some()).map(|words| {
+        format!("the close is not remembered, a late event may undo it: the server said: {words}")
+    });
+    Ok((pushed, note))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(pull_request: &str, repository_id: Option<u64>) -> Subject {
+        Subject::new("hello", &pull_request.parse().unwrap(), repository_id)
+    }
+
+    fn at(seconds: i64) -> Time {
+        Time::from_second(seconds).unwrap()
+    }
+
+    fn target() -> CommitId {
+        "a".repeat(40).parse().unwrap()
+    }
+
+    /// The memory of a repository with these references.
+    fn memory<'a>(references: impl IntoIterator<Item = &'a str>) -> Closings {
+        let named = references
+            .into_iter()
+            .map(|name| (name.to_owned(), target()));
+        Closings::read(&named.collect())
+    }
+
+    fn remembered(closes: &[(&Subject, i64)]) -> Closings {
+        let names: Vec<String> = closes
+            .iter()
+            .map(|(subject, until)| subject.reference(at(*until)))
+            .collect();
+        memory(names.iter().map(String::as_str))
+    }
+
+    #[test]
+    fn a_close_is_found_by_number_first_and_by_name_second() {
+        let both = subject("acme/hello#10", Some(77));
+        let by_name = subject("acme/hello#10", None);
+        // what is remembered, what is looked up, whether it is found
+        let table = [
+            (&both, subject("acme/hello#10", Some(77)), true),
+            (&both, subject("ACME/Hello#10", None), true),
+            (&both, subject("new/name#10", Some(77)), true),
+            (&both, subject("new/name#10", None), false),
+            (&both, subject("acme/hello#10", Some(78)), false),
+            (&both, subject("acme/hello#11", Some(77)), false),
+            (&both, subject("acme/hello#1", Some(770)), false),
+            (&by_name, subject("acme/hello#10", Some(77)), true),
+            (&by_name, subject("acme/hello#10", None), true),
+            (&by_name, subject("new/name#10", Some(77)), false),
+        ];
+        for (closed, looked_up, found) in table {
+            let until = remembered(&[(closed, 500)]).late_until(&looked_up);
+            assert_eq!(until, found.then(|| at(500)), "{closed:?} {looked_up:?}");
+        }
+        let elsewhere = Subject::new("other", &"acme/hello#10".parse().unwrap(), Some(77));
+        assert_eq!(remembered(&[(&both, 500)]).late_until(&elsewhere), None);
+    }
+
+    #[test]
+    fn what_is_not_later_than_the_close_is_late() {
+        // the event's time, whether it is `reopened`; whether it is late after a close at 500
+        let table = [
+            (Some(499), false, true),
+            (Some(500), false, true),
+            (Some(501), false, false),
+            (Some(499), true, true),
+            (Some(500), true, false),
+            (Some(501), true, false),
+            (None, false, false),
+        ];
+        for (time, is_reopening, late) in table {
+            let said = is_late(time.map(at), is_reopening, at(500));
+            assert_eq!(said, late, "{time:?} {is_reopening}");
+        }
+        let within: Time = "1970-01-01T00:08:20.7Z".parse().unwrap();
+        assert!(is_late(Some(within), false, at(500)), "seconds are whole");
+    }
+
+    #[test]
+    fn there_is_one_reference_per_pull_request() {
+        let pull_request = subject("acme/hello#10", Some(77));
+        let other = subject("acme/hello#11", Some(77));
+        let memory = remembered(&[(&pull_request, 500), (&other, 500)]);
+        let name = |until| pull_request.reference(at(until));
+        let old = || vec![(name(500), target())];
+
+        assert!(memory.remember(&pull_request, at(499)).is_empty());
+        assert!(memory.remember(&pull_request, at(500)).is_empty());
+        let newer = memory.remember(&pull_request, at(501));
+        assert_eq!(newer.remember, Some(name(501)));
+        assert_eq!(newer.forget, old());
+        let back = memory.forget(&pull_request);
+        assert_eq!((back.remember, back.forget), (None, old()));
+        let first = Closings::default();
+        assert!(first.forget(&pull_request).is_empty());
+        assert_eq!(
+            first.remember(&pull_request, at(500)).remember,
+            Some(name(500))
+        );
+        assert!(first.remember(&pull_request, at(-1)).is_empty());
+    }
+
+    #[test]
+    fn of_two_closes_the_later_counts() {
+        let pull_request = subject("acme/hello#10", Some(77));
+        let by_name = subject("acme/hello#10", None);
+        let memory = remembered(&[(&pull_request, 500), (&by_name, 700)]);
+        assert_eq!(memory.late_until(&pull_request), Some(at(700)));
+        assert_eq!(memory.forget(&pull_request).forget.len(), 2);
+    }
+
+    #[test]
+    fn only_old_closes_are_pruned_and_not_all_at_once() {
+        let subjects: Vec<Subject> = (1..=60)
+            .map(|number| subject(&format!("acme/hello#{number}"), None))
+            .collect();
+        let closes: Vec<(&Subject, i64)> = subjects.iter().zip(1_000..).collect();
+        let memory = remembered(&closes);
+        let new = subject("acme/hello#99", None);
+        let pruned = |now: i64| {
+            let mut change = memory.remember(&new, at(now));
+            memory.prune(&mut change, at(now));
+            change.forget
+        };
+        assert_eq!(pruned(1_000 + KEPT_SECONDS), []);
+        assert_eq!(
+            pruned(1_001 + KEPT_SECONDS),
+            [(subjects[0].reference(at(1_000)), target())]
+        );
+        let many = pruned(9_000 + KEPT_SECONDS);
+        assert_eq!(many.len(), PRUNED_AT_ONCE);
+        assert_eq!(many[0].0, subjects[0].reference(at(1_000)));
+
+        let mut nothing = Change::default();
+        memory.prune(&mut nothing, at(9_000 + KEPT_SECONDS));
+        assert!(nothing.is_empty(), "pruning is no reason for a push");
+        // One's own older close is not deleted twice.
+        let mut own = memory.remember(&subjects[0], at(9_000 + KEPT_SECONDS));
+        memory.prune(&mut own, at(9_000 + KEPT_SECONDS));
+        assert_eq!(own.forget.len(), PRUNED_AT_ONCE);
+    }
+
+    #[test]
+    fn references_of_another_form_are_passed_over() {
+        let hash = "0123456789ab";
+        let good = format!("{PREFIX}{hash}-{hash}-500");
+        for (reference, count) in [
+            (good.clone(), 1),
+            (format!("{PREFIX}0-{hash}-500"), 1),
+            (format!("{good}-1"), 0),
+            (format!("{PREFIX}{hash}-0-500"), 0),
+            (format!("{PREFIX}{hash}-{hash}-x"), 0),
+            (format!("{PREFIX}{hash}-{hash}-99999999999999999"), 0),
+            (format!("{PREFIX}{hash}-{hash}"), 0),
+            (format!("{PREFIX}éééééé-{hash}-500"), 0),
+            (format!("refs/dayfly/intents/{hash}"), 0),
+        ] {
+            assert_eq!(memory([reference.as_str()]).0.len(), count, "{reference}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_prohibits_deletions_still_remembers() {
+        let change = Change {
+            remember: Some("new".to_owned()),
+            forget: vec![("old".to_owned(), target())],
+        };
+        let attempts = change.attempts(&target());
+        assert_eq!(
+            attempts.iter().map(Vec::len).collect::<Vec<_>>(),
+            [2, 1],
+            "{attempts:?}"
+        );
+        let back = Change {
+            remember: None,
+            ..change
+        };
+        assert_eq!(back.attempts(&target()).len(), 1);
+    }
+}
