@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dayfly::config::{ServiceRules, Settings};
-use dayfly::environment::{EnvironmentFile, Merge, merge};
+use dayfly::environment::{EnvironmentFile, LaterTime, Merge, merge};
 use dayfly::event::{Branch, PullRequestId};
 use dayfly::generate::environment_file;
 use dayfly::github::webhook::read_event;
@@ -74,13 +74,13 @@ proptest! {
     fn a_value_stays_data(branch in text(), later in text()) {
         let (Ok(first), Ok(second)) = (render(&branch), render(&later)) else { return Ok(()) };
         let names = ["infra_repository_branch".to_owned()].into();
-        let merged = match merge("x.tf", &first, &second, &names) {
+        let merged = match merge("x.tf", &first, &second, &names, LaterTime::NoNews) {
             Ok(Merge::Changed(text)) => text,
             Ok(Merge::Unchanged) => first,
             Err(error) => return Err(TestCaseError::fail(error.to_string())),
         };
         prop_assert_eq!(&merged, &second, "brought up to date it is as if made anew");
-        let again = merge("x.tf", &merged, &second, &names);
+        let again = merge("x.tf", &merged, &second, &names, LaterTime::NoNews);
         prop_assert!(matches!(again, Ok(Merge::Unchanged)));
     }
 }

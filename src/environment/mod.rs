@@ -5,11 +5,14 @@
 mod admission;
 mod file;
 mod identity;
+mod layout;
+mod merge;
 
 pub use admission::{Admission, admit, refusal_for_life};
+pub use file::EnvironmentFile;
 pub(crate) use file::literal;
-pub use file::{EnvironmentFile, Merge, merge};
 pub use identity::{EnvironmentId, environment_name};
+pub use merge::{LaterTime, Merge, merge};
 
 use crate::error::{Diagnose, Kind};
 use crate::problem::Problem;

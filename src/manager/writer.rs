@@ -13,7 +13,7 @@ use super::services::{Found, Service, named};
 use super::{Environment, Manager, ManagerError, Snapshot, environments, services};
 use crate::clock::{self, Time};
 use crate::environment::{
-    Admission, EnvironmentFile, EnvironmentId, Merge, admit, environment_name, merge,
+    Admission, EnvironmentFile, EnvironmentId, LaterTime, Merge, admit, environment_name, merge,
     refusal_for_life,
 };
 use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
@@ -72,6 +72,16 @@ impl Word {
 
     pub(super) fn is_action(&self, action: &Action) -> bool {
         matches!(self, Self::Event(event) if event.action == *action)
+    }
+
+    /// An opening anew is news by itself: a close from before it, still on its way, must not end
+    /// the environment.
+    fn later_time(&self) -> LaterTime {
+        if self.is_action(&Action::Reopened) {
+            LaterTime::News
+        } else {
+            LaterTime::NoNews
+        }
     }
 
     fn is_person(&self) -> bool {
@@ -379,7 +389,13 @@ fn update(
         None => derive_id(&environments(files, None)?.0, service, pull_request),
     };
     let rendered = render(files, service, wish, pull_request, &id, &file.name)?;
-    let (action, edit) = match merge(&file.path, text, &rendered.text, &rendered.written)? {
+    let (action, edit) = match merge(
+        &file.path,
+        text,
+        &rendered.text,
+        &rendered.written,
+        wish.word.later_time(),
+    )? {
         Merge::Unchanged => (OutcomeAction::Unchanged, None),
         Merge::Changed(text) => {
             let edit = Edit::Write {
