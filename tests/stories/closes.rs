@@ -418,7 +418,8 @@ fn renamed_repository_stays_closed() {
 
 #[test]
 fn server_without_the_memory_still_closes() {
-    let refusals: [(&str, fn(&Scene)); 4] = [
+    type Refusal = (&'static str, fn(&Scene));
+    let refusals: [Refusal; 4] = [
         ("not here", |scene| {
             let script = "if grep -q refs/dayfly; then echo 'not here' >&2; exit 1; fi";
             scene.manager.hook("pre-receive", script);
