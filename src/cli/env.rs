@@ -13,10 +13,12 @@ use super::{DONE, Ended, FAILED};
 use crate::clock::Time;
 use crate::config::Scheme;
 use crate::environment::EnvironmentId;
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 use crate::event::{Branch, HeadSha, PullRequest, PullRequestId};
 use crate::git;
-use crate::manager::{self, Environment, Outcome, OutcomeAction, Wish, Word};
+use crate::manager::{
+    self, Environment, ManagerError, Outcome, OutcomeAction, Snapshot, Wish, Word,
+};
 
 /// Show, write and remove environments
 #[derive(Subcommand)]
@@ -234,12 +236,20 @@ fn described(environment: &Environment) -> Value {
     Value::Object(value)
 }
 
+/// The manager repository; another repository has no environments to list or to show.
+fn read(manager: &ManagerArgs, cache: &Cache) -> Result<Snapshot, Error> {
+    let manager = manager.manager();
+    let snapshot = manager.snapshot(&cache.repository)?;
+    let (services, broken) = manager::services(snapshot.files())?;
+    if !snapshot.has_settings()? && services.is_empty() && broken.is_empty() {
+        return Err(ManagerError::NoManager(manager.remote.to_string()).into());
+    }
+    Ok(snapshot)
+}
+
 fn list(args: &ListArgs, output: &Output) -> Ended {
     let cache = Cache::new()?;
-    let snapshot = args
-        .manager
-        .manager()
-        .snapshot_or_directory(&cache.repository)?;
+    let snapshot = read(&args.manager, &cache)?;
     let (environments, unreadable) =
         manager::environments(snapshot.files(), args.service.as_deref())?;
     if output.is_json() {
@@ -276,10 +286,7 @@ fn list(args: &ListArgs, output: &Output) -> Ended {
 
 fn show(args: &ShowArgs, output: &Output) -> Ended {
     let cache = Cache::new()?;
-    let snapshot = args
-        .manager
-        .manager()
-        .snapshot_or_directory(&cache.repository)?;
+    let snapshot = read(&args.manager, &cache)?;
     let environment =
         manager::find_environment(snapshot.files(), args.service.as_deref(), &args.name)?;
     if output.is_json() {

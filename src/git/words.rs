@@ -26,10 +26,6 @@ pub(super) fn verdict(stdout: &str, stderr: &str) -> Verdict {
 
 /// Reads the answer to `git push --porcelain --atomic` of several references: one verdict for all.
 pub(super) fn verdict_of_all(stdout: &str, stderr: &str) -> Verdict {
-    // Deleting what is not there ends such a push before anything is reported.
-    if stderr.contains("remote ref does not exist") {
-        return Verdict::LostRace;
-    }
     if stderr.contains("does not support --atomic") {
         return Verdict::Refused(spoken(stderr));
     }
@@ -340,8 +336,6 @@ mod tests {
             );
         }
         let said = |stderr: &str| verdict_of_all("", stderr);
-        let unable = "error: unable to delete 'refs/x': remote ref does not exist\n";
-        assert_eq!(said(unable), Verdict::LostRace);
         let unknown = "fatal: the receiving end does not support --atomic push\n";
         assert_eq!(
             said(unknown),

@@ -43,6 +43,8 @@ pub enum ManagerError {
     Empty(String),
     #[error("the manager repository {manager} has no branch {branch}")]
     NoBranch { manager: String, branch: String },
+    #[error("{0} is no manager repository: it has neither dayfly.hcl nor a service")]
+    NoManager(String),
     #[error("{0} is no directory and no repository")]
     NoDirectory(String),
     #[error("{file} is not text in UTF-8")]
@@ -107,6 +109,7 @@ impl Diagnose for ManagerError {
             Self::Generate(error) => return error.hint(),
             Self::Empty(_) => "push what `dayfly init` has made".to_owned(),
             Self::NoBranch { .. } => "name another one with --branch".to_owned(),
+            Self::NoManager(_) => "`dayfly init` makes one".to_owned(),
             Self::NoDirectory(_) => "--manager takes a path or a URL".to_owned(),
             Self::NoService { known, .. } | Self::NoSource { known, .. } => list(known),
             Self::ManyServices { .. } => "name one with --service".to_owned(),

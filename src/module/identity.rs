@@ -49,13 +49,74 @@ fn plain_letters(character: char) -> Option<&'static str> {
     })
 }
 
+/// Whether `id` can be a slug: 1 to 256 of `a-z`, `0-9`, `-` and `_`. An id names files and
+/// directories, so nothing else may ever be one.
+fn is_slug(id: &str) -> bool {
+    (1..=LONGEST_SLUG).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+}
+
+/// Why an object has no id, and which of its attributes is to blame.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoId {
+    pub attribute: Option<&'static str>,
+    pub message: String,
+}
+
 /// The id of an object: as Spacelift makes it where that is known before, else one made of the
-/// type and what identifies the object. `None` if what it is made of gives no id.
+/// type and what identifies the object.
 pub(super) fn id(
     kind: &str,
     address: &str,
     attributes: &BTreeMap<String, Value>,
-) -> Option<String> {
+) -> Result<String, NoId> {
+    let text = |name: &str| attributes.get(name).and_then(Value::as_str);
+    match kind {
+        "spacelift_stack" => match text("slug") {
+            Some(slug) if is_slug(slug) => Ok(slug.to_owned()),
+            Some(slug) => Err(NoId {
+                attribute: Some("slug"),
+                message: format!(
+                    "{slug:?} cannot be the slug of {address}: a slug is 1 to {LONGEST_SLUG} of \
+                     a-z, 0-9, - and _"
+                ),
+            }),
+            None => id_of_name(address, text("name")),
+        },
+        "spacelift_policy"
+        | "spacelift_context"
+        | "spacelift_named_webhook"
+        | "spacelift_space"
+        | "spacelift_role"
+        | "spacelift_repo"
+        | "spacelift_worker_pool"
+        | "spacelift_aws_integration"
+        | "spacelift_azure_integration" => id_of_name(address, text("name")),
+        _ => joined_id(kind, address, attributes).ok_or_else(|| NoId {
+            attribute: None,
+            message: format!("no id can be made for {address}: what it is made of is not given"),
+        }),
+    }
+}
+
+fn id_of_name(address: &str, name: Option<&str>) -> Result<String, NoId> {
+    let name = name.unwrap_or_default();
+    let slug = slug(name);
+    if is_slug(&slug) {
+        return Ok(slug);
+    }
+    Err(NoId {
+        attribute: Some("name"),
+        message: format!(
+            "no id can be made for {address}: its name {name:?} holds no letter or digit"
+        ),
+    })
+}
+
+/// The id of an object that is known by others. `None` if one of those is not known.
+fn joined_id(kind: &str, address: &str, attributes: &BTreeMap<String, Value>) -> Option<String> {
     let text = |name: &str| attributes.get(name).and_then(Value::as_str);
     let first = |names: &[&str]| names.iter().find_map(|name| text(name)).map(str::to_owned);
     let owner = || first(&["stack_id", "context_id", "module_id"]);
@@ -66,14 +127,6 @@ pub(super) fn id(
     let own = |name: &str| text(name).map(str::to_owned);
     let word = |word: &str| Some(word.to_owned());
     match kind.strip_prefix("spacelift_")? {
-        "stack" => match text("slug") {
-            Some(slug) => Some(slug.to_owned()),
-            None => text("name").map(slug).filter(|slug| !slug.is_empty()),
-        },
-        "policy" | "context" | "named_webhook" | "space" | "role" | "repo" | "worker_pool"
-        | "aws_integration" | "azure_integration" => {
-            text("name").map(slug).filter(|slug| !slug.is_empty())
-        }
         "environment_variable" => join(&[owner(), own("name")]),
         "mounted_file" => join(&[owner(), own("relative_path")]),
         "policy_attachment" => join(&[own("policy_id"), owner()]),
@@ -107,7 +160,66 @@ pub(super) fn id(
 
 #[cfg(test)]
 mod tests {
-    use super::slug;
+    use std::collections::BTreeMap;
+
+    use super::super::value::Value;
+    use super::{NoId, id, slug};
+
+    fn id_of(kind: &str, attribute: &str, value: &str) -> Result<String, NoId> {
+        let attributes = BTreeMap::from([(attribute.to_owned(), Value::string(value))]);
+        id(kind, "the object", &attributes)
+    }
+
+    #[test]
+    fn a_slug_is_never_a_path() {
+        let stack = |slug: &str| id_of("spacelift_stack", "slug", slug);
+        let longest = "a".repeat(256);
+        for good in ["a", "a-b_0", "-", longest.as_str()] {
+            assert_eq!(stack(good).as_deref(), Ok(good));
+        }
+        let too_long = "a".repeat(257);
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a/../../x",
+            "/etc",
+            "a\\b",
+            "a.b",
+            "A",
+            "a b",
+            "ä",
+            "a\n::error::x",
+            "a\0",
+            too_long.as_str(),
+        ] {
+            let refused = stack(bad).unwrap_err();
+            assert_eq!(refused.attribute, Some("slug"));
+            assert!(refused.message.contains(&format!("{bad:?}")), "{refused:?}");
+            assert!(refused.message.contains("a-z, 0-9, - and _"), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn ids_made_of_names_are_slugs() {
+        for kind in ["stack", "policy", "context"].map(|kind| format!("spacelift_{kind}")) {
+            for name in ["a/../../x", "../x", ".x.", "x\n\0"] {
+                let made = id_of(&kind, "name", name).unwrap();
+                assert!(
+                    ["a-x", "x"].contains(&made.as_str()),
+                    "{name:?} gives {made:?}"
+                );
+            }
+            for name in ["", "..", "/", "日本"] {
+                let refused = id_of(&kind, "name", name).unwrap_err();
+                assert_eq!(refused.attribute, Some("name"));
+                assert!(
+                    refused.message.contains(&format!("{name:?}")),
+                    "{refused:?}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn slugs_are_those_of_spacelift() {

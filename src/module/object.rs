@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::attributes::{Findings, attributes};
 use super::definitions::Resource;
 use super::evaluator::Evaluator;
-use super::expression::{Evaluated, Frame, Mistake, Stop};
+use super::expression::{Evaluated, Frame, Mistake, Stop, start};
 use super::identity;
 use super::instance::{Instance, Repetition, Slot, Slots};
 use super::names::ModuleNames;
@@ -137,13 +137,13 @@ impl Object {
             }
             return Err(Stop::Reported);
         }
-        let Some(id) = identity::id(&resource.kind, &item.address, &attributes) else {
-            let message = format!(
-                "no id can be made for {}: its name holds no letter or digit",
-                item.address
-            );
-            return Err(frame.mistake(message, place.offset));
-        };
+        let id = identity::id(&resource.kind, &item.address, &attributes).map_err(|no_id| {
+            let attribute = no_id
+                .attribute
+                .and_then(|name| resource.body.get_attribute(name));
+            let offset = attribute.and_then(start).or(place.offset);
+            frame.mistake(no_id.message, offset)
+        })?;
         attributes.insert("id".to_owned(), Value::string(&id));
         if resource.kind == "spacelift_stack" {
             attributes.insert("slug".to_owned(), Value::string(&id));

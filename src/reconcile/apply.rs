@@ -219,7 +219,8 @@ fn look(
     mirrors.look(&planned.settings, &wanted)
 }
 
-fn find_tool(host: &HostEnvironment) -> Result<(), ReconcileError> {
+/// Whether this machine has a tool that plans and applies.
+pub fn find_tool(host: &HostEnvironment) -> Result<(), ReconcileError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

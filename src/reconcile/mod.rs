@@ -11,7 +11,7 @@ mod inputs;
 mod mirrors;
 mod prepare;
 
-pub use apply::{Applied, Apply, apply};
+pub use apply::{Applied, Apply, apply, find_tool};
 pub use execute::Watch;
 pub use mirrors::Mirrors;
 

@@ -295,3 +295,18 @@ fn an_error_reads_well() {
       hint: `dayfly runs` lists them
     ");
 }
+
+#[test]
+fn what_is_no_manager_repository_has_no_environments() {
+    let scene = Scene::new();
+    let infra = scene.infra.url.clone();
+    let refused = scene
+        .world
+        .dayfly(&["env", "list", "--manager", &infra])
+        .exited(2);
+    assert!(
+        refused.stderr.contains("no manager repository"),
+        "{}",
+        refused.stderr
+    );
+}

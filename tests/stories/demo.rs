@@ -41,7 +41,7 @@ fn demo_ends_with_nothing_left() {
 fn demo_that_stays_can_be_gone_on_with() {
     let world = World::new();
     let told = world
-        .dayfly(&["demo", "--keep", "play", "--stay"])
+        .dayfly(&["demo", "--keep", "a play's", "--stay"])
         .succeeded();
     let commands: Vec<&str> = told
         .stdout
@@ -50,7 +50,10 @@ fn demo_that_stays_can_be_gone_on_with() {
         .filter(|line| line.starts_with("dayfly "))
         .collect();
     assert_eq!(commands.len(), 5, "{}", told.stdout);
-    assert_eq!(fs::read_dir(world.path("play/pages")).unwrap().count(), 2);
+    assert_eq!(
+        fs::read_dir(world.path("a play's/pages")).unwrap().count(),
+        2
+    );
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_dayfly"));
     std::os::unix::fs::symlink(binary, world.path("bin/dayfly")).unwrap();
     let said: Vec<String> = commands
@@ -76,7 +79,10 @@ fn demo_that_stays_can_be_gone_on_with() {
     assert!(said[2].contains("FINISHED"), "{}", said[2]);
     assert!(said[3].contains("hello-service-ca6d5eab"), "{}", said[3]);
     assert!(said[4].contains("DESTROY"), "{}", said[4]);
-    assert_eq!(fs::read_dir(world.path("play/pages")).unwrap().count(), 1);
+    assert_eq!(
+        fs::read_dir(world.path("a play's/pages")).unwrap().count(),
+        1
+    );
 }
 
 #[test]
@@ -88,4 +94,17 @@ fn demo_for_machines_is_one_document() {
         .json();
     assert_eq!(told["steps"].as_array().unwrap().len(), 10);
     assert!(!std::path::Path::new(told["directory"].as_str().unwrap()).exists());
+}
+
+#[test]
+fn demo_without_a_tool_tells_nothing() {
+    let world = World::new();
+    let bin = world.path("bin");
+    for tool in ["terraform", "tofu"] {
+        let _ = fs::remove_file(bin.join(tool));
+    }
+    let refused = world.dayfly(&["demo", "--keep", "play"]).exited(5);
+    assert_eq!(refused.stdout, "");
+    assert!(refused.stderr.contains("hint:"), "{}", refused.stderr);
+    assert!(!world.path("play").exists());
 }

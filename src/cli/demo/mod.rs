@@ -9,7 +9,10 @@ use serde_json::json;
 
 use super::output::Output;
 use super::{DONE, Ended};
+use crate::config;
 use crate::error::{Diagnose, Error, Kind};
+use crate::reconcile;
+use crate::runner::HostEnvironment;
 use stage::Stage;
 use story::Story;
 
@@ -62,6 +65,7 @@ impl Diagnose for DemoError {
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
+    reconcile::find_tool(&HostEnvironment(config::host_environment()))?;
     let place = Place::make(args.keep, args.stay)?;
     let stage = Stage::set(&place.path)?;
     let mut story = Story::new(&stage, output);

@@ -87,8 +87,8 @@ impl<'a> Story<'a> {
                 .commit_service(SERVICE_BRANCH, Some(&service.head), "Good evening")?;
         let directory = self.stage.directory.display();
         let pull_request = format!("'acme/hello-service#{SERVICE_NUMBER}'");
-        let manager = format!("--manager {directory}/manager");
-        let data = format!("--data-dir {directory}/data");
+        let manager = format!("--manager {}", quoted(&format!("{directory}/manager")));
+        let data = format!("--data-dir {}", quoted(&format!("{directory}/data")));
         self.tell("go on by hand:", vec![
             format!("dayfly env show {pull_request} {manager}"),
             format!("dayfly env upsert {pull_request} {manager} --head-sha {next} --head-branch {SERVICE_BRANCH} && dayfly plan {manager} {data}"),
@@ -468,6 +468,16 @@ fn pull_request(repository: &RepositoryName, is_service: bool) -> PullRequestId 
     PullRequestId {
         repository: repository.clone(),
         number,
+    }
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-".contains(letter);
+    if path.chars().all(is_plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
     }
 }
 

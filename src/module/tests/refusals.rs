@@ -37,7 +37,15 @@ const REFUSALS: &[(&str, &[&str])] = &[
     ),
     (
         "resource \"spacelift_context\" \"x\" {\n  name = \"!!\"\n}",
-        &["no id can be made"],
+        &[
+            "main.tf:3:3: no id can be made for spacelift_context.x: its name \"!!\" holds no letter",
+        ],
+    ),
+    (
+        "resource \"spacelift_stack\" \"x\" {\n  name = \"a\"\n  repository = \"r\"\n  branch = \"b\"\n  slug = \"a/../../x\"\n}",
+        &[
+            "main.tf:6:3: \"a/../../x\" cannot be the slug of spacelift_stack.x: a slug is 1 to 256 of",
+        ],
     ),
     (
         "resource \"spacelift_context\" \"x\" {\n  name = \"a\"\n  id = \"b\"\n}",
