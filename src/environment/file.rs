@@ -53,16 +53,15 @@ impl EnvironmentFile {
                 .map(|(_, value)| value)
         };
         let text_of = |name: &str| value(name).and_then(Value::as_str);
-        if let Some(id) = text_of("environment").filter(|id| !is_id(id)) {
-            let attribute = block.body.get_attribute("environment");
-            let offset = attribute
-                .and_then(|a| a.value.span())
-                .map_or(0, |span| span.start);
+        if let Some(attribute) = block.body.get_attribute("environment")
+            && !text_of("environment").is_some_and(is_id)
+        {
+            let offset = attribute.value.span().map_or(0, |span| span.start);
             return Err(EnvironmentError::File(
-                Problem::error(format!("{id:?} cannot be the id of an environment"))
+                Problem::error("`environment` must be the id of an environment")
                     .in_file(path)
                     .at(text, offset)
-                    .with_hint("use up to 63 small letters, digits and hyphens"),
+                    .with_hint("write a string of up to 63 small letters, digits and hyphens"),
             ));
         }
         Ok(Some(Self {
@@ -84,15 +83,15 @@ impl EnvironmentFile {
     /// are known, else by its name; a file that names no pull request tells it by its own name.
     pub fn belongs_to(&self, pull_request: &PullRequestId, repository_id: Option<u64>) -> bool {
         let Some(own) = &self.pull_request else {
-            let id = EnvironmentId::given(self.environment.clone().unwrap_or_default());
-            let name = environment_name(pull_request, &id);
-            let stem = self
-                .path
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .trim_end_matches(".tf");
-            return self.environment.is_some() && (self.name == name || stem == name);
+            let Some(id) = &self.environment else {
+                return false;
+            };
+            let name = environment_name(pull_request, &EnvironmentId::given(id));
+            let file = self.path.rsplit('/').next().unwrap_or_default();
+            let stem = file.strip_suffix(".tf").unwrap_or(file);
+            return [&self.name, stem]
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(&name));
         };
         match (self.repository_id, repository_id) {
             (Some(mine), Some(theirs)) => mine == theirs && own.number == pull_request.number,
@@ -195,6 +194,43 @@ module "acme-x-1-0123abcd" {
             "a namesake made anew"
         );
         assert!(file.belongs_to(&"acme/x#1".parse().unwrap(), None));
+    }
+
+    #[test]
+    fn a_file_that_names_no_pull_request_is_known_by_its_own_name() {
+        let text = "module \"ACME-x-1-0123abcd\" {\n  environment = \"0123abcd\"\n}\n";
+        let other = text.replace("ACME-x-1-0123abcd", "preview");
+        for (path, text, expected) in [
+            ("s/environments/mine.tf", text, true),
+            ("s/environments/Acme-x-1-0123abcd.tf", other.as_str(), true),
+            ("s/environments/mine.tf", &other, false),
+            ("s/environments/acme-x-1-0123abce.tf", &other, false),
+        ] {
+            let file = EnvironmentFile::read(path, text).unwrap().unwrap();
+            let is_own = file.belongs_to(&"acme/x#1".parse().unwrap(), Some(5));
+            assert_eq!(is_own, expected, "{path} {text}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_harmless_or_the_file_is_refused() {
+        for (value, is_read) in [
+            ("\"0123abcd\"", true),
+            ("\"my-preview\"", true),
+            ("\"\"", false),
+            ("\"A\"", false),
+            ("\"a b\"", false),
+            ("\"a\\nDayfly-Event: closed\"", false),
+            ("12345678", false),
+            ("var.id", false),
+        ] {
+            let text = format!("module \"m\" {{\n  environment = {value}\n}}\n");
+            let read = EnvironmentFile::read("x.tf", &text);
+            assert_eq!(read.is_ok(), is_read, "{value}");
+            if let Err(error) = read {
+                assert!(error.to_string().starts_with("x.tf:2:17: "), "{error}");
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! A change is decided on the tip of the branch, made as one commit without a checkout, and pushed.
 //! A push that lost the race is decided anew on the fresh tip, never merged as text (invariant 1).
 
+mod choice;
 mod closings;
+mod finding;
 mod lateness;
 mod location;
 mod services;
@@ -11,7 +13,7 @@ mod writer;
 
 pub use location::{Manager, Snapshot};
 pub use services::{
-    Environment, Service, check_services, environments, find_environment, services,
+    BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };
 pub use writer::{Outcome, OutcomeAction, Wish, Word, write};
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::ManagerError;
+use super::finding::{Found, find};
 use super::location::read_text;
 use crate::config::{ConfigError, Expression, ServiceRules, Source};
-use crate::environment::{EnvironmentFile, EnvironmentId, environment_name};
+use crate::environment::{EnvironmentFile, EnvironmentId};
 use crate::event::{PullRequest, PullRequestId, RepositoryName};
 use crate::files::{Files, join};
 use crate::generate;
@@ -30,8 +31,15 @@ pub struct Environment {
     pub url: Option<String>,
 }
 
-/// All services whose rules can be read, by name, and what is wrong with the others.
-pub fn services(files: &dyn Files) -> Result<(Vec<Service>, Vec<ManagerError>), ManagerError> {
+/// A directory whose `service.hcl` cannot be read, and why.
+#[derive(Debug)]
+pub struct BrokenService {
+    pub name: String,
+    pub error: ManagerError,
+}
+
+/// All services whose rules can be read, by name, and the others.
+pub fn services(files: &dyn Files) -> Result<(Vec<Service>, Vec<BrokenService>), ManagerError> {
     let (mut services, mut broken) = (Vec::new(), Vec::new());
     let directories = files
         .list("")?
@@ -40,7 +48,10 @@ pub fn services(files: &dyn Files) -> Result<(Vec<Service>, Vec<ManagerError>), 
     for entry in directories {
         match service(files, &entry.name) {
             Ok(found) => services.extend(found),
-            Err(error) => broken.push(error),
+            Err(error) => broken.push(BrokenService {
+                name: entry.name,
+                error,
+            }),
         }
     }
     Ok((services, broken))
@@ -57,19 +68,6 @@ pub(super) fn service(files: &dyn Files, name: &str) -> Result<Option<Service>, 
         name: name.to_owned(),
         rules,
     }))
-}
-
-/// What stands for a pull request.
-pub(super) enum Found {
-    File {
-        file: EnvironmentFile,
-        text: String,
-    },
-    /// A file that is the pull request's by its name or its words, and cannot be read.
-    Broken {
-        path: String,
-        error: ManagerError,
-    },
 }
 
 /// Everything that is wrong with the rules and the templates of the services.
@@ -103,76 +101,34 @@ fn check_service(files: &dyn Files, name: &str) -> Result<(), ManagerError> {
         values.insert("environment".to_owned(), json!(id));
         values.insert("pull_request".to_owned(), json!(pull_request.id));
         service.url(id.as_str(), Some(&pull_request.id))?;
+        // Once as a person asks for it, once as an event does.
+        generate::environment_file(&template_text, &template, "example", &values)?;
+        values.insert("repository_id".to_owned(), json!(1));
+        values.insert("event_at".to_owned(), json!("2026-11-21T09:00:00Z"));
         generate::environment_file(&template_text, &template, "example", &values)?;
     }
     Ok(())
 }
 
+pub(super) fn environments_directory(service: &str) -> String {
+    join(service, "environments")
+}
+
+/// The files of a service that may hold environments: paths, in the order of their names.
+pub(super) fn environment_paths(
+    files: &dyn Files,
+    service: &str,
+) -> Result<Vec<String>, ManagerError> {
+    let directory = environments_directory(service);
+    let entries = files.list(&directory)?;
+    Ok(entries
+        .into_iter()
+        .filter(|entry| !entry.is_directory && entry.name.ends_with(".tf"))
+        .map(|entry| join(&directory, &entry.name))
+        .collect())
+}
+
 impl Service {
-    pub(super) fn environments_directory(&self) -> String {
-        format!("{}/environments", self.name)
-    }
-
-    /// The files that may hold environments: paths, in the order of their names.
-    pub(super) fn environment_paths(&self, files: &dyn Files) -> Result<Vec<String>, ManagerError> {
-        let directory = self.environments_directory();
-        let entries = files.list(&directory)?;
-        Ok(entries
-            .into_iter()
-            .filter(|entry| !entry.is_directory && entry.name.ends_with(".tf"))
-            .map(|entry| join(&directory, &entry.name))
-            .collect())
-    }
-
-    /// What stands for `pull_request`: by its repository's number and its own first, by name
-    /// second. A file that cannot be read is passed over unless its name or its words are the pull
-    /// request's: unreadable is not absent.
-    pub(super) fn find(
-        &self,
-        files: &dyn Files,
-        pull_request: &PullRequestId,
-        repository_id: Option<u64>,
-    ) -> Result<Option<Found>, ManagerError> {
-        let number = format!("#{}\"", pull_request.number);
-        let spelled = format!("\"{pull_request}\"").to_ascii_lowercase();
-        let stem_begins = environment_name(pull_request, &EnvironmentId::given(""));
-        let (mut by_name, mut broken) = (None, None);
-        for path in self.environment_paths(files)? {
-            let stem = path.rsplit('/').next().unwrap_or_default();
-            let is_named = stem.starts_with(&stem_begins);
-            let Some(bytes) = files.read(&path)? else {
-                continue;
-            };
-            let words = String::from_utf8_lossy(&bytes);
-            if !is_named && !words.contains(&number) {
-                continue;
-            }
-            let error = match read_environment(&path, &bytes) {
-                Ok(Some(file)) => {
-                    if file.belongs_to(pull_request, repository_id) {
-                        let is_by_id =
-                            file.repository_id.is_some() && file.repository_id == repository_id;
-                        let found = Found::File {
-                            file,
-                            text: words.into_owned(),
-                        };
-                        if is_by_id {
-                            return Ok(Some(found));
-                        }
-                        by_name.get_or_insert(found);
-                    }
-                    continue;
-                }
-                Ok(None) => continue,
-                Err(error) => error,
-            };
-            if is_named || words.to_ascii_lowercase().contains(&spelled) {
-                broken.get_or_insert(Found::Broken { path, error });
-            }
-        }
-        Ok(by_name.or(broken))
-    }
-
     /// The inputs that `source` sets, as values by name, in their order.
     pub(super) fn inputs(
         &self,
@@ -255,7 +211,10 @@ fn scope(
         .collect()
 }
 
-fn read_environment(path: &str, bytes: &[u8]) -> Result<Option<EnvironmentFile>, ManagerError> {
+pub(super) fn read_environment(
+    path: &str,
+    bytes: &[u8],
+) -> Result<Option<EnvironmentFile>, ManagerError> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(EnvironmentFile::read(path, text)?),
         Err(_) => Err(ManagerError::NotText {
@@ -272,11 +231,17 @@ pub fn environments(
 ) -> Result<(Vec<Environment>, Vec<ManagerError>), ManagerError> {
     let (services, mut unreadable) = match name {
         Some(name) => (vec![named(files, name)?], Vec::new()),
-        None => services(files)?,
+        None => {
+            let (services, broken) = services(files)?;
+            (
+                services,
+                broken.into_iter().map(|broken| broken.error).collect(),
+            )
+        }
     };
     let mut environments = Vec::new();
     for service in services {
-        for path in service.environment_paths(files)? {
+        for path in environment_paths(files, &service.name)? {
             let Some(bytes) = files.read(&path)? else {
                 continue;
             };
@@ -343,7 +308,9 @@ pub fn find_environment(
             None => services(files)?.0,
         };
         for service in services {
-            if let Some(Found::Broken { error, .. }) = service.find(files, &pull_request, None)? {
+            if let Some(Found::Broken { error, .. }) =
+                find(files, &service.name, &pull_request, None)?
+            {
                 return Err(error);
             }
         }

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::choice::{Choice, choose_service};
 use super::closings::{self, Change, Closings, Step, Subject, is_late};
+use super::finding::Found;
 use super::lateness::is_overtaken;
 use super::location::read_text;
-use super::services::{Found, Service, named};
-use super::{Environment, Manager, ManagerError, Snapshot, environments, services};
+use super::services::{Environment, Service, environments, environments_directory};
+use super::{Manager, ManagerError, Snapshot};
 use crate::clock::{self, Time};
 use crate::environment::{
     Admission, EnvironmentFile, EnvironmentId, LaterTime, Merge, admit, environment_name, merge,
@@ -47,7 +49,7 @@ pub enum Word {
 }
 
 impl Word {
-    fn pull_request(&self) -> &PullRequestId {
+    pub(super) fn pull_request(&self) -> &PullRequestId {
         match self {
             Self::Event(event) => &event.pull_request.id,
             Self::Upsert { pull_request, .. } => &pull_request.id,
@@ -55,7 +57,7 @@ impl Word {
         }
     }
 
-    fn repository_id(&self) -> Option<u64> {
+    pub(super) fn repository_id(&self) -> Option<u64> {
         match self {
             Self::Event(event) => event.pull_request.repository_id,
             Self::Upsert { pull_request, .. } => pull_request.repository_id,
@@ -84,8 +86,17 @@ impl Word {
         }
     }
 
-    fn is_person(&self) -> bool {
+    pub(super) fn is_person(&self) -> bool {
         !matches!(self, Self::Event(_))
+    }
+
+    /// Whether the pull request has ended, or its environment is to.
+    pub(super) fn is_end(&self) -> bool {
+        match self {
+            Self::Event(event) => event.action == Action::Closed || !event.pull_request.is_open,
+            Self::Upsert { .. } => false,
+            Self::Delete { .. } => true,
+        }
     }
 
     /// The event's own word, for the record.
@@ -424,9 +435,7 @@ fn create(
             .map(|environment| environment.file.name.as_str())
             .unwrap_or_default();
         let reason = format!(
-            "{} has reached its limit of {limit} environments ({count} stand); one must go first, \
-             such as {oldest}",
-            service.name
+            "{count} environments stand, the limit is {limit}; one must go first, such as {oldest}"
         );
         let mut decision = ignored(Some(service), reason);
         decision.outcome.over_limit = true;
@@ -434,7 +443,10 @@ fn create(
     }
     let id = derive_id(&all, service, pull_request);
     let name = environment_name(&pull_request.id, &id);
-    let path = join(&service.environments_directory(), &format!("{name}.tf"));
+    let path = join(
+        &environments_directory(&service.name),
+        &format!("{name}.tf"),
+    );
     if files.read(&path)?.is_some() {
         return Err(ManagerError::PathTaken {
             path,
@@ -508,79 +520,6 @@ fn render(
         name,
         &values,
     )?)
-}
-
-/// The service that a wish is for.
-enum Choice {
-    /// With what stands there for the pull request.
-    Service(Box<Service>, Option<Found>),
-    /// Nobody takes the pull request; the reason.
-    None(String),
-}
-
-/// The service that takes the pull request's repository. Where there is none, or more than one,
-/// the environment that stands says whose it is: a renamed repository's end is an end as well.
-fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, ManagerError> {
-    let pull_request = wish.word.pull_request();
-    let repository = &pull_request.repository;
-    let find = |service: &Service| service.find(files, pull_request, wish.word.repository_id());
-    if let Some(name) = &wish.service {
-        let service = named(files, name)?;
-        let existing = find(&service)?;
-        return Ok(Choice::Service(Box::new(service), existing));
-    }
-    let (services, broken) = services(files)?;
-    let names = |services: &[Service]| -> Vec<String> {
-        services
-            .iter()
-            .map(|service| service.name.clone())
-            .collect()
-    };
-    let known = names(&services);
-    let (mut takers, others): (Vec<Service>, Vec<Service>) = services
-        .into_iter()
-        .partition(|service| service.source(repository).is_some());
-    if takers.len() == 1 {
-        let service = takers.remove(0);
-        let existing = find(&service)?;
-        return Ok(Choice::Service(Box::new(service), existing));
-    }
-    let taking = names(&takers);
-    let candidates = if takers.is_empty() { others } else { takers };
-    let mut standing = Vec::new();
-    for service in candidates {
-        if let Some(existing) = find(&service)? {
-            standing.push((service, existing));
-        }
-    }
-    match (standing.len(), taking.is_empty()) {
-        (1, _) => {
-            let (service, existing) = standing.remove(0);
-            Ok(Choice::Service(Box::new(service), Some(existing)))
-        }
-        (0, true) => match (broken.into_iter().next(), wish.word.is_person()) {
-            // Rules that cannot be read may well take it.
-            (Some(error), _) => Err(error),
-            (None, true) => Err(ManagerError::NoSource {
-                repository: repository.clone(),
-                known,
-            }),
-            (None, false) => Ok(Choice::None(format!(
-                "no service takes pull requests of {repository}"
-            ))),
-        },
-        _ => Err(ManagerError::ManyServices {
-            repository: repository.clone(),
-            services: if taking.is_empty() {
-                standing
-                    .into_iter()
-                    .map(|(service, _)| service.name)
-                    .collect()
-            } else {
-                taking
-            },
-        }),
-    }
 }
 
 fn ignored(service: Option<&Service>, reason: String) -> Decision {

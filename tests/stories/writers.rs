@@ -433,3 +433,139 @@ fn generators_mend_what_failed_and_take_no_persons_work() {
     world.dayfly(&add).succeeded();
     assert_eq!(world.git(&previews, &["status", "--porcelain"]), "");
 }
+
+#[test]
+fn close_needs_no_rules() {
+    let scene = Scene::new();
+    let pull_request = PullRequest::service();
+    let rules = "hello-service/service.hcl";
+    let whole = scene.manager.read("main", rules).unwrap();
+    let other = whole
+        .replace("hello-service", "other")
+        .replace("hello-infra", "other-infra");
+
+    // The repository is another service's by now.
+    let moved = [
+        (
+            rules,
+            whole.replace("\"acme/hello-service\"", "\"acme/gone\""),
+        ),
+        (
+            "other/service.hcl",
+            other.replace("\"acme/other\"", "\"acme/hello-service\""),
+        ),
+    ];
+    // Its rules are broken, the whole file of them.
+    let broken = [(rules, "source {".to_owned())];
+    // Nobody takes it.
+    let gone = [(
+        rules,
+        whole.replace("\"acme/hello-service\"", "\"acme/gone\""),
+    )];
+    for change in [&moved[..], &broken, &gone] {
+        let path = scene.event("reopened", &pull_request)["path"].clone();
+        let path = path.as_str().unwrap();
+        let files: Vec<(&str, &str)> = change
+            .iter()
+            .map(|(path, text)| (*path, text.as_str()))
+            .collect();
+        scene.manager.commit("main", &files);
+        assert_eq!(
+            scene.event("closed", &pull_request)["action"],
+            "deleted",
+            "{change:?}"
+        );
+        assert_eq!(scene.manager.read("main", path), None);
+        scene.manager.commit("main", &[(rules, &whole)]);
+        if change.len() > 1 {
+            scene.manager.remove("main", &["other/service.hcl"]);
+        }
+    }
+
+    // A person's word finds it as well, and named with --service.
+    for service in [&[][..], &["--service", "hello-service"]] {
+        scene.event("reopened", &pull_request);
+        scene.manager.commit("main", &[(rules, "source {")]);
+        let mut delete = vec!["env", "delete", "acme/hello-service#10", "--output", "json"];
+        delete.extend(service);
+        assert_eq!(
+            scene.dayfly(&delete).succeeded().json()["action"],
+            "deleted"
+        );
+        scene.manager.commit("main", &[(rules, &whole)]);
+    }
+}
+
+#[test]
+fn file_of_another_pull_request_is_not_taken_along() {
+    let scene = Scene::new();
+    let directory = "hello-service/environments";
+    // Number 2 of acme/hello-service-10, and a file that says so.
+    let alike = format!("{directory}/acme-hello-service-10-2-0123abcd.tf");
+    let foreign = format!("{directory}/acme-hello-service-10-89abcdef.tf");
+    scene.manager.commit(
+        "main",
+        &[
+            (&alike, "module \"m\" {"),
+            (&foreign, "module \"m\" { # instead of \"acme/hello-service#10\"\n pull_request = \"acme/else#3\""),
+        ],
+    );
+    let pull_request = PullRequest::service();
+    assert_eq!(scene.event("closed", &pull_request)["action"], "absent");
+
+    // One that two pull requests share can be neither written nor removed for one of them.
+    let shared = format!("{directory}/shared.tf");
+    let text = "module \"a\" {\n  pull_request = \"acme/hello-service#10\"\n}\nmodule \"b\" {\n  pull_request = \"acme/hello-service#11\"\n}\n";
+    scene.manager.commit("main", &[(&shared, text)]);
+    for action in ["reopened", "closed"] {
+        let refused = scene.event_output(action, &pull_request).exited(2);
+        assert!(
+            refused.stderr.contains("shared.tf:4:1"),
+            "{}",
+            refused.stderr
+        );
+    }
+
+    // By the repository's number, under another name, with bytes that are no text.
+    scene.manager.remove("main", &[&shared]);
+    let mine = format!("{directory}/mine.tf");
+    let text = "module \"a\" {\n  pull_request = \"acme/old#10\"\n  repository_id = 77\n";
+    scene.manager.commit("main", &[(&mine, text)]);
+    let refused = scene.event_output("reopened", &pull_request).exited(2);
+    assert!(refused.stderr.contains("mine.tf"), "{}", refused.stderr);
+    assert_eq!(scene.event("closed", &pull_request)["path"], mine);
+    let left = scene.manager.files("main");
+    assert!(left.contains(&alike) && left.contains(&foreign), "{left:?}");
+}
+
+#[test]
+fn late_close_does_not_end_what_was_reopened() {
+    let scene = Scene::new();
+    let pull_request = PullRequest::service();
+    scene.event_at(1, "opened", &pull_request).succeeded();
+    // The close of the second minute is still on its way.
+    let reopened = scene
+        .event_at(3, "reopened", &pull_request)
+        .succeeded()
+        .json();
+    assert_eq!(reopened["action"], "updated");
+    let again = scene
+        .event_at(3, "reopened", &pull_request)
+        .succeeded()
+        .json();
+    assert_eq!(again["action"], "unchanged");
+    let late = scene
+        .event_at(2, "closed", &pull_request)
+        .succeeded()
+        .json();
+    assert_eq!(late["action"], "ignored");
+    assert!(
+        late["reason"].as_str().unwrap().starts_with("stale"),
+        "{late}"
+    );
+    let closed = scene
+        .event_at(4, "closed", &pull_request)
+        .succeeded()
+        .json();
+    assert_eq!(closed["action"], "deleted");
+}
