@@ -39,7 +39,7 @@ pub(super) struct AddArgs {
     #[arg(long, value_name = "OWNER/NAME")]
     infra_repository: RepositoryName,
 
-    /// The domain below which previews answer: <id>.<service>.<domain>
+    /// The domain below which previews answer, each at ID.SERVICE.DOMAIN
     #[arg(long)]
     domain: Domain,
 }

@@ -1,6 +1,6 @@
 //! What a run is and the states that it passes through, as on Spacelift. Pure.
 //!
-//! The one way from a state to another is [`transition`]; it refuses what is not drawn there. A run
+//! The one way from a state to another is [`transition()`]; it refuses what is not drawn there. A run
 //! that dayfly was executing when it died is *unknown*: nobody knows how far it came. It leaves
 //! that only by [`RunEvent::Interrupt`], to FAILED, and is never taken up again by itself.
 
