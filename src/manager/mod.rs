@@ -9,13 +9,15 @@ mod finding;
 mod lateness;
 mod location;
 mod services;
+mod wish;
 mod writer;
 
 pub use location::{Manager, Snapshot};
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };
-pub use writer::{Outcome, OutcomeAction, Wish, Word, write};
+pub use wish::{Outcome, OutcomeAction, Wish, Word};
+pub use writer::write;
 
 use std::time::Duration;
 

@@ -1,0 +1,129 @@
+//! What a writer is asked for, and what it tells of it.
+
+use serde::Serialize;
+
+use crate::clock::Time;
+use crate::environment::LaterTime;
+use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
+
+/// What is to be done for a pull request.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub word: Word,
+    /// The service meant, where a repository is a source of several.
+    pub service: Option<String>,
+}
+
+/// Whose word it is. A person's is not judged by the rules of `admit`, except `limit`.
+#[derive(Clone, Debug)]
+pub enum Word {
+    Event(PullRequestEvent),
+    Upsert {
+        pull_request: PullRequest,
+        at: Option<Time>,
+    },
+    Delete {
+        pull_request: PullRequestId,
+        at: Option<Time>,
+    },
+}
+
+impl Word {
+    pub(super) fn pull_request(&self) -> &PullRequestId {
+        match self {
+            Self::Event(event) => &event.pull_request.id,
+            Self::Upsert { pull_request, .. } => &pull_request.id,
+            Self::Delete { pull_request, .. } => pull_request,
+        }
+    }
+
+    pub(super) fn repository_id(&self) -> Option<u64> {
+        match self {
+            Self::Event(event) => event.pull_request.repository_id,
+            Self::Upsert { pull_request, .. } => pull_request.repository_id,
+            Self::Delete { .. } => None,
+        }
+    }
+
+    pub(super) fn at(&self) -> Option<Time> {
+        match self {
+            Self::Event(event) => event.at,
+            Self::Upsert { at, .. } | Self::Delete { at, .. } => *at,
+        }
+    }
+
+    pub(super) fn is_action(&self, action: &Action) -> bool {
+        matches!(self, Self::Event(event) if event.action == *action)
+    }
+
+    /// An opening anew is news by itself: a close from before it, still on its way, must not end
+    /// the environment.
+    pub(super) fn later_time(&self) -> LaterTime {
+        if self.is_action(&Action::Reopened) {
+            LaterTime::News
+        } else {
+            LaterTime::NoNews
+        }
+    }
+
+    pub(super) fn is_person(&self) -> bool {
+        !matches!(self, Self::Event(_))
+    }
+
+    /// Whether the pull request has ended, or its environment is to.
+    pub(super) fn is_end(&self) -> bool {
+        match self {
+            Self::Event(event) => event.action == Action::Closed || !event.pull_request.is_open,
+            Self::Upsert { .. } => false,
+            Self::Delete { .. } => true,
+        }
+    }
+
+    /// The event's own word, for the record.
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Event(event) => event.action.as_str(),
+            Self::Upsert { .. } => "upsert",
+            Self::Delete { .. } => "delete",
+        }
+    }
+}
+
+/// What was done, and for which environment.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    pub action: OutcomeAction,
+    pub reason: Option<String>,
+    pub service: Option<String>,
+    pub environment: Option<String>,
+    pub path: Option<String>,
+    /// The commit that did it; `None` where nothing was to be done.
+    pub commit: Option<String>,
+    pub url: Option<String>,
+    #[serde(skip)]
+    pub over_limit: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeAction {
+    Created,
+    Updated,
+    Unchanged,
+    Deleted,
+    Absent,
+    Ignored,
+}
+
+impl OutcomeAction {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Deleted => "deleted",
+            Self::Absent => "absent",
+            Self::Ignored => "ignored",
+        }
+    }
+}
