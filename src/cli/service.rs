@@ -8,7 +8,7 @@ use super::output::Output;
 use super::{DONE, Ended, init};
 use crate::error::{Diagnose, Error, Kind};
 use crate::event::RepositoryName;
-use crate::files::Directory;
+use crate::files::{Directory, Files};
 use crate::generate::{self, Added, Domain, NewService, ServiceName};
 use crate::git;
 use crate::manager::Snapshot;
@@ -44,9 +44,12 @@ pub(super) struct AddArgs {
     domain: Domain,
 }
 
+/// The file of the root module that calls services.
+const ROOT: &str = "main.tf";
+
 #[derive(Debug, thiserror::Error)]
 enum ServiceError {
-    #[error("{} has changes that are not committed", .0.join("main.tf").display())]
+    #[error("{} has changes that are not committed", .0.join(ROOT).display())]
     Changed(PathBuf),
 }
 
@@ -62,15 +65,19 @@ impl Diagnose for ServiceError {
 
 pub(super) fn run(command: Command, output: &Output) -> Ended {
     let Command::Add(args) = command;
+    let settings = Snapshot::Directory(Directory::new(&args.directory)).settings()?;
+    generate::check_manager_stack(&args.name, &settings.manager_stack)?;
     let service = NewService {
         name: args.name.clone(),
         service_repository: args.service_repository,
         infra_repository: args.infra_repository,
         domain: args.domain,
-        manager: manager_repository(&args.directory)?,
+        manager: settings.repository,
     };
-    let root = "main.tf".to_owned();
-    if args.directory.join(".git").exists() && git::has_changes(&args.directory, &[root])? {
+    let is_changed = args.directory.join(".git").exists()
+        && git::has_changes(&args.directory, &[ROOT.to_owned()])?;
+    let is_left_behind = is_changed && holds_only_the_call(&service, &args.directory)?;
+    if is_changed && !is_left_behind {
         return Err(ServiceError::Changed(args.directory).into());
     }
     let Added {
@@ -78,7 +85,9 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         is_called_now,
     } = generate::add_service(&service, &args.directory)?;
     if is_called_now {
-        laid.written.push("main.tf".to_owned());
+        laid.written.push(ROOT.to_owned());
+    } else if is_left_behind {
+        laid.unchanged.push(ROOT.to_owned());
     }
     let commit = init::commit(
         &args.directory,
@@ -93,8 +102,18 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
     Ok(DONE)
 }
 
-/// The manager repository's own name, where its settings say it.
-fn manager_repository(directory: &Path) -> Result<Option<RepositoryName>, Error> {
-    let snapshot = Snapshot::Directory(Directory::new(directory));
-    Ok(snapshot.settings()?.repository)
+/// Whether the root module's only change since the last commit is the call of the service, left
+/// behind by an attempt whose commit failed.
+fn holds_only_the_call(service: &NewService, directory: &Path) -> Result<bool, Error> {
+    let repository = git::Repository::open(directory)?;
+    let Some(commit) = repository.reference_tip("HEAD")? else {
+        return Ok(false);
+    };
+    let committed = repository.tree(&commit)?.read(ROOT)?;
+    let present = Directory::new(directory).read(ROOT)?;
+    let Some(committed) = committed.and_then(|bytes| String::from_utf8(bytes).ok()) else {
+        return Ok(false);
+    };
+    let called = generate::with_service_call(&committed, service)?;
+    Ok(called.map(String::into_bytes) == present)
 }

@@ -16,16 +16,17 @@ pub struct Laid {
     pub kept: Vec<String>,
 }
 
-/// Writes each of `files` that is not there yet. A file appears whole or not at all; what stands
-/// at its path, a link too, is never touched.
+/// Writes each of `files` that is not there yet, or none of them. A file appears whole or not at
+/// all; what stands at its path, a link too, is never touched.
 pub fn lay(files: &[GeneratedFile], directory: &Path) -> Result<Laid, GenerateError> {
     let mut laid = Laid::default();
     for file in files {
         let target = directory.join(&file.path);
         let outcome = match fs::symlink_metadata(&target) {
-            Ok(_) => compare(file, &target),
-            Err(_) => create(file, &target)?,
+            Ok(_) => Ok(compare(file, &target)),
+            Err(_) => create(file, &target),
         };
+        let outcome = outcome.inspect_err(|_| take_back(&laid, directory))?;
         match outcome {
             Outcome::Written => laid.written.push(file.path.clone()),
             Outcome::Unchanged => laid.unchanged.push(file.path.clone()),
@@ -33,6 +34,19 @@ pub fn lay(files: &[GeneratedFile], directory: &Path) -> Result<Laid, GenerateEr
         }
     }
     Ok(laid)
+}
+
+/// Removes what was written, and the directories below `directory` that are empty then. What cannot
+/// be removed stays: the failure before this one is what is told.
+pub(super) fn take_back(laid: &Laid, directory: &Path) {
+    for path in &laid.written {
+        let target = directory.join(path);
+        let _ = fs::remove_file(&target);
+        let parents = target.ancestors().skip(1);
+        for parent in parents.take_while(|parent| *parent != directory) {
+            let _ = fs::remove_dir(parent);
+        }
+    }
 }
 
 enum Outcome {
@@ -150,8 +164,13 @@ mod tests {
     fn a_directory_in_the_way_is_named() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("b"), "").unwrap();
-        let error = lay(&[file("b/c", "")], directory.path()).unwrap_err();
+        let files = [file("a/x/1", ""), file("a/2", ""), file("b/c", "")];
+        let error = lay(&files, directory.path()).unwrap_err();
         assert!(error.to_string().ends_with("/b/c"), "{error}");
+        assert!(
+            !directory.path().join("a").exists(),
+            "nothing is left of it"
+        );
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub use laying::{Laid, lay};
 pub use literal::hcl_string;
 pub use manager_repository::{ManagerRepository, manager_repository, manager_stack};
 pub use names::{Domain, ServiceName};
-pub use service::{Added, NewService, add_service, service, with_service_call};
+pub use service::{
+    Added, NewService, add_service, check_manager_stack, service, with_service_call,
+};
 pub use setup::{Setup, setup};
 
 use crate::error::{Diagnose, Kind};
@@ -49,6 +51,8 @@ pub enum GenerateError {
     Label(String),
     #[error("the value of `{0}` is a list or an object: an environment file holds plain values")]
     Value(String),
+    #[error("a stack of the service {service} could have the slug of the manager stack, {slug}")]
+    ManagerStack { service: String, slug: String },
     #[error("{0}")]
     File(Problem),
     #[error("{directory} holds no {file}")]
@@ -83,6 +87,10 @@ impl Diagnose for GenerateError {
             ),
             Self::Domain(_) => Some("write it without a scheme: preview.example.com".to_owned()),
             Self::HostName { .. } => Some("choose a shorter name or domain".to_owned()),
+            Self::ManagerStack { .. } => Some(
+                "choose another name for the service, or another manager_stack in dayfly.hcl"
+                    .to_owned(),
+            ),
             Self::File(problem) => problem.hint.clone(),
             Self::NoManagerRepository { directory, .. } => {
                 Some(format!("dayfly init {directory} --repository OWNER/NAME"))

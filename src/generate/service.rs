@@ -6,7 +6,7 @@ use std::path::Path;
 use hcl_edit::structure::Body;
 use tera::Context;
 
-use super::laying::replace;
+use super::laying::{replace, take_back};
 use super::source::{Source, verbatim};
 use super::{Domain, GenerateError, GeneratedFile, Laid, ServiceName, lay};
 use crate::event::RepositoryName;
@@ -109,6 +109,21 @@ pub fn with_service_call(
     Ok(Some(format!("{main_tf}{line_end}{space}{call}")))
 }
 
+/// Refuses a service one of whose stacks could have the slug of the manager stack: its common stack,
+/// or a preview, whose id is hexadecimal.
+pub fn check_manager_stack(service: &ServiceName, slug: &str) -> Result<(), GenerateError> {
+    let rest = slug.strip_prefix(service.as_str());
+    let rest = rest
+        .and_then(|rest| rest.strip_prefix('-'))
+        .unwrap_or_default();
+    let is_id = rest.len() >= 7 && rest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if rest == "common" || is_id {
+        let (service, slug) = (service.to_string(), slug.to_owned());
+        return Err(GenerateError::ManagerStack { service, slug });
+    }
+    Ok(())
+}
+
 /// What adding a service did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Added {
@@ -135,8 +150,11 @@ pub fn add_service(service: &NewService, directory: &Path) -> Result<Added, Gene
         with_service_call(&main_tf, service)?
     };
     let files = lay(&files, directory)?;
-    if let Some(text) = &call {
-        replace(text, &root)?;
+    if let Some(text) = &call
+        && let Err(error) = replace(text, &root)
+    {
+        take_back(&files, directory);
+        return Err(error);
     }
     Ok(Added {
         files,
@@ -336,6 +354,21 @@ mod tests {
             !add_service(&hello(), root).unwrap().is_called_now,
             "the call was moved"
         );
+    }
+
+    #[test]
+    fn no_stack_has_the_slug_of_the_manager_stack() {
+        for (slug, is_refused) in [
+            ("hello-service-common", true),
+            ("hello-service-0123abcd", true),
+            ("hello-service-previews", false),
+            ("hello-service", false),
+            ("hello-service-0123abc-x", false),
+            ("previews", false),
+        ] {
+            let is_taken = check_manager_stack(&hello().name, slug).is_err();
+            assert_eq!(is_taken, is_refused, "{slug}");
+        }
     }
 
     #[test]

@@ -68,6 +68,10 @@ pub enum ManagerError {
         service: String,
         repository: RepositoryName,
     },
+    #[error(
+        "the branch {branch:?} cannot be `{input}`: Terraform would bring it into Unicode's normal form C, another name"
+    )]
+    BranchSpelling { branch: String, input: String },
     #[error("{service} has no environment.tf.tera")]
     NoTemplate { service: String },
     #[error("{path} stands there already and is not the environment of {pull_request}")]
@@ -77,6 +81,13 @@ pub enum ManagerError {
     },
     #[error("there is no environment {0}")]
     NoEnvironment(String),
+    #[error("it is unknown whether commit {commit} is on branch {branch} of {manager}")]
+    Unheard {
+        manager: String,
+        branch: String,
+        commit: String,
+        source: Box<GitError>,
+    },
     #[error("lost the race for the branch of {manager} {attempts} times in {} s", waited.as_secs())]
     LostRace {
         manager: String,
@@ -94,6 +105,7 @@ impl Diagnose for ManagerError {
             Self::Environment(error) => error.kind(),
             Self::Generate(error) => error.kind(),
             Self::LostRace { .. } => Kind::LostRace,
+            Self::Unheard { .. } => Kind::Outside,
             _ => Kind::Usage,
         }
     }
@@ -121,12 +133,14 @@ impl Diagnose for ManagerError {
             } => {
                 format!("add `source \"{repository}\" {{ … }}` to {service}/service.hcl")
             }
+            Self::BranchSpelling { .. } => "rename the branch".to_owned(),
             Self::NoTemplate { service } => {
                 format!("`dayfly service add {service} …` writes one")
             }
             Self::PathTaken { .. } => "move that file out of the way".to_owned(),
             Self::NoEnvironment(_) => "`dayfly env list` shows them".to_owned(),
             Self::LostRace { .. } => "run it again".to_owned(),
+            Self::Unheard { .. } => "run it again: what is done is not done twice".to_owned(),
             Self::NotText { .. } => return None,
         })
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use unicode_normalization::UnicodeNormalization;
 
 use super::ManagerError;
 use super::finding::{Found, find};
@@ -144,11 +145,22 @@ impl Service {
                 pull_request.head_branch.as_str(),
             )),
         );
-        source
-            .inputs
-            .iter()
-            .map(|(name, expression)| Ok((name.clone(), self.evaluate(expression, &scope)?)))
-            .collect()
+        let branch = pull_request.head_branch.as_str();
+        let composed: String = branch.nfc().collect();
+        let mut inputs = Vec::new();
+        for (name, expression) in &source.inputs {
+            let value = self.evaluate(expression, &scope)?;
+            // A stack would look for a branch that is not there.
+            let holds_branch = value.as_str().is_some_and(|text| text.contains(&composed));
+            if composed != branch && holds_branch {
+                return Err(ManagerError::BranchSpelling {
+                    branch: branch.to_owned(),
+                    input: name.clone(),
+                });
+            }
+            inputs.push((name.clone(), value));
+        }
+        Ok(inputs)
     }
 
     /// Where the environment answers, if the rules say so.

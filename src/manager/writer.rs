@@ -20,7 +20,7 @@ use crate::environment::{
 use crate::event::{Action, PullRequest};
 use crate::files::{Files, join};
 use crate::generate::{self, RenderedFile};
-use crate::git::{Edit, Push, Repository, Signature};
+use crate::git::{Edit, GitError, Push, Repository, Signature};
 
 /// How long a writer tries to win the race for the branch.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -80,7 +80,10 @@ pub fn write(
             tip: &commit,
             new: new.as_ref(),
         };
-        let (pushed, note) = closings::push(cache, &manager.remote, step, &memory)?;
+        let (pushed, note) = match closings::push(cache, &manager.remote, step, &memory) {
+            Ok(answer) => answer,
+            Err(error) => (look_again(manager, step, error)?, None),
+        };
         match pushed {
             Push::Accepted => {
                 outcome.commit = new.as_ref().map(ToString::to_string);
@@ -104,6 +107,30 @@ pub fn write(
                 });
             }
         }
+    }
+}
+
+/// How a push ended to which no answer came: where the branch stands tells it. If it stands where
+/// nobody expected it, the decision is taken anew, and finds what is done already done.
+fn look_again(manager: &Manager, step: Step<'_>, error: GitError) -> Result<Push, ManagerError> {
+    let is_slow = matches!(error, GitError::TimedOut { .. });
+    let (Some(new), true) = (
+        step.new,
+        is_slow || matches!(error, GitError::Command { .. }),
+    ) else {
+        return Err(error.into());
+    };
+    match manager.tip() {
+        Ok((_, tip)) if tip == *new => Ok(Push::Accepted),
+        // A server that gave no answer in time may still be at it.
+        Ok((_, tip)) if tip == *step.tip && !is_slow => Err(error.into()),
+        Ok((_, tip)) if tip != *step.tip => Ok(Push::LostRace),
+        _ => Err(ManagerError::Unheard {
+            manager: manager.remote.to_string(),
+            branch: step.branch.to_owned(),
+            commit: new.to_string(),
+            source: Box::new(error),
+        }),
     }
 }
 

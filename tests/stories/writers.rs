@@ -430,8 +430,23 @@ fn generators_mend_what_failed_and_take_no_persons_work() {
     world.dayfly(&add).exited(2);
     assert!(!previews.join("hello").exists());
     std::fs::write(&main, text).unwrap();
+    // What a failed commit left behind is committed the next time.
+    let lock = previews.join(".git/index.lock");
+    std::fs::write(&lock, "").unwrap();
+    assert_ne!(world.dayfly(&add).status, 0);
+    std::fs::remove_file(&lock).unwrap();
     world.dayfly(&add).succeeded();
     assert_eq!(world.git(&previews, &["status", "--porcelain"]), "");
+    let manager_stack = add.map(|word| if word == "hello" { "other" } else { word });
+    let settings = previews.join("dayfly.hcl");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, text.replace("\"previews\"", "\"other-common\"")).unwrap();
+    let refused = world.dayfly(&manager_stack).exited(2);
+    assert!(
+        refused.stderr.contains("other-common"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]
@@ -568,4 +583,43 @@ fn late_close_does_not_end_what_was_reopened() {
         .succeeded()
         .json();
     assert_eq!(closed["action"], "deleted");
+}
+
+#[test]
+fn unheard_answer_is_looked_up() {
+    let scene = Scene::new();
+    let pull_request = PullRequest::service();
+    // The server dies before it has moved the branch, and then right after.
+    scene
+        .manager
+        .hook("pre-receive", "#!/bin/sh\nkill -9 $PPID\n");
+    let failed = scene.event_output("opened", &pull_request).exited(5);
+    assert!(failed.stderr.contains("cannot push"), "{}", failed.stderr);
+    scene.manager.hook("pre-receive", "#!/bin/sh\n");
+    scene
+        .manager
+        .hook("post-receive", "#!/bin/sh\nkill -9 $PPID\n");
+    let outcome = scene.event("opened", &pull_request);
+    assert_eq!(outcome["action"], "created");
+    assert_eq!(
+        outcome["commit"].as_str(),
+        scene.manager.tip("main").as_deref()
+    );
+}
+
+#[test]
+fn branch_that_terraform_would_spell_otherwise_is_refused() {
+    let scene = Scene::new();
+    let decomposed = PullRequest::new(INFRA, 7, "abcdef12", "gru\u{308}n");
+    let refused = scene.event_output("opened", &decomposed).exited(2);
+    assert!(
+        refused.stderr.contains("`infra_repository_branch`"),
+        "{}",
+        refused.stderr
+    );
+    // Where no input holds the branch, it is none of Terraform's business.
+    let decomposed = PullRequest::new(SERVICE, 7, "abcdef12", "gru\u{308}n");
+    assert_eq!(scene.event("opened", &decomposed)["action"], "created");
+    let composed = PullRequest::new(INFRA, 8, "abcdef12", "gr\u{fc}n");
+    assert_eq!(scene.event("opened", &composed)["action"], "created");
 }
