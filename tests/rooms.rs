@@ -17,6 +17,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("anstream", &["cli"]),
     ("owo_colors", &["cli"]),
+    ("terminal_size", &["cli"]),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {

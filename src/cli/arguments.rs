@@ -1,9 +1,11 @@
 //! Arguments that several commands share.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::escape::is_control;
 use crate::config::{self, Tokens};
 use crate::error::{Diagnose, Error, Kind};
 use crate::git::{Remote, Repository, Token};
@@ -47,6 +49,35 @@ impl DataArgs {
             Some(directory) => Ok(directory.clone()),
             None => Ok(config::data_directory()?),
         }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the argument {argument:?} holds a control character")]
+pub(super) struct ControlCharacter {
+    argument: String,
+}
+
+impl Diagnose for ControlCharacter {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("nothing that dayfly is told holds one: write it without".to_owned())
+    }
+}
+
+/// Refuses what would reach the terminal, or the log of a CI, in the parser's own messages.
+pub(super) fn refuse_control_characters(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<(), ControlCharacter> {
+    let mut texts = arguments
+        .into_iter()
+        .map(|argument| argument.to_string_lossy().into_owned());
+    match texts.find(|text| text.contains(is_control)) {
+        Some(argument) => Err(ControlCharacter { argument }),
+        None => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
+use super::escape::escaped;
 use crate::stack::{Change, ChangeAction};
 
 /// The changes, a line each, with what differs below.
@@ -34,7 +35,7 @@ pub(super) fn summed(changes: &[Change]) -> String {
 fn lines(change: &Change) -> Vec<String> {
     let object = &change.object;
     let kind = object.kind.trim_start_matches("spacelift_");
-    let title = object.title();
+    let title = escaped(object.title());
     let first = match change.action {
         ChangeAction::Added => format!("{} {kind} {title}", "+".green()),
         ChangeAction::Changed if change.before.is_empty() => {

@@ -7,13 +7,14 @@ use owo_colors::OwoColorize;
 use serde_json::{Map, Value, json};
 
 use super::arguments::{Cache, ManagerArgs};
+use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
 use super::{DONE, Ended, FAILED};
 use crate::clock::Time;
 use crate::config::Scheme;
 use crate::environment::EnvironmentId;
-use crate::error::{Error, Kind};
+use crate::error::{Diagnose, Error, Kind};
 use crate::event::{Branch, HeadSha, PullRequest, PullRequestId};
 use crate::git;
 use crate::manager::{
@@ -214,14 +215,14 @@ fn tell(outcome: &Outcome, output: &Output) {
     let mut line = action;
     for part in [&outcome.path, &outcome.url].into_iter().flatten() {
         line.push_str("  ");
-        line.push_str(part);
+        line.push_str(&escaped(part));
     }
     if let Some(commit) = &outcome.commit {
         line.push_str(&format!("  {}", commit.get(..8).unwrap_or(commit).dimmed()));
     }
     output.data(line);
     if let Some(reason) = &outcome.reason {
-        output.data(format_args!("  {reason}"));
+        output.data(format_args!("  {}", escaped(reason)));
     }
 }
 
@@ -236,10 +237,30 @@ fn described(environment: &Environment) -> Value {
     Value::Object(value)
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is a plain directory, no manager repository")]
+struct PlainDirectory(String);
+
+impl Diagnose for PlainDirectory {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            "--manager takes the path or the URL of a Git repository; `dayfly init` makes one"
+                .to_owned(),
+        )
+    }
+}
+
 /// The manager repository; another repository has no environments to list or to show.
 fn read(manager: &ManagerArgs, cache: &Cache) -> Result<Snapshot, Error> {
     let manager = manager.manager();
-    let snapshot = manager.snapshot(&cache.repository)?;
+    let snapshot = manager.snapshot_or_directory(&cache.repository)?;
+    if let Snapshot::Directory(_) = snapshot {
+        return Err(PlainDirectory(manager.remote.to_string()).into());
+    }
     let (services, broken) = manager::services(snapshot.files())?;
     if !snapshot.has_settings()? && services.is_empty() && broken.is_empty() {
         return Err(ManagerError::NoManager(manager.remote.to_string()).into());
@@ -273,6 +294,8 @@ fn list(args: &ListArgs, output: &Output) -> Ended {
             })
             .collect();
         output.data(table(
+            // An address that is cut leads nowhere.
+            None,
             ["ENVIRONMENT", "SERVICE", "PULL REQUEST", "URL"],
             &rows,
         ));

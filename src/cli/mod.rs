@@ -6,8 +6,10 @@
 mod apply;
 mod arguments;
 mod changes;
+mod count;
 mod demo;
 mod env;
+mod escape;
 mod event;
 mod init;
 mod logs;
@@ -69,6 +71,11 @@ const FAILED: u8 = crate::error::Kind::Failed as u8;
 /// Runs the command that the process was called with.
 pub fn main() -> ExitCode {
     trace();
+    if let Err(error) = arguments::refuse_control_characters(std::env::args_os()) {
+        let error = Error::from(error);
+        Output::new(Format::Text).error(&error);
+        return ExitCode::from(error.kind as u8);
+    }
     let arguments = Arguments::parse();
     let output = Output::new(arguments.output);
     let ended = match arguments.command {

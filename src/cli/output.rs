@@ -5,6 +5,7 @@ use std::io::Write;
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
+use super::escape::{escaped, escaped_but_colours};
 use crate::error::Error;
 use crate::problem::{Problem, Severity};
 
@@ -47,34 +48,48 @@ impl Output {
         }
     }
 
-    /// A line of talk.
+    /// How many columns the terminal has that data goes to; `None` if it goes elsewhere.
+    pub(super) fn width(&self) -> Option<usize> {
+        let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+        Some(width.0.into())
+    }
+
+    /// A line of talk. Of control characters it may hold colours, and line ends before it.
     pub(super) fn talk(&self, text: impl std::fmt::Display) {
-        let _ = writeln!(anstream::stderr(), "{text}");
+        let line = escaped_but_colours(&text.to_string());
+        let _ = writeln!(anstream::stderr(), "{line}");
     }
 
     pub(super) fn error(&self, error: &Error) {
         self.talk(format_args!(
             "{} {}",
             "error:".red().bold(),
-            error.message()
+            escaped(&error.message())
         ));
         for cause in error.causes() {
-            self.talk(format_args!("  {} {cause}", "caused by:".dimmed()));
+            self.talk(format_args!(
+                "  {} {}",
+                "caused by:".dimmed(),
+                escaped(&cause)
+            ));
         }
         if let Some(hint) = &error.hint {
-            self.talk(format_args!("  {} {hint}", "hint:".cyan()));
+            self.hint(hint);
         }
     }
 
     pub(super) fn problem(&self, problem: &Problem) {
-        match problem.severity {
-            Severity::Error => self.talk(format_args!("{} {problem}", "error:".red().bold())),
-            Severity::Warning => {
-                self.talk(format_args!("{} {problem}", "warning:".yellow().bold()))
-            }
-        }
+        let word = match problem.severity {
+            Severity::Error => "error:".red().bold().to_string(),
+            Severity::Warning => "warning:".yellow().bold().to_string(),
+        };
+        self.talk(format_args!("{word} {}", escaped(&problem.to_string())));
         if let Some(hint) = &problem.hint {
-            self.talk(format_args!("  {} {hint}", "hint:".cyan()));
+            self.hint(hint);
         }
+    }
+
+    fn hint(&self, hint: &str) {
+        self.talk(format_args!("  {} {}", "hint:".cyan(), escaped(hint)));
     }
 }

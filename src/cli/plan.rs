@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::arguments::{Cache, DataArgs, ManagerArgs};
+use super::count::counted;
 use super::output::Output;
 use super::{DONE, Ended, FAILED, changes};
 use crate::reconcile;
@@ -45,7 +46,13 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         if !planned.comparison.kept.is_empty() {
             let kept = planned.comparison.kept.len();
             output.data(format_args!(
-                "  {kept} objects cannot be read and stay as they are"
+                "  {} cannot be read and {}",
+                counted(kept, "object"),
+                if kept == 1 {
+                    "stays as it is"
+                } else {
+                    "stay as they are"
+                }
             ));
         }
         output.data(format_args!(

@@ -37,6 +37,7 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     } else {
         let rows: Vec<[String; 7]> = runs.iter().map(row).collect();
         output.data(table(
+            output.width(),
             [
                 "RUN", "STACK", "TYPE", "STATE", "COMMIT", "CHANGES", "CAUSE",
             ],

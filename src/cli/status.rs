@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::arguments::DataArgs;
+use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
 use super::{DONE, Ended, FAILED};
@@ -130,15 +131,20 @@ fn tell(stacks: &[StackStatus], output: &Output) {
             ]
         })
         .collect();
-    output.data(table(["STACK", "STATE", "RUN", "BRANCH", "COMMIT"], &rows));
+    output.data(table(
+        output.width(),
+        ["STACK", "STATE", "RUN", "BRANCH", "COMMIT"],
+        &rows,
+    ));
     for stack in stacks {
         if let Some(since) = stack.failing_since {
             let age = clock::age(since);
             let note = stack.note.clone().unwrap_or_default();
             output.data(format_args!(
-                "{} {} for {age}: {note}",
+                "{} {} for {age}: {}",
                 stack.id,
-                "fails".red().bold()
+                "fails".red().bold(),
+                escaped(&note)
             ));
         }
     }

@@ -1,10 +1,16 @@
 //! `dayfly validate`: everything that is wrong with a manager repository, at once.
 
+use std::path::Path;
+
+use owo_colors::OwoColorize;
 use serde_json::json;
 
 use super::arguments::{Cache, ManagerArgs};
+use super::count::counted;
+use super::escape::escaped;
 use super::output::Output;
 use super::{DONE, Ended, FAILED};
+use crate::git;
 use crate::problem::{Problem, Severity};
 use crate::reconcile;
 
@@ -17,7 +23,17 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
     let cache = Cache::new()?;
-    let found = reconcile::validate(&args.manager.manager(), &cache.repository)?;
+    let manager = args.manager.manager();
+    let found = reconcile::validate(&manager, &cache.repository)?;
+    if let Some(path) = manager.remote.local_path()
+        && has_changes(path)
+    {
+        output.talk(format_args!(
+            "{} what was read is the last commit; {} has changes that are not committed",
+            "note:".cyan(),
+            escaped(&manager.remote.to_string())
+        ));
+    }
     let count = |severity| {
         found
             .problems
@@ -38,11 +54,19 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
             output.problem(problem);
         }
         output.data(format_args!(
-            "{}: {} environments, {} stacks, {errors} errors, {warnings} warnings",
+            "{}: {}, {}, {}, {}",
             if errors == 0 { "valid" } else { "not valid" },
-            found.environments,
-            found.stacks,
+            counted(found.environments, "environment"),
+            counted(found.stacks, "stack"),
+            counted(errors, "error"),
+            counted(warnings, "warning"),
         ));
     }
     Ok(if errors == 0 { DONE } else { FAILED })
+}
+
+/// Whether a checkout at `path` differs from its last commit. A bare repository has no checkout,
+/// and a `git` that cannot tell is no reason to fail: what was read is valid or not without it.
+fn has_changes(path: &Path) -> bool {
+    path.join(".git").exists() && git::has_changes(path, &[]).unwrap_or(false)
 }

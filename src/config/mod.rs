@@ -32,7 +32,9 @@ impl Diagnose for ConfigError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::File(problem) => problem.hint.clone(),
+            Self::File(problem) => Some(problem.hint.clone().unwrap_or_else(|| {
+                "mend the file in the manager repository, then run this again".to_owned()
+            })),
             Self::NoDataDirectory => {
                 Some("give --data-dir DIR, or set DAYFLY_DATA_DIR or HOME".to_owned())
             }

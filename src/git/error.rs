@@ -23,6 +23,9 @@ pub enum GitError {
     RefAbsent { doing: String, words: String },
     #[error("cannot {doing}: {words}")]
     Command { doing: String, words: String },
+    /// No other repository had a part in it.
+    #[error("cannot {doing}: {words}")]
+    WorkTree { doing: String, words: String },
     #[error("cannot push to branch {branch} of {remote}: the server refused: {words}")]
     Refused {
         remote: String,
@@ -72,6 +75,7 @@ impl Diagnose for GitError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Missing { .. } => "install git 2.31 or newer, for example: apt-get install git",
+            Self::Command { .. } => "check the address, the network and your access",
             Self::TimedOut { .. } => "check the address, the network and the proxy, then try again",
             Self::Unauthorized { .. } => {
                 "check that the token or key is valid and may do this; GitHub also answers so for \

@@ -105,7 +105,7 @@ fn call(
     if answer.success {
         Ok(answer.stdout)
     } else {
-        Err(GitError::Command {
+        Err(GitError::WorkTree {
             doing,
             words: words::spoken(&answer.stderr),
         })

@@ -10,6 +10,7 @@ mod execute;
 mod inputs;
 mod mirrors;
 mod prepare;
+mod rego_files;
 
 pub use apply::{Applied, Apply, apply, find_tool};
 pub use execute::Watch;
@@ -19,6 +20,7 @@ use std::collections::BTreeSet;
 
 use crate::config::{ConfigError, Settings, StackManager};
 use crate::error::{Diagnose, Kind};
+use crate::files::Files;
 use crate::git::{GitError, Repository};
 use crate::manager::{Manager, ManagerError, Snapshot, check_services};
 use crate::module::{self, Evaluation};
@@ -137,7 +139,7 @@ pub fn plan(
     let settings = snapshot.settings()?;
     let evaluation = evaluate(&snapshot, &settings);
     let mut comparison = compare(recorded, &evaluation);
-    let (unusable, problems) = unusable_policies(&evaluation);
+    let (unusable, problems) = unusable_policies(&evaluation, snapshot.files());
     comparison.keep_recorded(&unusable);
     comparison.problems.extend(problems);
     comparison.problems.extend(not_acted_upon(&evaluation));
@@ -186,7 +188,7 @@ pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, Reco
     );
     let evaluation = evaluate(&snapshot, &settings);
     problems.extend(evaluation.problems.iter().cloned());
-    problems.extend(unusable_policies(&evaluation).1);
+    problems.extend(unusable_policies(&evaluation, snapshot.files()).1);
     problems.extend(not_acted_upon(&evaluation));
     let resources = &evaluation.resources;
     let environments: BTreeSet<&str> = resources
@@ -211,7 +213,10 @@ pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, Reco
 
 /// The policies that cannot be read, by address, and what is wrong with each. The recorded one
 /// stays in force: a policy is not absent because its text is broken.
-fn unusable_policies(evaluation: &Evaluation) -> (BTreeSet<String>, Vec<Problem>) {
+fn unusable_policies(
+    evaluation: &Evaluation,
+    files: &dyn Files,
+) -> (BTreeSet<String>, Vec<Problem>) {
     let (mut unusable, mut problems) = (BTreeSet::new(), Vec::new());
     for resource in evaluation
         .resources
@@ -227,7 +232,7 @@ fn unusable_policies(evaluation: &Evaluation) -> (BTreeSet<String>, Vec<Problem>
             }
             Err(error) => {
                 unusable.insert(resource.address.clone());
-                problems.push(decide::problem_of(&policy, &error));
+                problems.extend(rego_files::problems_of(files, &policy, &error));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Bad input gets one clear error: what, where, what to do, and the exit code of its kind.
 
-use crate::support::{PullRequest, Scene, World};
+use crate::support::{PullRequest, SERVICE_10, Scene, World};
 
 /// What a program said, with the places that differ between worlds taken out.
 fn said(scene: &Scene, stderr: &str) -> String {
@@ -308,5 +308,174 @@ fn what_is_no_manager_repository_has_no_environments() {
         refused.stderr.contains("no manager repository"),
         "{}",
         refused.stderr
+    );
+}
+
+#[test]
+fn a_plain_directory_has_no_environments() {
+    let scene = Scene::new();
+    let plain = scene.world.path("plain");
+    std::fs::create_dir(&plain).unwrap();
+    for command in [&["env", "list"][..], &["env", "show", "ca6d5eab"]] {
+        let mut arguments = command.to_vec();
+        arguments.extend(["--manager", plain.to_str().unwrap()]);
+        let refused = scene.world.dayfly(&arguments).exited(2);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(said(&scene, &refused.stderr), @r"
+            error: /world/plain is a plain directory, no manager repository
+              hint: --manager takes the path or the URL of a Git repository; `dayfly init` makes one
+            ");
+        }
+    }
+}
+
+#[test]
+fn no_id_is_a_path() {
+    let scene = Scene::new();
+    let pull_request = PullRequest::service();
+    scene.event("opened", &pull_request);
+    let file = Scene::file(&pull_request, SERVICE_10);
+    let text = scene.manager.read("main", &file).unwrap();
+    let hostile = text.replace("\"ca6d5eab\"", "\"a/../../../x\"");
+    assert_ne!(hostile, text);
+    scene.manager.commit("main", &[(&file, &hostile)]);
+    let validated = scene.dayfly(&["validate"]).exited(1);
+    let wanted = "\"hello-service-a/../../../x\" cannot be the slug of";
+    assert!(
+        validated.stderr.contains(wanted) && validated.stderr.contains("template/main.tf:"),
+        "{}",
+        validated.stderr
+    );
+    let applied = scene.apply().exited(1);
+    assert_eq!(
+        Scene::runs_of(&applied),
+        ["hello-service-common TRACKED FINISHED"]
+    );
+}
+
+/// Whether a CI would take one of the lines for a command of its own.
+fn commands_a_ci(stderr: &str) -> bool {
+    stderr
+        .lines()
+        .any(|line| line.trim_start().starts_with("::"))
+}
+
+#[test]
+fn input_never_begins_a_line() {
+    let scene = Scene::new();
+    for arguments in [
+        &["env", "show", "x\n::error::boom"][..],
+        &["validate", "--branch", "\r::error::boom"],
+        &["x\u{1b}[2J"],
+        &["logs", "\u{202e}7"],
+    ] {
+        let refused = scene.world.dayfly(arguments).exited(2);
+        assert!(
+            refused.stderr.contains("holds a control character"),
+            "{}",
+            refused.stderr
+        );
+        assert!(!commands_a_ci(&refused.stderr), "{}", refused.stderr);
+        assert!(!refused.stderr.contains(['\u{1b}', '\u{202e}', '\r']));
+    }
+    // What reaches it by another way is told, escaped.
+    let mut command = scene.world.command(env!("CARGO_BIN_EXE_dayfly"));
+    command
+        .env("DAYFLY_MANAGER", "nowhere\n::error::boom")
+        .args(["validate"]);
+    let refused = command.output().unwrap();
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert!(stderr.contains("nowhere\\n::error::boom"), "{stderr}");
+    assert!(!commands_a_ci(&stderr), "{stderr}");
+    let extra = "resource \"spacelift_context\" \"x\" {\n  name = \"x\"\n  lifecycle {\n    precondition {\n      condition     = false\n      error_message = \"a\\n::error::boom\\u001b[2J.\"\n    }\n  }\n}\n";
+    scene.manager.commit("main", &[("extra.tf", extra)]);
+    let validated = scene.dayfly(&["validate"]).exited(1);
+    let stderr = &validated.stderr;
+    assert!(stderr.contains("::error::boom\\u{1b}[2J"), "{stderr}");
+    assert!(!commands_a_ci(stderr), "{stderr}");
+}
+
+#[test]
+fn a_broken_policy_names_its_rego_file() {
+    let scene = Scene::new();
+    let path = "hello-service/policies/push.rego";
+    let text = scene.manager.read("main", path).unwrap();
+    let broken = format!("{text}\ntrack if nonsense(1)\n\nignore if other_nonsense(2)\n");
+    let line = broken.lines().count() - 2;
+    scene.manager.commit("main", &[(path, &broken)]);
+    let wanted = [
+        format!("error: {path}:{line}:"),
+        format!("error: {path}:{}:", line + 2),
+    ];
+    for said in [scene.dayfly(&["validate"]), scene.plan()] {
+        let stderr = said.exited(1).stderr;
+        for place in &wanted {
+            assert!(stderr.contains(place), "{stderr}");
+        }
+        assert!(stderr.contains("policy hello-service-push cannot be used: "));
+    }
+    // A text that stands in no file is told of where the resource is.
+    let module = "hello-service/main.tf";
+    let text = scene.manager.read("main", module).unwrap();
+    let inline = text.replace(
+        "file(\"${path.module}/policies/push.rego\")",
+        "\"nonsense\"",
+    );
+    assert_ne!(inline, text);
+    scene.manager.commit("main", &[(module, &inline)]);
+    let stderr = scene.dayfly(&["validate"]).exited(1).stderr;
+    assert!(
+        stderr.contains(&format!("error: {module}: policy")),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn hints_say_what_to_do() {
+    let scene = Scene::new();
+    let nobody = "http://127.0.0.1:1/acme/previews.git";
+    let refused = scene
+        .world
+        .dayfly(&["env", "list", "--manager", nobody])
+        .exited(5);
+    assert!(
+        refused
+            .stderr
+            .contains("hint: check the address, the network and your access"),
+        "{}",
+        refused.stderr
+    );
+    let path = "hello-service/service.hcl";
+    scene.manager.commit("main", &[(path, "source {\n")]);
+    let refused = scene
+        .event_output("opened", &PullRequest::service())
+        .exited(2);
+    assert!(
+        refused
+            .stderr
+            .contains("hint: mend the file in the manager repository, then run this again"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_checkout_is_read_at_its_last_commit() {
+    let scene = Scene::new();
+    let checkout = scene.world.clone_of(&scene.manager, "checkout");
+    let validate = ["validate", "--manager", checkout.to_str().unwrap()];
+    let told = scene.world.dayfly(&validate).succeeded();
+    assert_eq!(told.stderr, "");
+    assert_eq!(
+        told.stdout,
+        "valid: 0 environments, 1 stack, 0 errors, 0 warnings\n"
+    );
+    std::fs::write(checkout.join("main.tf"), "nonsense").unwrap();
+    let told = scene.world.dayfly(&validate).succeeded();
+    assert!(
+        told.stderr
+            .starts_with("note: what was read is the last commit"),
+        "{}",
+        told.stderr
     );
 }
