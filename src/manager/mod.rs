@@ -5,6 +5,7 @@
 
 mod choice;
 mod closings;
+mod decision;
 mod finding;
 mod lateness;
 mod location;
