@@ -1,0 +1,337 @@
+//! What a wish means for the manager repository as it stands: one file written or removed, or the
+//! reason why not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::choice::{Choice, choose_service};
+use super::closings::{Change, Closings, Subject, is_late};
+use super::finding::Found;
+use super::location::read_text;
+use super::services::{Environment, Service, environments, environments_directory};
+use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
+use crate::clock::Time;
+use crate::environment::{
+    Admission, EnvironmentFile, EnvironmentId, Merge, admit, environment_name, merge,
+    refusal_for_life,
+};
+use crate::event::{Action, PullRequest};
+use crate::files::{Files, join};
+use crate::generate::{self, RenderedFile};
+use crate::git::Edit;
+
+/// What is to be committed, and what to tell once it is.
+pub(super) struct Decision {
+    pub(super) outcome: Outcome,
+    pub(super) edit: Option<Edit>,
+    /// What is remembered or forgotten of closes, in the same push.
+    pub(super) memory: Change,
+    /// The pull request, where a close of it would change the decision.
+    pub(super) subject: Option<Subject>,
+}
+
+/// What `wish` means for the manager repository as it stands. Pure but for reading `files`.
+pub(super) fn decide(
+    files: &dyn Files,
+    wish: &Wish,
+    closings: &Closings,
+) -> Result<Decision, ManagerError> {
+    let (service, existing) = match choose_service(files, wish)? {
+        Choice::Service(service, existing) => (service, existing),
+        Choice::None(reason) => return Ok(ignored(None, reason)),
+    };
+    let (admission, pull_request) = match &wish.word {
+        Word::Event(event) => (
+            admit(event, &service.rules.admit),
+            Some(&event.pull_request),
+        ),
+        Word::Upsert { pull_request, .. } => (Admission::Take, Some(pull_request)),
+        Word::Delete { .. } => (Admission::Refuse("removed by hand".to_owned()), None),
+    };
+    if let Admission::Ignore(reason) = admission {
+        return Ok(ignored(Some(&service), reason));
+    }
+    let number = match &existing {
+        Some(Found::File { file, .. }) => file.repository_id,
+        _ => None,
+    };
+    let number = wish.word.repository_id().or(number);
+    let subject = Subject::new(&service.name, wish.word.pull_request(), number);
+    if admission == Admission::Take
+        && let Some(until) = wish.word.is_late(closings, &subject)
+    {
+        return Ok(late(&service, existing, until));
+    }
+    if let Some(Found::File { file, .. }) = &existing
+        && let (Some(written), Some(at)) = (file.event_at, wish.word.at())
+        && at < written
+    {
+        let reason = format!("stale: the environment was written for a later event, of {written}");
+        let mut decision = ignored(Some(&service), reason);
+        decision.outcome.environment.clone_from(&file.environment);
+        decision.outcome.path = Some(file.path.clone());
+        return Ok(decision);
+    }
+    let mut decision = match (admission, pull_request, existing) {
+        (Admission::Take, Some(_), Some(Found::Broken { error, .. })) => return Err(error),
+        (Admission::Take, Some(pull_request), existing) => {
+            let mut decision = match existing {
+                Some(Found::File { file, text }) => {
+                    update(files, &service, wish, pull_request, file, &text)?
+                }
+                _ => create(files, &service, wish, pull_request)?,
+            };
+            if decision.edit.is_some() {
+                decision.memory = closings.forget(&subject);
+            }
+            decision
+        }
+        (Admission::Refuse(reason), _, Some(existing)) => {
+            let written = match &existing {
+                Found::File { file, .. } => file.event_at,
+                Found::Broken { .. } => None,
+            };
+            let until = wish.word.ends_until().or(written);
+            let mut decision = remove(&service, existing, reason);
+            if let Some(until) = until {
+                decision.memory = closings.remember(&subject, until);
+            }
+            decision
+        }
+        (Admission::Refuse(reason), pull_request, None) => {
+            let is_close = wish.word.is_person() || wish.word.is_action(&Action::Closed);
+            let mut decision = if is_close {
+                nothing(Some(&service), OutcomeAction::Absent, None)
+            } else {
+                ignored(Some(&service), reason)
+            };
+            // The event that opened it may still be on its way, unless the rules refuse that too.
+            let may_come = pull_request
+                .is_none_or(|asked| refusal_for_life(asked, &service.rules.admit).is_none());
+            if let (true, true, Some(until)) = (is_close, may_come, wish.word.ends_until()) {
+                decision.memory = closings.remember(&subject, until);
+            }
+            decision
+        }
+        (Admission::Take | Admission::Ignore(_), ..) => {
+            ignored(Some(&service), "nothing is asked for".to_owned())
+        }
+    };
+    decision.subject = Some(subject);
+    Ok(decision)
+}
+
+/// What an event means that comes after its pull request's close. A file that is no newer than the
+/// close came into being unseen by it: whoever meets it removes it.
+fn late(service: &Service, existing: Option<Found>, until: Time) -> Decision {
+    let reason = format!("stale: the environment was closed at {until}, this event is not later");
+    match existing {
+        Some(Found::File { file, text }) if is_late(file.event_at, false, until) => {
+            remove(service, Found::File { file, text }, reason)
+        }
+        existing => {
+            let mut decision = ignored(Some(service), reason);
+            if let Some(Found::File { file, .. }) = existing {
+                decision.outcome.environment = file.environment;
+                decision.outcome.path = Some(file.path);
+            }
+            decision
+        }
+    }
+}
+
+/// Takes the environment away, also one that cannot be read: its pull request has ended.
+fn remove(service: &Service, existing: Found, reason: String) -> Decision {
+    let mut decision = nothing(Some(service), OutcomeAction::Deleted, Some(reason));
+    let path = match existing {
+        Found::Broken { path, .. } => path,
+        Found::File { file, .. } => {
+            decision.outcome.url = file
+                .environment
+                .as_ref()
+                .and_then(|id| service.url(id, file.pull_request.as_ref()).ok().flatten());
+            decision.outcome.environment = file.environment;
+            file.path
+        }
+    };
+    decision.outcome.path = Some(path.clone());
+    decision.edit = Some(Edit::Remove { path });
+    decision
+}
+
+fn update(
+    files: &dyn Files,
+    service: &Service,
+    wish: &Wish,
+    pull_request: &PullRequest,
+    file: EnvironmentFile,
+    text: &str,
+) -> Result<Decision, ManagerError> {
+    let id = match file.environment {
+        Some(id) => EnvironmentId::given(id),
+        None => derive_id(&environments(files, None)?.0, service, pull_request),
+    };
+    let rendered = render(files, service, wish, pull_request, &id, &file.name)?;
+    let (action, edit) = match merge(
+        &file.path,
+        text,
+        &rendered.text,
+        &rendered.written,
+        wish.word.later_time(),
+    )? {
+        Merge::Unchanged => (OutcomeAction::Unchanged, None),
+        Merge::Changed(text) => {
+            let edit = Edit::Write {
+                path: file.path.clone(),
+                bytes: text.into_bytes(),
+            };
+            (OutcomeAction::Updated, Some(edit))
+        }
+    };
+    told(service, action, &id, file.path, wish, edit)
+}
+
+fn create(
+    files: &dyn Files,
+    service: &Service,
+    wish: &Wish,
+    pull_request: &PullRequest,
+) -> Result<Decision, ManagerError> {
+    let limit = service.rules.admit.limit;
+    let (all, _) = environments(files, None)?;
+    let standing = all.iter().filter(|other| other.service == service.name);
+    let count = standing.clone().count();
+    if count >= limit {
+        let oldest = standing
+            .min_by_key(|other| (other.file.event_at.is_none(), other.file.event_at))
+            .map(|environment| environment.file.name.as_str())
+            .unwrap_or_default();
+        let reason = format!(
+            "{count} environments stand, the limit is {limit}; one must go first, such as {oldest}"
+        );
+        let mut decision = ignored(Some(service), reason);
+        decision.outcome.over_limit = true;
+        return Ok(decision);
+    }
+    let id = derive_id(&all, service, pull_request);
+    let name = environment_name(&pull_request.id, &id);
+    let path = join(
+        &environments_directory(&service.name),
+        &format!("{name}.tf"),
+    );
+    if files.read(&path)?.is_some() {
+        return Err(ManagerError::PathTaken {
+            path,
+            pull_request: pull_request.id.clone(),
+        });
+    }
+    let text = render(files, service, wish, pull_request, &id, &name)?.text;
+    let edit = Edit::Write {
+        path: path.clone(),
+        bytes: text.into_bytes(),
+    };
+    told(service, OutcomeAction::Created, &id, path, wish, Some(edit))
+}
+
+/// The id of a new environment: one that no other pull request of the repository has.
+fn derive_id(all: &[Environment], service: &Service, pull_request: &PullRequest) -> EnvironmentId {
+    let taken: BTreeSet<&str> = all
+        .iter()
+        .filter(|other| {
+            !other
+                .file
+                .belongs_to(&pull_request.id, pull_request.repository_id)
+        })
+        .filter_map(|other| other.file.environment.as_deref())
+        .collect();
+    EnvironmentId::derive(&pull_request.id, service.rules.scheme, |id| {
+        taken.contains(id)
+    })
+}
+
+/// The environment's file as it would be made anew.
+fn render(
+    files: &dyn Files,
+    service: &Service,
+    wish: &Wish,
+    pull_request: &PullRequest,
+    id: &EnvironmentId,
+    name: &str,
+) -> Result<RenderedFile, ManagerError> {
+    let repository = &pull_request.id.repository;
+    let Some(source) = service.source(repository) else {
+        return Err(ManagerError::NotItsSource {
+            service: service.name.clone(),
+            repository: repository.clone(),
+        });
+    };
+    let template_path = join(&service.name, "environment.tf.tera");
+    let Some(template) = read_text(files, &template_path)? else {
+        return Err(ManagerError::NoTemplate {
+            service: service.name.clone(),
+        });
+    };
+    let mut values: BTreeMap<String, Value> = service
+        .inputs(source, pull_request, id)?
+        .into_iter()
+        .collect();
+    values.insert("environment".to_owned(), Value::from(id.as_str()));
+    values.insert(
+        "pull_request".to_owned(),
+        Value::from(pull_request.id.to_string()),
+    );
+    if let Some(number) = pull_request.repository_id {
+        values.insert("repository_id".to_owned(), Value::from(number));
+    }
+    if let Some(at) = wish.word.at() {
+        values.insert("event_at".to_owned(), Value::from(at.to_string()));
+    }
+    Ok(generate::render_environment_file(
+        &template,
+        &template_path,
+        name,
+        &values,
+    )?)
+}
+
+fn ignored(service: Option<&Service>, reason: String) -> Decision {
+    nothing(service, OutcomeAction::Ignored, Some(reason))
+}
+
+fn nothing(service: Option<&Service>, action: OutcomeAction, reason: Option<String>) -> Decision {
+    Decision {
+        outcome: Outcome {
+            action,
+            reason,
+            service: service.map(|service| service.name.clone()),
+            environment: None,
+            path: None,
+            commit: None,
+            url: None,
+            over_limit: false,
+        },
+        edit: None,
+        memory: Change::default(),
+        subject: None,
+    }
+}
+
+fn told(
+    service: &Service,
+    action: OutcomeAction,
+    id: &EnvironmentId,
+    path: String,
+    wish: &Wish,
+    edit: Option<Edit>,
+) -> Result<Decision, ManagerError> {
+    let unordered = wish.word.is_person() && wish.word.at().is_none() && edit.is_some();
+    let mut decision = nothing(Some(service), action, None);
+    decision.outcome.reason =
+        unordered.then(|| "unordered: no --at was given, the last to arrive wins".to_owned());
+    decision.outcome.environment = Some(id.to_string());
+    decision.outcome.path = Some(path);
+    decision.outcome.url = service.url(id.as_str(), Some(wish.word.pull_request()))?;
+    decision.edit = edit;
+    Ok(decision)
+}
