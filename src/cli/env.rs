@@ -16,7 +16,7 @@ use crate::config::Scheme;
 use crate::environment::EnvironmentId;
 use crate::error::{Diagnose, Error, Kind};
 use crate::event::{Branch, HeadSha, PullRequest, PullRequestId};
-use crate::git;
+use crate::git::{self, Committer};
 use crate::manager::{
     self, Environment, ManagerError, Outcome, OutcomeAction, Snapshot, Wish, Word,
 };
@@ -194,8 +194,11 @@ fn delete(args: DeleteArgs, output: &Output) -> Ended {
 /// Does what `wish` asks for and tells what was done.
 pub(super) fn write(manager: &ManagerArgs, wish: Wish, output: &Output) -> Ended {
     let cache = Cache::new()?;
-    let author = git::identity(Path::new("."));
-    let outcome = manager::write(&manager.manager(), &wish, &cache.repository, &author)?;
+    let committer = Committer {
+        signature: git::identity(Path::new(".")),
+        key: None,
+    };
+    let outcome = manager::write(&manager.manager(), &wish, &cache.repository, &committer)?;
     tell(&outcome, output);
     let is_denied = outcome.over_limit && !matches!(wish.word, Word::Event(_));
     Ok(if is_denied { Kind::Denied as u8 } else { DONE })

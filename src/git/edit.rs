@@ -179,7 +179,7 @@ mod tests {
 
     use super::*;
     use crate::files::Files;
-    use crate::git::{CommitId, Repository, Signature};
+    use crate::git::{CommitId, Committer, Repository, Signature};
 
     fn write(path: &str, text: &str) -> Edit {
         Edit::Write {
@@ -201,7 +201,14 @@ mod tests {
     ) -> Option<CommitId> {
         let time = "2026-11-21T09:00:00Z".parse().unwrap();
         repository
-            .commit_edits(parent, edits, "edit", &Signature::default(), time)
+            .commit_edits(
+                parent,
+                edits,
+                "edit",
+                &Signature::default(),
+                &Committer::default(),
+                time,
+            )
             .unwrap()
     }
 
@@ -291,8 +298,14 @@ mod tests {
             &[write("n", "x"), write("n/m", "x")],
         ];
         for edits in table {
-            let made =
-                repository.commit_edits(Some(&first), edits, "", &Signature::default(), time);
+            let made = repository.commit_edits(
+                Some(&first),
+                edits,
+                "",
+                &Signature::default(),
+                &Committer::default(),
+                time,
+            );
             assert!(
                 matches!(made, Err(GitError::EditPath { .. })),
                 "{edits:?}: {made:?}"

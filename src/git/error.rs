@@ -46,6 +46,9 @@ pub enum GitError {
     EditPath { path: String, reason: &'static str },
     #[error("cannot check out {commit}: {} is not empty", directory.display())]
     NotEmpty { commit: String, directory: PathBuf },
+    /// A private key that was given; `key` names it, and never is its text.
+    #[error("cannot use the {key}: {words}")]
+    Key { key: String, words: String },
     #[error("cannot {doing}")]
     Object { doing: String, source: git2::Error },
     #[error("cannot {doing}")]
@@ -66,6 +69,7 @@ impl Diagnose for GitError {
             Self::CheckedOut { .. }
             | Self::BranchName { .. }
             | Self::EditPath { .. }
+            | Self::Key { .. }
             | Self::NotDescendant { .. }
             | Self::NotEmpty { .. } => Kind::Usage,
             _ => Kind::Outside,
@@ -91,6 +95,10 @@ impl Diagnose for GitError {
             Self::Refused { .. } => {
                 "the server's rules for this branch decide; allow this writer there, or choose \
                  another branch with --branch"
+            }
+            Self::Key { .. } => {
+                "give a private SSH key without a passphrase, by its path or as its whole text; one \
+                 with a passphrase goes into ssh-agent, and the path of its .pub file is given"
             }
             _ => return None,
         };

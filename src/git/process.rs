@@ -60,7 +60,7 @@ impl<'a> Call<'a> {
         clippy::disallowed_methods,
         reason = "the one place of this room that starts git"
     )]
-    fn of_program(program: &str, doing: impl Into<String>) -> Self {
+    pub(super) fn of_program(program: &str, doing: impl Into<String>) -> Self {
         let mut command = Command::new(program);
         command
             // Not in a repository, so that none's configuration is read unasked.

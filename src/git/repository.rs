@@ -11,6 +11,7 @@ use super::commit_id::CommitId;
 use super::edit::{Edit, edit_tree};
 use super::error::GitError;
 use super::signature::Signature;
+use super::signing::Committer;
 use super::tree::CommitTree;
 
 /// A repository on this disk. It may be used by several threads; each call is one step.
@@ -216,13 +217,15 @@ impl Repository {
     }
 
     /// Makes the commit that `edits` make of `parent` (of nothing, if `None`) and returns its id;
-    /// `None`, and no commit, if they change nothing. No branch moves.
+    /// `None`, and no commit, if they change nothing. No branch moves. It is signed if the
+    /// committer has a key.
     pub fn commit_edits(
         &self,
         parent: Option<&CommitId>,
         edits: &[Edit],
         message: &str,
         author: &Signature,
+        committer: &Committer,
         time: Time,
     ) -> Result<Option<CommitId>, GitError> {
         let objects = self.objects();
@@ -239,15 +242,25 @@ impl Repository {
         // Git's header ends at the first zero byte, and so would the message.
         let message = message.replace('\0', "");
         let when = git2::Time::new(time.as_second(), 0);
-        let commit =
-            git2::Signature::new(author.name(), author.email(), &when).and_then(|author| {
-                let tree = objects.find_tree(tree)?;
-                let parents: Vec<_> = parent.iter().collect();
-                objects.commit(None, &author, &author, &message, &tree, &parents)
-            });
-        commit
-            .map(|id| Some(id.into()))
-            .map_err(GitError::object("make a commit"))
+        let failed = || GitError::object("make a commit");
+        let person = |who: &Signature| {
+            git2::Signature::new(who.name(), who.email(), &when).map_err(failed())
+        };
+        let (author, signer) = (person(author)?, person(&committer.signature)?);
+        let tree = objects.find_tree(tree).map_err(failed())?;
+        let parents: Vec<_> = parent.iter().collect();
+        let id = match &committer.key {
+            None => objects.commit(None, &author, &signer, &message, &tree, &parents),
+            Some(key) => {
+                let commit = objects
+                    .commit_create_buffer(&author, &signer, &message, &tree, &parents)
+                    .map_err(failed())?;
+                let signature = key.sign(&commit)?;
+                let commit = String::from_utf8_lossy(&commit);
+                objects.commit_signed(&commit, &signature, None)
+            }
+        };
+        id.map(|id| Some(id.into())).map_err(failed())
     }
 }
 
@@ -325,10 +338,16 @@ mod tests {
                 })
                 .collect();
             let author = Signature::new("Ann", "ann@a.example");
+            let committer = Committer::default();
             let time = "2026-11-21T09:00:00Z".parse().unwrap();
-            let made =
-                self.repository
-                    .commit_edits(parent, &edits, "say\0 so\n\nwhy", &author, time);
+            let made = self.repository.commit_edits(
+                parent,
+                &edits,
+                "say\0 so\n\nwhy",
+                &author,
+                &committer,
+                time,
+            );
             made.unwrap().unwrap()
         }
     }

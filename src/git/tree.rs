@@ -134,7 +134,7 @@ fn fail(path: &str) -> impl FnOnce(git2::Error) -> FilesError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::{Edit, Repository, Signature};
+    use crate::git::{Committer, Edit, Repository, Signature};
 
     #[test]
     fn a_commit_reads_as_files() {
@@ -145,7 +145,14 @@ mod tests {
             bytes: path.into(),
         });
         let time = "2026-11-21T09:00:00Z".parse().unwrap();
-        let commit = repository.commit_edits(None, &edits, "", &Signature::default(), time);
+        let commit = repository.commit_edits(
+            None,
+            &edits,
+            "",
+            &Signature::default(),
+            &Committer::default(),
+            time,
+        );
         let commit = commit.unwrap().unwrap();
         let tree = repository.tree(&commit).unwrap();
         assert_eq!(tree.commit(), &commit);

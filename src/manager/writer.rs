@@ -8,7 +8,7 @@ use super::lateness::is_overtaken;
 use super::{Manager, ManagerError, Outcome, OutcomeAction, Snapshot, Wish};
 use crate::clock;
 use crate::event::Action;
-use crate::git::{GitError, Push, Repository, Signature};
+use crate::git::{Committer, GitError, Push, Repository};
 
 /// How long a writer tries to win the race for the branch.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ pub fn write(
     manager: &Manager,
     wish: &Wish,
     cache: &Repository,
-    author: &Signature,
+    committer: &Committer,
 ) -> Result<Outcome, ManagerError> {
     let started = Instant::now();
     let mut attempts = 0;
@@ -35,7 +35,14 @@ pub fn write(
             Some(edit) => {
                 let message = message(&outcome, wish);
                 let (edits, now) = ([edit], clock::now());
-                let new = cache.commit_edits(Some(&commit), &edits, &message, author, now)?;
+                let new = cache.commit_edits(
+                    Some(&commit),
+                    &edits,
+                    &message,
+                    &committer.signature,
+                    committer,
+                    now,
+                )?;
                 if new.is_none() {
                     outcome.action = OutcomeAction::Unchanged;
                     return Ok(outcome);

@@ -10,7 +10,7 @@ use crate::config::StackManager;
 use crate::error::Error;
 use crate::event::RepositoryName;
 use crate::generate::{self, GeneratedFile, ManagerRepository, NewService};
-use crate::git::{CommitId, Edit, Remote, Repository, Signature};
+use crate::git::{CommitId, Committer, Edit, Remote, Repository, Signature};
 use crate::manager::Manager;
 
 pub(super) const MAIN: &str = "main";
@@ -170,6 +170,14 @@ impl Stage {
     }
 }
 
+/// Who commits in the demo, whoever runs it.
+pub(super) fn demo_committer() -> Committer {
+    Committer {
+        signature: Signature::new("dayfly demo", "demo@dayfly.example"),
+        key: None,
+    }
+}
+
 /// Commits `files` on top of `parent` and moves the branch there.
 fn commit(
     repository: &Repository,
@@ -185,8 +193,9 @@ fn commit(
             bytes: file.text.into_bytes(),
         })
         .collect();
-    let author = Signature::new("dayfly demo", "demo@dayfly.example");
-    let commit = repository.commit_edits(parent, &edits, message, &author, clock::now())?;
+    let who = demo_committer();
+    let (author, now) = (&who.signature, clock::now());
+    let commit = repository.commit_edits(parent, &edits, message, author, &who, now)?;
     let told = || format!("a commit to {branch} of {}", repository.path().display());
     let commit = commit.ok_or_else(|| DemoError::NotAsTold {
         told: told(),

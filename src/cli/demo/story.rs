@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::DemoError;
-use super::stage::{MAIN, Stage, disk};
+use super::stage::{MAIN, Stage, demo_committer, disk};
 use crate::cli::arguments::Cache;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
@@ -18,7 +18,7 @@ use crate::clock::{self, Time};
 use crate::config::{self, Tokens};
 use crate::error::Error;
 use crate::event::{PullRequestId, RepositoryName};
-use crate::git::{CommitId, Signature};
+use crate::git::CommitId;
 use crate::github::webhook;
 use crate::manager::{self, Outcome, Wish, Word};
 use crate::reconcile::{self, Applied, Apply};
@@ -328,7 +328,6 @@ impl<'a> Story<'a> {
         });
         let event = webhook::read_event("pull_request", payload.to_string().as_bytes())?;
         let cache = Cache::new()?;
-        let author = Signature::new("dayfly demo", "demo@dayfly.example");
         let wish = Wish {
             word: Word::Event(event),
             service: None,
@@ -337,7 +336,7 @@ impl<'a> Story<'a> {
             &self.stage.manager(),
             &wish,
             &cache.repository,
-            &author,
+            &demo_committer(),
         )?)
     }
 

@@ -1,6 +1,8 @@
 //! One who writes to a repository through dayfly's own room for Git.
 
-use dayfly::git::{CommitId, Edit, GitError, MIRROR, Push, Remote, Repository, Signature, Token};
+use dayfly::git::{
+    CommitId, Committer, Edit, GitError, MIRROR, Push, Remote, Repository, Signature, Token,
+};
 
 use super::{BareRepository, World};
 
@@ -33,7 +35,14 @@ impl Writer {
         let message = format!("add {path}");
         let author = Signature::new("Ann", "ann@people.example");
         self.cache
-            .commit_edits(parent, &[edit], &message, &author, time)
+            .commit_edits(
+                parent,
+                &[edit],
+                &message,
+                &author,
+                &Committer::default(),
+                time,
+            )
             .unwrap()
             .unwrap()
     }
