@@ -1,5 +1,7 @@
 //! Now, and new ids. The only room that knows the time; everything else is told.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 /// A point in time, as RFC 3339 in UTC wherever it is written.
@@ -17,11 +19,25 @@ pub fn now() -> Time {
 
 /// A share from 0 to 1, another one each time, to keep writers from trying in step.
 pub fn jitter() -> f64 {
+    f64::from(u32::try_from(random() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+/// A new id: 16 hexadecimal digits that no one else has.
+pub fn new_id() -> String {
+    format!("{:016x}", random())
+}
+
+fn random() -> u64 {
     use std::hash::{BuildHasher, Hasher};
-    let random = std::collections::hash_map::RandomState::new()
-        .build_hasher()
-        .finish();
-    f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    let state = std::collections::hash_map::RandomState::new();
+    state.build_hasher().finish()
+}
+
+/// A span of time as people write it: `90s`, `5m`, `1h 30m`, `72h`; `None` of anything else
+/// and of what is negative.
+pub fn read_duration(text: &str) -> Option<Duration> {
+    let span: jiff::SignedDuration = text.parse().ok()?;
+    Duration::try_from(span).ok()
 }
 
 /// How long ago `time` was, in words: `3 h`.
@@ -32,5 +48,27 @@ pub fn age(time: Time) -> String {
         60..3_600 => format!("{} min", seconds / 60),
         3_600..172_800 => format!("{} h", seconds / 3_600),
         _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, seconds) in [
+            ("90s", Some(90)),
+            ("5m", Some(300)),
+            ("1h 30m", Some(5400)),
+            ("72h", Some(72 * 3600)),
+            ("0s", Some(0)),
+            ("-1s", None),
+            ("10", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(read_duration(text).map(|d| d.as_secs()), seconds, "{text}");
+        }
     }
 }

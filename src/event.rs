@@ -131,12 +131,19 @@ impl fmt::Display for PullRequestId {
 }
 
 /// A commit's id in hexadecimal digits, whole or abbreviated, in lower case.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct HeadSha(String);
 
 impl HeadSha {
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for HeadSha {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 
@@ -155,12 +162,19 @@ impl FromStr for HeadSha {
 
 /// A branch's name as Git allows it, without `refs/heads/`. It may still hold `$`, `{`, `"` or
 /// `;`: it is data wherever it goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Branch(String);
 
 impl Branch {
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for Branch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 
@@ -190,7 +204,8 @@ impl FromStr for Branch {
 }
 
 /// What happened, in GitHub's words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     Opened,
     Reopened,
@@ -226,7 +241,8 @@ impl Action {
 }
 
 /// A pull request as an event, or a person, describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PullRequest {
     pub id: PullRequestId,
     /// GitHub's number of the repository, when known: it survives a rename.
@@ -261,7 +277,8 @@ impl PullRequest {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PullRequestEvent {
     pub action: Action,
     pub pull_request: PullRequest,
@@ -287,7 +304,7 @@ macro_rules! string_conversions {
     )*};
 }
 
-string_conversions!(RepositoryName, PullRequestId);
+string_conversions!(RepositoryName, PullRequestId, HeadSha, Branch);
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,11 @@ pub trait Files {
 
     /// The entries of a directory sorted by name; empty if there is no such directory.
     fn list(&self, directory: &str) -> Result<Vec<Entry>, FilesError>;
+
+    /// Makes ready what is going to be read, where each reading would cost a call of its own.
+    fn prepare(&self, _paths: &[String]) -> Result<(), FilesError> {
+        Ok(())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::escape::is_control;
+use crate::clock;
 use crate::config::{self, Tokens};
 use crate::error::{Diagnose, Error, Kind};
 use crate::git::{Remote, Repository, Token};
@@ -34,6 +36,21 @@ impl ManagerArgs {
             branch: self.branch.clone(),
         }
     }
+}
+
+/// What every command takes that writes to the manager repository.
+#[derive(Args)]
+pub(super) struct WriteArgs {
+    #[command(flatten)]
+    pub(super) manager: ManagerArgs,
+
+    /// How long to try to win the race against other writers, such as 90s or 5m
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(super) timeout: Duration,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    clock::read_duration(text).ok_or_else(|| "write a number and its unit, such as 90s".to_owned())
 }
 
 #[derive(Args)]

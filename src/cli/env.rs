@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use owo_colors::OwoColorize;
 use serde_json::{Map, Value, json};
 
-use super::arguments::{Cache, ManagerArgs};
+use super::arguments::{Cache, ManagerArgs, WriteArgs};
 use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
@@ -59,7 +59,7 @@ pub(super) struct UpsertArgs {
     pull_request: PullRequestId,
 
     #[command(flatten)]
-    manager: ManagerArgs,
+    write: WriteArgs,
 
     /// The commit at the pull request's head
     #[arg(long, value_name = "SHA")]
@@ -89,7 +89,7 @@ pub(super) struct DeleteArgs {
     pull_request: PullRequestId,
 
     #[command(flatten)]
-    manager: ManagerArgs,
+    write: WriteArgs,
 
     /// The service, where the repository is a source of several
     #[arg(long)]
@@ -167,7 +167,7 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
         at: args.at,
     };
     write(
-        &args.manager,
+        &args.write,
         Wish {
             word,
             service: args.service,
@@ -182,7 +182,7 @@ fn delete(args: DeleteArgs, output: &Output) -> Ended {
         at: args.at,
     };
     write(
-        &args.manager,
+        &args.write,
         Wish {
             word,
             service: args.service,
@@ -192,13 +192,14 @@ fn delete(args: DeleteArgs, output: &Output) -> Ended {
 }
 
 /// Does what `wish` asks for and tells what was done.
-pub(super) fn write(manager: &ManagerArgs, wish: Wish, output: &Output) -> Ended {
+pub(super) fn write(args: &WriteArgs, wish: Wish, output: &Output) -> Ended {
     let cache = Cache::new()?;
     let committer = Committer {
         signature: git::identity(Path::new(".")),
         key: None,
     };
-    let outcome = manager::write(&manager.manager(), &wish, &cache.repository, &committer)?;
+    let manager = args.manager.manager();
+    let outcome = manager::write(&manager, &wish, &cache.repository, &committer, args.timeout)?;
     tell(&outcome, output);
     let is_denied = outcome.over_limit && !matches!(wish.word, Word::Event(_));
     Ok(if is_denied { Kind::Denied as u8 } else { DONE })

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::arguments::ManagerArgs;
+use super::arguments::WriteArgs;
 use super::output::Output;
 use super::{Ended, env};
 use crate::error::{Diagnose, Kind};
@@ -15,7 +15,7 @@ use crate::manager::{Wish, Word};
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    manager: ManagerArgs,
+    write: WriteArgs,
 
     /// The event's name
     #[arg(long, env = "GITHUB_EVENT_NAME", value_name = "NAME")]
@@ -56,7 +56,7 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     })?;
     let event = webhook::read_event(&args.event_name, &payload)?;
     env::write(
-        &args.manager,
+        &args.write,
         Wish {
             word: Word::Event(event),
             service: args.service,

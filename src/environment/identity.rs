@@ -76,6 +76,16 @@ pub fn environment_name(pull_request: &PullRequestId, id: &EnvironmentId) -> Str
     }
 }
 
+/// The number of the pull request and the id that [`environment_name`] put into a name; `None` of
+/// a name of another form.
+pub fn read_environment_name(name: &str) -> Option<(u64, &str)> {
+    let (rest, id) = name.rsplit_once('-')?;
+    let (_, number) = rest.rsplit_once('-')?;
+    let is_id = id.len() >= 7 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    Some((number.parse().ok().filter(|_| is_id && is_number)?, id))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +120,22 @@ mod tests {
         let long = EnvironmentId::derive(&pull_request, Scheme::Dayfly, |id| id == short);
         assert_eq!(long.as_str().len(), 9);
         assert!(long.as_str().starts_with(&short));
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for (name, expected) in [
+            ("acme-hello-service-10-0123abcd", Some((10, "0123abcd"))),
+            ("_3scale-site-io-1-475ed74", Some((1, "475ed74"))),
+            ("acme-a-1-2-0123abcd", Some((2, "0123abcd"))),
+            ("acme-a-x-0123abcd", None),
+            ("acme-a-10-0123abcx", None),
+            ("acme-a-10-", None),
+            ("variables", None),
+            ("acme-a-99999999999999999999999-0123abcd", None),
+        ] {
+            assert_eq!(read_environment_name(name), expected, "{name}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod merge;
 pub use admission::{Admission, admit, refusal_for_life};
 pub use file::EnvironmentFile;
 pub(crate) use file::literal;
-pub use identity::{EnvironmentId, environment_name};
+pub use identity::{EnvironmentId, environment_name, read_environment_name};
 pub use merge::{LaterTime, Merge, merge};
 
 use crate::error::{Diagnose, Kind};

@@ -45,6 +45,33 @@ impl Repository {
         step: Option<BranchMove<'_>>,
         edits: &[ReferenceEdit],
     ) -> Result<AtomicPush, GitError> {
+        // One reference alone needs nothing of the server that it might not know.
+        let is_atomic = edits.len() + usize::from(step.is_some()) > 1;
+        self.push_references(remote, step, edits, is_atomic)
+    }
+
+    /// Makes one reference on `remote`, if that takes atomic pushes: whoever removes it again may
+    /// want to do so together with something else.
+    pub fn publish(
+        &self,
+        remote: &Remote,
+        name: &str,
+        target: &CommitId,
+    ) -> Result<AtomicPush, GitError> {
+        let edit = ReferenceEdit::Create {
+            name: name.to_owned(),
+            target: target.clone(),
+        };
+        self.push_references(remote, None, &[edit], true)
+    }
+
+    fn push_references(
+        &self,
+        remote: &Remote,
+        step: Option<BranchMove<'_>>,
+        edits: &[ReferenceEdit],
+        is_atomic: bool,
+    ) -> Result<AtomicPush, GitError> {
         let mut leases = Vec::new();
         let mut refspecs = Vec::new();
         if let Some(BranchMove { branch, from, to }) = step {
@@ -69,11 +96,9 @@ impl Repository {
             Some(BranchMove { branch, .. }) => format!("push to branch {branch} of {remote}"),
             None => format!("push to {remote}"),
         };
-        // One reference alone needs nothing of the server that it might not know.
-        let atomic = (refspecs.len() > 1).then_some("--atomic");
         let answer = self
             .push_call(&doing, remote)
-            .args(atomic)
+            .args(is_atomic.then_some("--atomic"))
             .args(leases)
             .args(["--", remote.address()])
             .args(refspecs)

@@ -34,6 +34,6 @@ pub use repository::{CommitInfo, Repository};
 pub use signature::{Signature, identity};
 pub use signing::{Committer, SigningKey};
 pub use tips::{Tips, list_tips};
-pub use transfer::{MIRROR, Push};
+pub use transfer::{Extent, MIRROR, Push};
 pub use tree::CommitTree;
 pub use work_tree::{commit_paths, has_changes, init_work_tree};

@@ -10,6 +10,7 @@ use crate::clock::Time;
 use super::commit_id::CommitId;
 use super::edit::{Edit, edit_tree};
 use super::error::GitError;
+use super::remote::Remote;
 use super::signature::Signature;
 use super::signing::Committer;
 use super::tree::CommitTree;
@@ -182,9 +183,23 @@ impl Repository {
 
     /// The files of a commit.
     pub fn tree(&self, commit: &CommitId) -> Result<CommitTree, GitError> {
+        self.tree_with(commit, None)
+    }
+
+    /// The files of a commit that was fetched from `remote` in part: the rest is fetched when it
+    /// is read.
+    pub fn remote_tree(&self, commit: &CommitId, remote: &Remote) -> Result<CommitTree, GitError> {
+        self.tree_with(commit, Some(remote.clone()))
+    }
+
+    fn tree_with(
+        &self,
+        commit: &CommitId,
+        rest_at: Option<Remote>,
+    ) -> Result<CommitTree, GitError> {
         let objects = self.reopened()?;
-        let root = tree_of(&objects, commit)?.id();
-        Ok(CommitTree::new(objects, commit.clone(), root))
+        let root = find_commit(&objects, commit)?.tree_id();
+        Ok(CommitTree::new(objects, commit.clone(), root, rest_at))
     }
 
     pub fn commit_info(&self, commit: &CommitId) -> Result<CommitInfo, GitError> {
@@ -261,6 +276,42 @@ impl Repository {
             }
         };
         id.map(|id| Some(id.into())).map_err(failed())
+    }
+}
+
+impl Repository {
+    /// Makes a commit that holds no files and builds on nothing: a message to others.
+    pub fn commit_message(
+        &self,
+        message: &str,
+        author: &Signature,
+        time: Time,
+    ) -> Result<CommitId, GitError> {
+        let objects = self.objects();
+        let when = git2::Time::new(time.as_second(), 0);
+        git2::Signature::new(author.name(), author.email(), &when)
+            .and_then(|author| {
+                let tree = objects.find_tree(objects.treebuilder(None)?.write()?)?;
+                objects.commit(None, &author, &author, message, &tree, &[])
+            })
+            .map(CommitId::from)
+            .map_err(GitError::object("make a commit"))
+    }
+
+    /// The commits from `tip` back along first parents, newest first, as far as they are here.
+    pub fn history(&self, tip: &CommitId) -> Result<Vec<(CommitId, CommitInfo)>, GitError> {
+        let mut history = Vec::new();
+        let mut next = Some(tip.clone());
+        while let Some(id) = next.filter(|id| self.contains(id)) {
+            let info = self.commit_info(&id)?;
+            let objects = self.objects();
+            next = find_commit(&objects, &id)?
+                .parent_id(0)
+                .ok()
+                .map(CommitId::from);
+            history.push((id, info));
+        }
+        Ok(history)
     }
 }
 

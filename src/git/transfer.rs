@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::path::Path;
+
+use git2::Oid;
 
 use super::commit_id::CommitId;
 use super::error::GitError;
@@ -13,6 +16,28 @@ use super::words::{self, Verdict};
 /// The refspec that makes the branches of a repository of our own those of the remote.
 pub const MIRROR: &str = "+refs/heads/*:refs/heads/*";
 
+/// What a fetch takes along of a commit. The rest is fetched when it is read through
+/// [`Repository::remote_tree`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// Its directories, and files no deeper than `a/b`.
+    Upper,
+    /// The commit itself only.
+    Message,
+}
+
+impl Extent {
+    /// The filters to try, one after the other: a server may know none of them, or not all.
+    fn filters(self) -> &'static [&'static str] {
+        match self {
+            Self::Whole => &[],
+            Self::Upper => &["tree:3", "blob:none"],
+            Self::Message => &["tree:0", "blob:none"],
+        }
+    }
+}
+
 /// How a push ended that the server took a decision on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Push {
@@ -21,6 +46,38 @@ pub enum Push {
     /// The branch is not where it was expected to be: nothing was changed. Decide again on its
     /// new tip.
     LostRace,
+}
+
+/// No housekeeping in repositories that are young or short-lived.
+const UPKEEP: [&str; 4] = ["-c", "maintenance.auto=false", "-c", "gc.auto=0"];
+const NO_NEGOTIATION: &[&str] = &["-c", "fetch.negotiationAlgorithm=noop"];
+
+fn call_in<'a>(directory: &Path, doing: &str, remote: &'a Remote) -> Call<'a> {
+    Call::new(doing)
+        .remote(remote)
+        .args(["--git-dir".as_ref(), directory.as_os_str()])
+}
+
+/// Fetches objects that a fetch of less than the whole has left out.
+pub(super) fn fetch_objects(
+    directory: &Path,
+    remote: &Remote,
+    ids: &[Oid],
+) -> Result<(), GitError> {
+    let doing = format!("fetch files from {remote}");
+    let answer = call_in(directory, doing.as_str(), remote)
+        .args(UPKEEP)
+        .args(NO_NEGOTIATION)
+        .args(["fetch", "--progress", "--no-tags", "--no-write-fetch-head"])
+        .args(["--no-recurse-submodules", "--filter=blob:none"])
+        .args(["--", remote.address()])
+        .args(ids.iter().map(Oid::to_string))
+        .run()?;
+    if answer.success {
+        Ok(())
+    } else {
+        Err(words::failure(doing, &answer.stderr))
+    }
 }
 
 impl Repository {
@@ -33,27 +90,46 @@ impl Repository {
         refspecs: &[impl AsRef<OsStr>],
         depth: Option<u32>,
     ) -> Result<(), GitError> {
+        self.fetch_extent(remote, refspecs, depth, Extent::Whole)
+    }
+
+    /// As [`Repository::fetch`], but no more of each commit than `extent`.
+    pub fn fetch_extent(
+        &self,
+        remote: &Remote,
+        refspecs: &[impl AsRef<OsStr>],
+        depth: Option<u32>,
+        extent: Extent,
+    ) -> Result<(), GitError> {
         let doing = format!("fetch from {remote}");
-        let depth = depth.map(|commits| format!("--depth={commits}"));
-        let answer = self
-            .call(doing.as_str(), remote)
-            .args([
-                "fetch",
-                "--progress",
-                "--prune",
-                "--no-tags",
-                "--update-shallow",
-            ])
-            .args(["--no-write-fetch-head", "--no-recurse-submodules"])
-            .args(depth)
-            .args(["--", remote.address()])
-            .args(refspecs)
-            .run()?;
-        if answer.success {
-            Ok(())
-        } else {
-            Err(words::failure(doing, &answer.stderr))
+        let filters = extent.filters().iter().map(Some).chain([None]);
+        for filter in filters {
+            let answer = self
+                .call(doing.as_str(), remote)
+                .args(UPKEEP)
+                // What is here is of no use: a cache is new, or holds no history.
+                .args(filter.map(|_| NO_NEGOTIATION).unwrap_or_default())
+                .args([
+                    "fetch",
+                    "--progress",
+                    "--prune",
+                    "--no-tags",
+                    "--update-shallow",
+                ])
+                .args(["--no-write-fetch-head", "--no-recurse-submodules"])
+                .args(depth.map(|commits| format!("--depth={commits}")))
+                .args(filter.map(|filter| format!("--filter={filter}")))
+                .args(["--", remote.address()])
+                .args(refspecs)
+                .run()?;
+            if answer.success {
+                return Ok(());
+            }
+            if filter.is_none() || !words::refuses_filter(&answer.stderr) {
+                return Err(words::failure(doing, &answer.stderr));
+            }
         }
+        Ok(())
     }
 
     /// Moves `branch` of `remote` from `expected_tip` to `commit`, or makes it where `None` is
@@ -116,6 +192,7 @@ impl Repository {
     /// A push, before it is said what of.
     pub(super) fn push_call<'a>(&self, doing: &str, remote: &'a Remote) -> Call<'a> {
         self.call(doing, remote)
+            .args(UPKEEP)
             // A person's hooks and habits are not for commits that no person made.
             .args([
                 "push",
@@ -128,9 +205,7 @@ impl Repository {
     }
 
     fn call<'a>(&self, doing: &str, remote: &'a Remote) -> Call<'a> {
-        Call::new(doing)
-            .remote(remote)
-            .args(["--git-dir".as_ref(), self.path().as_os_str()])
+        call_in(self.path(), doing, remote)
     }
 
     /// Whether `ancestor` is in the history of `commit`, as far as it is here.

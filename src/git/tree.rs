@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use git2::{ObjectType, Oid};
+use git2::{ErrorCode, ObjectType, Oid};
 
 use crate::files::{Entry, Files, FilesError};
 
 use super::commit_id::CommitId;
+use super::error::GitError;
+use super::remote::Remote;
+use super::transfer::fetch_objects;
 
 /// A commit's tree. Symbolic links and submodules are no files, so nothing outside is ever read;
 /// a name that is no UTF-8 is left out.
@@ -19,6 +22,8 @@ pub struct CommitTree {
 struct Objects {
     repository: git2::Repository,
     root: Oid,
+    /// Where to fetch from what is not here.
+    rest_at: Option<Remote>,
     /// What was read so far: a directory of ten thousand files is parsed once, not once per file.
     directories: HashMap<String, Arc<Directory>>,
 }
@@ -34,10 +39,16 @@ enum Kind {
 const LINK_MODE: i32 = 0o120_000;
 
 impl CommitTree {
-    pub(super) fn new(repository: git2::Repository, commit: CommitId, root: Oid) -> Self {
+    pub(super) fn new(
+        repository: git2::Repository,
+        commit: CommitId,
+        root: Oid,
+        rest_at: Option<Remote>,
+    ) -> Self {
         let objects = Objects {
             repository,
             root,
+            rest_at,
             directories: HashMap::new(),
         };
         Self {
@@ -56,8 +67,66 @@ impl CommitTree {
     }
 }
 
+/// Why an object cannot be read.
+enum Unread {
+    Object(git2::Error),
+    Fetch(GitError),
+}
+
+impl From<git2::Error> for Unread {
+    fn from(error: git2::Error) -> Self {
+        Self::Object(error)
+    }
+}
+
 impl Objects {
-    fn directory(&mut self, path: &str) -> Result<Option<Arc<Directory>>, git2::Error> {
+    /// Fetches those of the objects that are not here, in one call.
+    fn fetch_missing(&self, ids: &[Oid]) -> Result<(), Unread> {
+        let Some(remote) = &self.rest_at else {
+            return Ok(());
+        };
+        let objects = self.repository.odb()?;
+        let missing: Vec<Oid> = ids
+            .iter()
+            .copied()
+            .filter(|id| !objects.exists(*id))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        fetch_objects(self.repository.path(), remote, &missing).map_err(Unread::Fetch)
+    }
+
+    /// What `find` finds, if need be after fetching it.
+    fn found<'a, T>(
+        &'a self,
+        id: Oid,
+        find: impl Fn(&'a git2::Repository) -> Result<T, git2::Error>,
+    ) -> Result<T, Unread> {
+        match find(&self.repository) {
+            Err(error) if error.code() == ErrorCode::NotFound && self.rest_at.is_some() => {
+                self.fetch_missing(&[id])?;
+                Ok(find(&self.repository)?)
+            }
+            found => Ok(found?),
+        }
+    }
+
+    /// The id of a file; `None` if there is none.
+    fn file(&mut self, path: &str) -> Result<Option<Oid>, Unread> {
+        let (parent, name) = match path.rsplit_once('/') {
+            Some(("", _)) => return Ok(None),
+            Some(split) => split,
+            None => ("", path),
+        };
+        let directory = self.directory(parent)?;
+        Ok(match directory.as_ref().and_then(|found| found.get(name)) {
+            Some((Kind::File, id)) => Some(*id),
+            _ => None,
+        })
+    }
+
+    fn directory(&mut self, path: &str) -> Result<Option<Arc<Directory>>, Unread> {
         let mut directory = self.listing("", self.root)?;
         let mut reached = String::new();
         for name in path.split('/').filter(|_| !path.is_empty()) {
@@ -70,11 +139,11 @@ impl Objects {
         Ok(Some(directory))
     }
 
-    fn listing(&mut self, path: &str, id: Oid) -> Result<Arc<Directory>, git2::Error> {
+    fn listing(&mut self, path: &str, id: Oid) -> Result<Arc<Directory>, Unread> {
         if let Some(known) = self.directories.get(path) {
             return Ok(known.clone());
         }
-        let tree = self.repository.find_tree(id)?;
+        let tree = self.found(id, |repository| repository.find_tree(id))?;
         let entries = tree.iter().filter_map(|entry| {
             let kind = match entry.kind() {
                 Some(ObjectType::Tree) => Kind::Directory,
@@ -84,23 +153,25 @@ impl Objects {
             Some((entry.name().ok()?.to_owned(), (kind, entry.id())))
         });
         let directory: Arc<Directory> = Arc::new(entries.collect());
+        drop(tree);
         self.directories.insert(path.to_owned(), directory.clone());
         Ok(directory)
     }
 
-    fn read(&mut self, path: &str) -> Result<Option<Vec<u8>>, git2::Error> {
-        let (parent, name) = match path.rsplit_once('/') {
-            Some(("", _)) => return Ok(None),
-            Some(split) => split,
-            None => ("", path),
-        };
-        let Some(directory) = self.directory(parent)? else {
+    fn read(&mut self, path: &str) -> Result<Option<Vec<u8>>, Unread> {
+        let Some(id) = self.file(path)? else {
             return Ok(None);
         };
-        match directory.get(name) {
-            Some((Kind::File, id)) => Ok(Some(self.repository.find_blob(*id)?.content().to_vec())),
-            _ => Ok(None),
+        let blob = self.found(id, |repository| repository.find_blob(id))?;
+        Ok(Some(blob.content().to_vec()))
+    }
+
+    fn prepare(&mut self, paths: &[String]) -> Result<(), Unread> {
+        let mut ids = Vec::new();
+        for path in paths {
+            ids.extend(self.file(path)?);
         }
+        self.fetch_missing(&ids)
     }
 }
 
@@ -122,12 +193,20 @@ impl Files for CommitTree {
             })
             .collect())
     }
+
+    fn prepare(&self, paths: &[String]) -> Result<(), FilesError> {
+        let first = paths.first().map_or("", String::as_str);
+        self.objects().prepare(paths).map_err(fail(first))
+    }
 }
 
-fn fail(path: &str) -> impl FnOnce(git2::Error) -> FilesError {
+fn fail(path: &str) -> impl FnOnce(Unread) -> FilesError {
     move |error| FilesError::Object {
         path: path.to_owned(),
-        reason: error.message().to_owned(),
+        reason: match error {
+            Unread::Object(error) => error.message().to_owned(),
+            Unread::Fetch(error) => error.to_string(),
+        },
     }
 }
 

@@ -110,6 +110,13 @@ fn is_lasting(said: &str) -> bool {
     LASTING.iter().any(|cause| said.contains(cause))
 }
 
+/// Whether a server refused a fetch for what it was to leave out.
+pub(super) fn refuses_filter(stderr: &str) -> bool {
+    stderr.lines().any(|line| {
+        line.contains("filter") && (line.contains("not supported") || line.contains("not allowed"))
+    })
+}
+
 /// The error that a failed fetch, listing or push as a whole means.
 pub(super) fn failure(doing: String, stderr: &str) -> GitError {
     let said = |texts: &[&str]| texts.iter().any(|text| stderr.contains(text));

@@ -6,7 +6,7 @@
 //! survives a rename, and by name; the seconds say until when events are late. A listing of the
 //! branches holds it all, and a push changes it together with the branch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
@@ -51,7 +51,7 @@ pub(super) struct Closings(Vec<Closing>);
 /// What a write changes in the memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Change {
-    remember: Option<String>,
+    remember: Vec<String>,
     forget: Vec<(String, CommitId)>,
 }
 
@@ -150,7 +150,7 @@ impl Closings {
             return Change::default();
         }
         Change {
-            remember: Some(subject.reference(until)),
+            remember: vec![subject.reference(until)],
             ..self.forget(subject)
         }
     }
@@ -158,8 +158,40 @@ impl Closings {
     /// Forgets the close: the pull request is back.
     pub(super) fn forget(&self, subject: &Subject) -> Change {
         Change {
-            remember: None,
+            remember: Vec::new(),
             forget: self.of(subject).map(Closing::name).collect(),
+        }
+    }
+
+    /// The memory as it is after `change`, which is pushed with `target`.
+    pub(super) fn after(mut self, change: &Change, target: &CommitId) -> Self {
+        self.0
+            .retain(|closing| !change.forget.contains(&closing.name()));
+        let remembered = change
+            .remember
+            .iter()
+            .filter_map(|reference| Closing::read(reference, target));
+        self.0.extend(remembered);
+        self
+    }
+
+    /// What makes this memory the `later` one.
+    pub(super) fn change_to(&self, later: &Self) -> Change {
+        let names = |closings: &Self| -> BTreeSet<String> {
+            let references = closings.0.iter();
+            references
+                .map(|closing| closing.reference.clone())
+                .collect()
+        };
+        let (old, new) = (names(self), names(later));
+        Change {
+            remember: new.difference(&old).cloned().collect(),
+            forget: self
+                .0
+                .iter()
+                .filter(|closing| !new.contains(&closing.reference))
+                .map(Closing::name)
+                .collect(),
         }
     }
 
@@ -199,18 +231,15 @@ impl Change {
         *self == Self::default()
     }
 
-    /// What is tried one after the other until the server takes it: all of it; without deletions,
-    /// which some servers prohibit. An old close beside a newer one does no harm, nor does one
-    /// beside a file that is newer still.
-    fn attempts(&self, target: &CommitId) -> Vec<Vec<ReferenceEdit>> {
-        let create: Vec<ReferenceEdit> = self
-            .remember
-            .iter()
-            .map(|name| ReferenceEdit::Create {
-                name: name.clone(),
-                target: target.clone(),
-            })
-            .collect();
+    fn creations(&self, target: &CommitId) -> impl Iterator<Item = ReferenceEdit> {
+        self.remember.iter().map(|name| ReferenceEdit::Create {
+            name: name.clone(),
+            target: target.clone(),
+        })
+    }
+
+    /// The references that it makes, each at `target`, and those that it removes.
+    pub(super) fn edits(&self, target: &CommitId) -> Vec<ReferenceEdit> {
         let delete = self
             .forget
             .iter()
@@ -218,7 +247,15 @@ impl Change {
                 name: name.clone(),
                 expected: expected.clone(),
             });
-        let mut attempts = vec![create.iter().cloned().chain(delete).collect()];
+        self.creations(target).chain(delete).collect()
+    }
+
+    /// What is tried one after the other until the server takes it: all of it; without deletions,
+    /// which some servers prohibit. An old close beside a newer one does no harm, nor does one
+    /// beside a file that is newer still.
+    fn attempts(&self, target: &CommitId) -> Vec<Vec<ReferenceEdit>> {
+        let create: Vec<ReferenceEdit> = self.creations(target).collect();
+        let mut attempts = vec![self.edits(target)];
         if !self.forget.is_empty() && !create.is_empty() {
             attempts.push(create);
         }
@@ -256,7 +293,7 @@ pub(super) fn push(
         Some(new) => cache.push(remote, new, step.branch, Some(step.tip))?,
         None => Push::Accepted,
     };
-    let note = note.filter(|_| change.remember.is_some()).map(|words| {
+    let note = note.filter(|_| !change.remember.is_empty()).map(|words| {
         format!("the close is not remembered, a late event may undo it: the server said: {words}")
     });
     Ok((pushed, note))
@@ -350,16 +387,13 @@ mod tests {
         assert!(memory.remember(&pull_request, at(499)).is_empty());
         assert!(memory.remember(&pull_request, at(500)).is_empty());
         let newer = memory.remember(&pull_request, at(501));
-        assert_eq!(newer.remember, Some(name(501)));
+        assert_eq!(newer.remember, [name(501)]);
         assert_eq!(newer.forget, old());
         let back = memory.forget(&pull_request);
-        assert_eq!((back.remember, back.forget), (None, old()));
+        assert_eq!((back.remember, back.forget), (Vec::new(), old()));
         let first = Closings::default();
         assert!(first.forget(&pull_request).is_empty());
-        assert_eq!(
-            first.remember(&pull_request, at(500)).remember,
-            Some(name(500))
-        );
+        assert_eq!(first.remember(&pull_request, at(500)).remember, [name(500)]);
         assert!(first.remember(&pull_request, at(-1)).is_empty());
     }
 
@@ -425,7 +459,7 @@ mod tests {
     #[test]
     fn a_server_that_prohibits_deletions_still_remembers() {
         let change = Change {
-            remember: Some("new".to_owned()),
+            remember: vec!["new".to_owned()],
             forget: vec![("old".to_owned(), target())],
         };
         let attempts = change.attempts(&target());
@@ -435,7 +469,7 @@ mod tests {
             "{attempts:?}"
         );
         let back = Change {
-            remember: None,
+            remember: Vec::new(),
             ..change
         };
         assert_eq!(back.attempts(&target()).len(), 1);

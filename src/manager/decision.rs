@@ -1,7 +1,7 @@
 //! What a wish means for the manager repository as it stands: one file written or removed, or the
 //! reason why not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -9,7 +9,9 @@ use super::choice::{Choice, choose_service};
 use super::closings::{Change, Closings, Subject, is_late};
 use super::finding::Found;
 use super::location::read_text;
-use super::services::{Environment, Service, environments, environments_directory};
+use super::services::{
+    Service, count_environments, environments, environments_directory, taken_ids,
+};
 use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
 use crate::clock::Time;
 use crate::environment::{
@@ -170,7 +172,7 @@ fn update(
 ) -> Result<Decision, ManagerError> {
     let id = match file.environment {
         Some(id) => EnvironmentId::given(id),
-        None => derive_id(&environments(files, None)?.0, service, pull_request),
+        None => derive_id(files, service, pull_request)?,
     };
     let rendered = render(files, service, wish, pull_request, &id, &file.name)?;
     let (action, edit) = match merge(
@@ -199,11 +201,11 @@ fn create(
     pull_request: &PullRequest,
 ) -> Result<Decision, ManagerError> {
     let limit = service.rules.admit.limit;
-    let (all, _) = environments(files, None)?;
-    let standing = all.iter().filter(|other| other.service == service.name);
-    let count = standing.clone().count();
+    let count = count_environments(files, &service.name)?;
     if count >= limit {
+        let (standing, _) = environments(files, Some(&service.name))?;
         let oldest = standing
+            .iter()
             .min_by_key(|other| (other.file.event_at.is_none(), other.file.event_at))
             .map(|environment| environment.file.name.as_str())
             .unwrap_or_default();
@@ -214,7 +216,7 @@ fn create(
         decision.outcome.over_limit = true;
         return Ok(decision);
     }
-    let id = derive_id(&all, service, pull_request);
+    let id = derive_id(files, service, pull_request)?;
     let name = environment_name(&pull_request.id, &id);
     let path = join(
         &environments_directory(&service.name),
@@ -234,20 +236,18 @@ fn create(
     told(service, OutcomeAction::Created, &id, path, wish, Some(edit))
 }
 
-/// The id of a new environment: one that no other pull request of the repository has.
-fn derive_id(all: &[Environment], service: &Service, pull_request: &PullRequest) -> EnvironmentId {
-    let taken: BTreeSet<&str> = all
-        .iter()
-        .filter(|other| {
-            !other
-                .file
-                .belongs_to(&pull_request.id, pull_request.repository_id)
-        })
-        .filter_map(|other| other.file.environment.as_deref())
-        .collect();
-    EnvironmentId::derive(&pull_request.id, service.rules.scheme, |id| {
-        taken.contains(id)
-    })
+/// The id of a new environment: one that no other pull request has.
+fn derive_id(
+    files: &dyn Files,
+    service: &Service,
+    pull_request: &PullRequest,
+) -> Result<EnvironmentId, ManagerError> {
+    let taken = taken_ids(files, &pull_request.id, pull_request.repository_id)?;
+    Ok(EnvironmentId::derive(
+        &pull_request.id,
+        service.rules.scheme,
+        |id| taken.contains(id),
+    ))
 }
 
 /// The environment's file as it would be made anew.

@@ -4,8 +4,8 @@
 //! name, and ends with its pull request.
 
 use super::ManagerError;
-use super::services::{environment_paths, read_environment};
-use crate::environment::{EnvironmentFile, EnvironmentId, environment_name};
+use super::services::{environment_paths, read_environment, stem};
+use crate::environment::{EnvironmentFile, EnvironmentId, environment_name, read_environment_name};
 use crate::event::PullRequestId;
 use crate::files::Files;
 
@@ -34,7 +34,15 @@ pub(super) fn find(
     let number = format!("#{}", pull_request.number);
     let name = environment_name(pull_request, &EnvironmentId::given(""));
     let (mut by_name, mut broken, mut shared) = (None, None, None);
-    for path in environment_paths(files, service)? {
+    // A repository may have got another name, a pull request keeps its number.
+    let paths: Vec<String> = environment_paths(files, service)?
+        .into_iter()
+        .filter(|path| {
+            read_environment_name(stem(path)).is_none_or(|(of, _)| of == pull_request.number)
+        })
+        .collect();
+    files.prepare(&paths)?;
+    for path in paths {
         let Some(bytes) = files.read(&path)? else {
             continue;
         };

@@ -1,10 +1,12 @@
 //! Which events come too late after a close, and what a close makes late: the rules of a word
 //! against the memory in `closings`.
 
-use super::closings::{Closings, Step, Subject, is_late};
-use super::{Manager, Outcome, OutcomeAction, Word};
+use super::closings::{Closings, Subject, is_late};
+use super::fold::{Answer, Fold};
+use super::{Manager, OutcomeAction, Word};
 use crate::clock::Time;
 use crate::event::Action;
+use crate::git::CommitId;
 
 impl Word {
     /// Until when all other events are late, once this one has ended the environment. In its own
@@ -26,32 +28,48 @@ impl Word {
     }
 }
 
-/// Whether a close and an opening passed each other unseen. A close that finds no file moves no
-/// branch, so an opening meanwhile does not lose the race against it: each looks, once its own word
-/// stands, whether the other's does too. One of the two always sees it, decides again and removes
-/// the file.
-pub(super) fn is_overtaken(
+/// Which answers of a fold that was pushed are to be decided anew, because a close and an opening
+/// passed each other unseen. A close that finds no file moves no branch, so an opening meanwhile
+/// does not lose the race against it: each looks, once its own word stands, whether the other's
+/// does too. One of the two always sees it, decides again and removes the file. `is_remembered`
+/// says whether the server took the memory of the fold's closes.
+pub(super) fn overtaken(
     manager: &Manager,
-    word: &Word,
-    subject: Option<&Subject>,
-    step: Step<'_>,
-    outcome: &Outcome,
-) -> bool {
-    let Some(subject) = subject else {
-        return false;
+    fold: &Fold<'_>,
+    tip: &CommitId,
+    is_remembered: bool,
+) -> Vec<usize> {
+    let is_bare = fold.step().is_none();
+    let is_asking = |answer: &Answer| {
+        let is_opening = answer.outcome.action == OutcomeAction::Created
+            && answer.request.wish.word.at().is_some();
+        is_remembered && answer.subject.is_some() && (is_bare || is_opening)
     };
-    let is_bare_close = step.new.is_none();
-    let is_opening = outcome.action == OutcomeAction::Created && word.at().is_some();
-    if !is_bare_close && !is_opening {
-        return false;
+    let asking = || {
+        let answers = fold.answers.iter().enumerate();
+        answers.filter(|(_, answer)| is_asking(answer))
+    };
+    if asking().next().is_none() {
+        return Vec::new();
     }
-    match manager.tip_and_closings() {
-        Ok((_, tip, _)) if is_bare_close => tip != *step.tip,
-        Ok((_, _, closings)) => word.is_late(&closings, subject).is_some(),
+    let listing = match manager.listing() {
+        Ok(listing) => listing,
         // What was asked for is done: a failure to look must not tell otherwise.
         Err(error) => {
             tracing::warn!(%error, "cannot look whether a close and an opening passed each other");
-            false
+            return Vec::new();
         }
-    }
+    };
+    let is_overtaken = |answer: &Answer| match &answer.subject {
+        _ if is_bare => listing.tip != *tip,
+        Some(subject) => {
+            let word = &answer.request.wish.word;
+            word.is_late(&listing.closings, subject).is_some()
+        }
+        None => false,
+    };
+    asking()
+        .filter(|(_, answer)| is_overtaken(answer))
+        .map(|(number, _)| number)
+        .collect()
 }

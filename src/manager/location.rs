@@ -1,12 +1,15 @@
 //! Where the manager repository is, and what stands there at one commit.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::thread;
 
 use super::ManagerError;
 use super::closings::Closings;
+use super::intents::Intent;
 use crate::config::Settings;
 use crate::files::{Directory, Files};
-use crate::git::{CommitId, CommitTree, Remote, Repository, list_tips};
+use crate::git::{CommitId, CommitTree, Extent, Remote, Repository, list_tips};
 
 /// A manager repository, by a path or a URL, and one of its branches.
 #[derive(Clone, Debug)]
@@ -15,6 +18,18 @@ pub struct Manager {
     /// `None` is the branch that its HEAD points to.
     pub branch: Option<String>,
 }
+
+/// What a manager repository says of itself without its files.
+pub(super) struct Listing {
+    pub(super) branch: String,
+    pub(super) tip: CommitId,
+    pub(super) closings: Closings,
+    /// The names of the intents that wait there, and their commits.
+    pub(super) intents: BTreeMap<String, CommitId>,
+}
+
+/// Where the tip that was looked at last is kept in the cache.
+const SEEN: &str = "refs/dayfly/seen";
 
 /// The files of a manager repository at one commit, or of a plain directory.
 pub enum Snapshot {
@@ -29,21 +44,25 @@ pub enum Snapshot {
 impl Manager {
     /// The tip of the branch: its name and its commit, without fetching anything.
     pub fn tip(&self) -> Result<(String, CommitId), ManagerError> {
-        let (branch, commit, _) = self.tip_and_closings()?;
-        Ok((branch, commit))
+        let Listing { branch, tip, .. } = self.listing()?;
+        Ok((branch, tip))
     }
 
-    /// As [`Manager::tip`], with the closes that are remembered: one call for all.
-    pub(super) fn tip_and_closings(&self) -> Result<(String, CommitId, Closings), ManagerError> {
+    /// Where the branch stands, and what dayfly keeps beside it: one call for all.
+    pub(super) fn listing(&self) -> Result<Listing, ManagerError> {
         let tips = list_tips(&self.remote)?;
-        let closings = Closings::read(&tips.references);
         let branch = match (&self.branch, tips.head) {
             (Some(branch), _) => branch.clone(),
             (None, Some(head)) => head,
             (None, None) => return Err(ManagerError::Empty(self.remote.to_string())),
         };
         match tips.branches.get(&branch) {
-            Some(commit) => Ok((branch, commit.clone(), closings)),
+            Some(tip) => Ok(Listing {
+                tip: tip.clone(),
+                closings: Closings::read(&tips.references),
+                intents: Intent::named(&tips.references),
+                branch,
+            }),
             None if tips.branches.is_empty() => Err(ManagerError::Empty(self.remote.to_string())),
             None => Err(ManagerError::NoBranch {
                 manager: self.remote.to_string(),
@@ -52,17 +71,39 @@ impl Manager {
         }
     }
 
+    /// As [`Manager::listing`], and of the branch's tip as much as a writer reads, and all intents,
+    /// are in `cache` then. Both are asked for at once. The branch may move between the two: what
+    /// was fetched counts, and a push from there loses the race if it is not what was listed.
+    pub(super) fn look(&self, cache: &Repository) -> Result<Listing, ManagerError> {
+        let source = match &self.branch {
+            Some(branch) => format!("refs/heads/{branch}"),
+            None => "HEAD".to_owned(),
+        };
+        let refspecs = [format!("+{source}:{SEEN}"), Intent::refspec()];
+        let (listing, fetched) = thread::scope(|scope| {
+            let listing = scope.spawn(|| self.listing());
+            let fetched = cache.fetch_extent(&self.remote, &refspecs, Some(1), Extent::Upper);
+            (listing.join(), fetched)
+        });
+        let listing = match listing {
+            Ok(listing) => listing?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        fetched?;
+        let tip = cache.reference_tip(SEEN)?;
+        Ok(Listing {
+            tip: tip.unwrap_or(listing.tip),
+            ..listing
+        })
+    }
+
     /// What stands at the tip now, fetched into `cache` where that is not the repository itself.
     pub fn snapshot(&self, cache: &Repository) -> Result<Snapshot, ManagerError> {
         let (branch, _) = self.tip()?;
         self.snapshot_of(cache, branch)
     }
 
-    pub(super) fn snapshot_of(
-        &self,
-        cache: &Repository,
-        branch: String,
-    ) -> Result<Snapshot, ManagerError> {
+    fn snapshot_of(&self, cache: &Repository, branch: String) -> Result<Snapshot, ManagerError> {
         self.fetch(cache, &branch)?;
         // The branch may have moved since it was listed: what was fetched counts.
         let commit = cache
@@ -91,7 +132,7 @@ impl Manager {
         self.snapshot(cache)
     }
 
-    pub(super) fn fetch(&self, cache: &Repository, branch: &str) -> Result<(), ManagerError> {
+    fn fetch(&self, cache: &Repository, branch: &str) -> Result<(), ManagerError> {
         let refspec = format!("+refs/heads/{branch}:refs/heads/{branch}");
         Ok(cache.fetch(&self.remote, &[refspec], Some(1))?)
     }

@@ -7,6 +7,8 @@ mod choice;
 mod closings;
 mod decision;
 mod finding;
+mod fold;
+mod intents;
 mod lateness;
 mod location;
 mod services;

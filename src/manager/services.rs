@@ -1,6 +1,6 @@
 //! The services of a manager repository and their environments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
@@ -9,7 +9,7 @@ use super::ManagerError;
 use super::finding::{Found, find};
 use super::location::read_text;
 use crate::config::{ConfigError, Expression, ServiceRules, Source};
-use crate::environment::{EnvironmentFile, EnvironmentId};
+use crate::environment::{EnvironmentFile, EnvironmentId, read_environment_name};
 use crate::event::{PullRequest, PullRequestId, RepositoryName};
 use crate::files::{Files, join};
 use crate::generate;
@@ -45,7 +45,13 @@ pub fn services(files: &dyn Files) -> Result<(Vec<Service>, Vec<BrokenService>),
     let directories = files
         .list("")?
         .into_iter()
-        .filter(|entry| entry.is_directory);
+        .filter(|entry| entry.is_directory)
+        .collect::<Vec<_>>();
+    let rules: Vec<String> = directories
+        .iter()
+        .map(|entry| join(&entry.name, ServiceRules::FILE))
+        .collect();
+    files.prepare(&rules)?;
     for entry in directories {
         match service(files, &entry.name) {
             Ok(found) => services.extend(found),
@@ -115,6 +121,9 @@ pub(super) fn environments_directory(service: &str) -> String {
     join(service, "environments")
 }
 
+/// What all environments of a service share: none of them itself.
+const VARIABLES_FILE: &str = "variables.tf";
+
 /// The files of a service that may hold environments: paths, in the order of their names.
 pub(super) fn environment_paths(
     files: &dyn Files,
@@ -125,6 +134,7 @@ pub(super) fn environment_paths(
     Ok(entries
         .into_iter()
         .filter(|entry| !entry.is_directory && entry.name.ends_with(".tf"))
+        .filter(|entry| entry.name != VARIABLES_FILE)
         .map(|entry| join(&directory, &entry.name))
         .collect())
 }
@@ -223,6 +233,67 @@ fn scope(
         .collect()
 }
 
+/// The file's own name, without `.tf`.
+pub(super) fn stem(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.strip_suffix(".tf").unwrap_or(name)
+}
+
+/// How many environments a service has. A name that the writer gives tells enough; files of other
+/// names are read.
+pub(super) fn count_environments(files: &dyn Files, service: &str) -> Result<usize, ManagerError> {
+    let mut count = 0;
+    for path in environment_paths(files, service)? {
+        let is_one = match read_environment_name(stem(&path)) {
+            Some(_) => true,
+            None => files
+                .read(&path)?
+                .is_some_and(|bytes| matches!(read_environment(&path, &bytes), Ok(Some(_)))),
+        };
+        count += usize::from(is_one);
+    }
+    Ok(count)
+}
+
+/// The ids that other pull requests' environments have, in all services. As the number of them, by
+/// the names of their files where these tell it.
+pub(super) fn taken_ids(
+    files: &dyn Files,
+    pull_request: &PullRequestId,
+    repository_id: Option<u64>,
+) -> Result<BTreeSet<String>, ManagerError> {
+    let (mut taken, mut unsure) = (BTreeSet::new(), Vec::new());
+    let directories = files.list("")?;
+    for directory in directories.iter().filter(|entry| entry.is_directory) {
+        for path in environment_paths(files, &directory.name)? {
+            match read_environment_name(&stem(&path).to_ascii_lowercase()) {
+                Some((number, id)) if number != pull_request.number => {
+                    taken.insert(id.to_owned());
+                }
+                _ => unsure.push(path),
+            }
+        }
+    }
+    files.prepare(&unsure)?;
+    for path in unsure {
+        let Some(bytes) = files.read(&path)? else {
+            continue;
+        };
+        match read_environment(&path, &bytes) {
+            Ok(Some(file)) if !file.belongs_to(pull_request, repository_id) => {
+                taken.extend(file.environment);
+            }
+            // Whoever's it is, its name has the id.
+            Err(_) => {
+                let name = stem(&path).to_ascii_lowercase();
+                taken.extend(read_environment_name(&name).map(|(_, id)| id.to_owned()));
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(taken)
+}
+
 pub(super) fn read_environment(
     path: &str,
     bytes: &[u8],
@@ -253,7 +324,9 @@ pub fn environments(
     };
     let mut environments = Vec::new();
     for service in services {
-        for path in environment_paths(files, &service.name)? {
+        let paths = environment_paths(files, &service.name)?;
+        files.prepare(&paths)?;
+        for path in paths {
             let Some(bytes) = files.read(&path)? else {
                 continue;
             };

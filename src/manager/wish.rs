@@ -1,13 +1,15 @@
 //! What a writer is asked for, and what it tells of it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
 use crate::environment::LaterTime;
 use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
 
-/// What is to be done for a pull request.
-#[derive(Clone, Debug)]
+/// What is to be done for a pull request. Written down, it is read by other versions of dayfly:
+/// what they do not know they refuse.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Wish {
     pub word: Word,
     /// The service meant, where a repository is a source of several.
@@ -15,7 +17,8 @@ pub struct Wish {
 }
 
 /// Whose word it is. A person's is not judged by the rules of `admit`, except `limit`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Word {
     Event(PullRequestEvent),
     Upsert {

@@ -1,103 +1,445 @@
 //! The writer: an event or a person's word becomes one commit, or none.
+//!
+//! A first attempt is a plain push from the tip that the decision was taken on. Who loses that race
+//! publishes an intent and waits for its turn; whoever's turn it is carries out all intents that
+//! it sees in one push. ARCHITECTURE.md tells why no wish is lost and none carried out twice.
 
 use std::time::{Duration, Instant};
 
 use super::closings::{self, Step};
-use super::decision::decide;
-use super::lateness::is_overtaken;
-use super::{Manager, ManagerError, Outcome, OutcomeAction, Snapshot, Wish};
+use super::fold::{Answer, Fold, Request, read_message};
+use super::intents::{Intent, Publishing};
+use super::lateness::overtaken;
+use super::location::Listing;
+use super::services::environments_directory;
+use super::{Manager, ManagerError, Outcome, OutcomeAction, Wish};
 use crate::clock;
+use crate::environment::{EnvironmentId, environment_name};
 use crate::event::Action;
-use crate::git::{Committer, GitError, Push, Repository};
+use crate::files::join;
+use crate::git::{AtomicPush, Committer, Extent, GitError, Push, Repository};
 
-/// How long a writer tries to win the race for the branch.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How many wishes of others one push takes along.
+const MOST_FOLDED: usize = 200;
+/// How often what went wrong for others is mended before it is left to the next writer.
+const MENDINGS: usize = 3;
+/// The least time that another writer is given to look, decide and push.
+const LEAST_TURN: Duration = Duration::from_millis(100);
+/// How many turns pass before a waiting writer looks again.
+const TURNS_AT_ONCE: usize = 4;
+/// How many commits of history are searched for one's own, first and at last.
+const DEPTHS: [u32; 2] = [256, 8192];
+/// Where the history that is searched is kept in the cache.
+const HISTORY: &str = "refs/dayfly/history";
 
 /// Does what `wish` asks for on the manager repository: one commit on its branch, or none if it is
-/// so already. `cache` is a bare repository for the objects on their way.
+/// so already. `cache` is a bare repository for the objects on their way. A race that is not won
+/// within `patience` is [`ManagerError::LostRace`], and nothing is left behind then.
 pub fn write(
     manager: &Manager,
     wish: &Wish,
     cache: &Repository,
     committer: &Committer,
+    patience: Duration,
 ) -> Result<Outcome, ManagerError> {
-    let started = Instant::now();
-    let mut attempts = 0;
-    loop {
-        let (branch, _, closings) = manager.tip_and_closings()?;
-        let snapshot = manager.snapshot_of(cache, branch)?;
-        let decision = decide(snapshot.files(), wish, &closings)?;
-        let (mut outcome, mut memory) = (decision.outcome, decision.memory);
-        let Snapshot::Commit { branch, commit, .. } = snapshot else {
-            return Ok(outcome);
-        };
-        let new = match decision.edit {
-            Some(edit) => {
-                let message = message(&outcome, wish);
-                let (edits, now) = ([edit], clock::now());
-                let new = cache.commit_edits(
-                    Some(&commit),
-                    &edits,
-                    &message,
-                    &committer.signature,
-                    committer,
-                    now,
-                )?;
-                if new.is_none() {
-                    outcome.action = OutcomeAction::Unchanged;
+    let writer = Writer {
+        manager,
+        wish,
+        cache,
+        committer,
+        started: Instant::now(),
+        patience,
+        turn: LEAST_TURN,
+        attempts: 0,
+        // Nobody can sign for another.
+        helps: committer.key.is_none(),
+        intent: None,
+        told: None,
+        others: Vec::new(),
+    };
+    writer.write()
+}
+
+struct Writer<'a> {
+    manager: &'a Manager,
+    wish: &'a Wish,
+    cache: &'a Repository,
+    committer: &'a Committer,
+    started: Instant,
+    patience: Duration,
+    /// About how long one attempt takes.
+    turn: Duration,
+    attempts: u32,
+    /// Whether it carries out the wishes of others, and lets others carry out its own.
+    helps: bool,
+    /// Its own, while it stands in the manager repository.
+    intent: Option<Intent>,
+    /// What its own wish last came to.
+    told: Option<Answer>,
+    /// Wishes of others that it carried out and that are to be decided anew.
+    others: Vec<Request>,
+}
+
+/// How an attempt ended.
+enum Attempt {
+    Done(Outcome),
+    LostRace,
+    /// To be tried again, and nobody is to be waited for.
+    Again,
+}
+
+/// How a push of a fold ended.
+enum Pushed {
+    /// With what is to be told besides, if anything.
+    Accepted(Option<String>),
+    LostRace,
+    /// The server takes no push that answers intents.
+    NotTogether,
+}
+
+impl Writer<'_> {
+    fn write(mut self) -> Result<Outcome, ManagerError> {
+        let mut listing = self.look()?;
+        loop {
+            match self.attempt(&listing)? {
+                Attempt::Done(outcome) => {
+                    self.mend();
                     return Ok(outcome);
                 }
-                new
+                Attempt::LostRace if self.is_out_of_patience() => return self.give_up(),
+                Attempt::LostRace => {
+                    self.ask_for_help(&listing)?;
+                    if let Some(now) = self.wait()?
+                        && let Some(outcome) = self.answered(&now)?
+                    {
+                        return Ok(outcome);
+                    }
+                }
+                Attempt::Again => {}
             }
-            None => None,
-        };
-        if new.is_none() && memory.is_empty() {
-            return Ok(outcome);
+            listing = self.look()?;
         }
-        let is_closed = wish.word.is_action(&Action::Closed);
+    }
+
+    fn is_out_of_patience(&self) -> bool {
+        self.started.elapsed() >= self.patience
+    }
+
+    fn look(&mut self) -> Result<Listing, ManagerError> {
+        let began = Instant::now();
+        let listing = self.manager.look(self.cache)?;
+        // To decide and to push takes about as long again.
+        self.turn = LEAST_TURN.max(2 * began.elapsed());
+        Ok(listing)
+    }
+
+    fn attempt(&mut self, listing: &Listing) -> Result<Attempt, ManagerError> {
+        if let Some(intent) = &self.intent
+            && !listing.intents.contains_key(&intent.id)
+        {
+            return Ok(match self.answered(listing)? {
+                Some(outcome) => Attempt::Done(outcome),
+                None => Attempt::Again,
+            });
+        }
+        let mut fold = Fold::new(self.cache, &self.manager.remote, listing, self.committer);
+        let decision = fold.decide(self.wish)?;
+        for request in self.requests(listing) {
+            if let Err(error) = fold.add(request) {
+                // Its own writer meets the same error, and can tell somebody.
+                tracing::debug!(%error, "another writer's wish is left to itself");
+            }
+        }
+        if decision.edit.is_none() && decision.memory.is_empty() {
+            // Nothing is asked of the branch: what becomes of the others' wishes does not matter.
+            self.withdraw()?;
+            self.help(&fold, listing);
+            return Ok(Attempt::Done(decision.outcome));
+        }
+        fold.add(Request {
+            wish: self.wish.clone(),
+            author: self.committer.signature.clone(),
+            intent: self.intent.clone(),
+        })?;
+        let own = fold.answers.len() - 1;
+        if fold.is_empty() {
+            return Ok(Attempt::Done(fold.answers.remove(own).outcome));
+        }
+        self.attempts += 1;
+        let pushed = self.push(&fold, listing)?;
+        let ended = match pushed {
+            Pushed::Accepted(note) => {
+                self.intent = None;
+                let redo = overtaken(self.manager, &fold, &listing.tip, note.is_none());
+                let is_own_overtaken = redo.contains(&own);
+                let others = redo.into_iter().filter(|number| *number != own);
+                self.others = others.map(|number| fold.answers[number].again()).collect();
+                let mut outcome = fold.answers.remove(own).outcome;
+                outcome.reason = join_reasons(outcome.reason, note);
+                if is_own_overtaken {
+                    Attempt::Again
+                } else {
+                    Attempt::Done(outcome)
+                }
+            }
+            Pushed::LostRace => {
+                self.told = Some(fold.answers.remove(own));
+                Attempt::LostRace
+            }
+            Pushed::NotTogether => {
+                self.told = Some(fold.answers.remove(own));
+                self.helps = false;
+                self.withdraw_or_tell()?
+            }
+        };
+        Ok(ended)
+    }
+
+    /// The wishes of others that wait, in the order of what they are about.
+    fn requests(&mut self, listing: &Listing) -> Vec<Request> {
+        let mut requests = std::mem::take(&mut self.others);
+        if !self.helps {
+            return requests;
+        }
+        let own = self.intent.as_ref().map(|intent| intent.id.as_str());
+        let mut waiting: Vec<Intent> = listing
+            .intents
+            .iter()
+            .filter(|(id, _)| Some(id.as_str()) != own)
+            .filter_map(|(id, target)| Intent::read(self.cache, id, target))
+            .take(MOST_FOLDED)
+            .collect();
+        waiting.sort_by(|a, b| (a.wish.word.at(), &a.id).cmp(&(b.wish.word.at(), &b.id)));
+        requests.extend(waiting.into_iter().map(|intent| Request {
+            wish: intent.wish.clone(),
+            author: intent.author.clone(),
+            intent: Some(intent),
+        }));
+        requests
+    }
+
+    fn push(&self, fold: &Fold<'_>, listing: &Listing) -> Result<Pushed, ManagerError> {
+        let mut memory = fold.memory();
+        let is_closed = self.wish.word.is_action(&Action::Closed);
         // Once: another writer may prune the same, and that is no race worth losing twice.
-        if let (true, 0, Some(at)) = (is_closed, attempts, wish.word.at()) {
-            closings.prune(&mut memory, at);
+        if let (true, 1, Some(at)) = (is_closed, self.attempts, self.wish.word.at()) {
+            listing.closings.prune(&mut memory, at);
         }
-        attempts += 1;
         let step = Step {
-            branch: &branch,
-            tip: &commit,
-            new: new.as_ref(),
+            branch: &listing.branch,
+            tip: &listing.tip,
+            new: fold.step().map(|step| step.to),
         };
-        let (pushed, note) = match closings::push(cache, &manager.remote, step, &memory) {
-            Ok(answer) => answer,
-            Err(error) => (look_again(manager, step, error)?, None),
+        let pushed = if fold.answers_intents() {
+            fold.push(&memory).map(|pushed| match pushed {
+                AtomicPush::Accepted => Pushed::Accepted(None),
+                AtomicPush::LostRace => Pushed::LostRace,
+                AtomicPush::Refused(words) => {
+                    tracing::debug!(words, "the wishes of others were refused");
+                    Pushed::NotTogether
+                }
+            })
+        } else {
+            let pushed = closings::push(self.cache, &self.manager.remote, step, &memory);
+            pushed.map(|(pushed, note)| match pushed {
+                Push::Accepted => Pushed::Accepted(note),
+                Push::LostRace => Pushed::LostRace,
+            })
         };
         match pushed {
-            Push::Accepted => {
-                outcome.commit = new.as_ref().map(ToString::to_string);
-                let subject = decision.subject.filter(|_| note.is_none());
-                if is_overtaken(manager, &wish.word, subject.as_ref(), step, &outcome) {
-                    continue;
+            Ok(pushed) => Ok(pushed),
+            Err(error) => look_again(self.manager, step, error),
+        }
+    }
+
+    /// Pushes what is only for others; if that does not succeed, the next writer will.
+    fn help(&mut self, fold: &Fold<'_>, listing: &Listing) {
+        if fold.is_empty() {
+            return;
+        }
+        match self.push(fold, listing) {
+            Ok(Pushed::Accepted(_)) => {
+                let redo = overtaken(self.manager, fold, &listing.tip, true);
+                let redo = redo.into_iter();
+                self.others = redo.map(|number| fold.answers[number].again()).collect();
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "other writers' wishes are left to them"),
+        }
+    }
+
+    /// Decides anew what was overtaken of others' wishes while it was carried out.
+    fn mend(&mut self) {
+        for _ in 0..MENDINGS {
+            if self.others.is_empty() {
+                return;
+            }
+            let Ok(listing) = self.look() else {
+                return;
+            };
+            let mut fold = Fold::new(self.cache, &self.manager.remote, &listing, self.committer);
+            let requests = std::mem::take(&mut self.others);
+            for request in requests.iter().cloned() {
+                if let Err(error) = fold.add(request) {
+                    tracing::debug!(%error, "another writer's wish is left to itself");
                 }
-                outcome.reason = join_reasons(outcome.reason, note);
-                return Ok(outcome);
             }
-            Push::LostRace if started.elapsed() < PATIENCE => {
-                let pause = 0.05 * f64::from(attempts.min(20)) * clock::jitter();
-                tracing::debug!(attempts, pause, "lost the race for the branch");
-                std::thread::sleep(Duration::from_secs_f64(pause));
+            if fold.is_empty() {
+                return;
             }
-            Push::LostRace => {
-                return Err(ManagerError::LostRace {
-                    manager: manager.remote.to_string(),
-                    attempts,
-                    waited: started.elapsed(),
-                });
+            match self.push(&fold, &listing) {
+                Ok(Pushed::LostRace) => self.others = requests,
+                _ => return,
             }
         }
     }
+
+    /// Publishes the wish, so that the winner of the next race carries it out.
+    fn ask_for_help(&mut self, listing: &Listing) -> Result<(), ManagerError> {
+        if !self.helps || self.intent.is_some() {
+            return Ok(());
+        }
+        tracing::debug!(tip = %listing.tip, "lost the race for the branch, asking for help");
+        let author = &self.committer.signature;
+        match Intent::publish(self.cache, &self.manager.remote, self.wish, author)? {
+            Publishing::Published(intent) => self.intent = Some(intent),
+            Publishing::NotHere => self.helps = false,
+        }
+        Ok(())
+    }
+
+    /// Waits for its turn. The writers that wait take turns in the order of their ids, so that one
+    /// that died is passed over. Returns what is listed once its own intent is gone.
+    fn wait(&self) -> Result<Option<Listing>, ManagerError> {
+        let Some(intent) = &self.intent else {
+            let pause = 0.05 * f64::from(self.attempts.min(20)) * clock::jitter();
+            self.sleep(Duration::from_secs_f64(pause));
+            return Ok(None);
+        };
+        let mut passed = 0;
+        loop {
+            let listing = self.manager.listing()?;
+            if !listing.intents.contains_key(&intent.id) {
+                return Ok(Some(listing));
+            }
+            let rank = listing.intents.range(..intent.id.clone()).count();
+            if passed >= rank || self.is_out_of_patience() {
+                return Ok(None);
+            }
+            let turns = TURNS_AT_ONCE.min(rank - passed);
+            passed += turns;
+            let turns = u32::try_from(turns).unwrap_or(1);
+            self.sleep((self.turn * turns).mul_f64(0.75 + clock::jitter() / 2.0));
+        }
+    }
+
+    fn sleep(&self, pause: Duration) {
+        let left = self.patience.saturating_sub(self.started.elapsed());
+        std::thread::sleep(pause.min(left));
+    }
+
+    /// What another writer made of the wish, its intent being gone: `None` if there is no commit
+    /// of it, so that it is to be decided anew, or if a close overtook it.
+    fn answered(&mut self, listing: &Listing) -> Result<Option<Outcome>, ManagerError> {
+        let (Some(intent), Some(told)) = (self.intent.take(), &self.told) else {
+            return Ok(None);
+        };
+        let refspec = format!("+refs/heads/{}:{HISTORY}", listing.branch);
+        for depth in DEPTHS {
+            let remote = &self.manager.remote;
+            self.cache
+                .fetch_extent(remote, &[&refspec], Some(depth), Extent::Message)?;
+            let Some(tip) = self.cache.reference_tip(HISTORY)? else {
+                return Ok(None);
+            };
+            let history = self.cache.history(&tip)?;
+            let found = history.iter().find_map(|(commit, info)| {
+                Some((commit, read_message(&info.message, &intent.id)?))
+            });
+            if let Some((commit, (action, environment))) = found {
+                let outcome = outcome_of_another(told, action, environment, commit.to_string());
+                let subject = told.subject.as_ref();
+                let is_overtaken = action == OutcomeAction::Created
+                    && subject.is_some_and(|subject| {
+                        self.wish.word.is_late(&listing.closings, subject).is_some()
+                    });
+                return Ok(Some(outcome).filter(|_| !is_overtaken));
+            }
+            if history.len() < usize::try_from(depth).unwrap_or(usize::MAX) {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes the own intent back, if there is one.
+    fn withdraw(&mut self) -> Result<(), ManagerError> {
+        if let Some(intent) = self.intent.take() {
+            intent.withdraw(self.cache, &self.manager.remote)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the own intent back, or tells what another writer made of it meanwhile.
+    fn withdraw_or_tell(&mut self) -> Result<Attempt, ManagerError> {
+        let Some(intent) = &self.intent else {
+            return Ok(Attempt::Again);
+        };
+        if intent.withdraw(self.cache, &self.manager.remote)? {
+            self.intent = None;
+            return Ok(Attempt::Again);
+        }
+        let listing = self.manager.listing()?;
+        Ok(match self.answered(&listing)? {
+            Some(outcome) => Attempt::Done(outcome),
+            None => Attempt::Again,
+        })
+    }
+
+    /// Ends without having won. Taking the intent back decides between this writer and any other
+    /// that is carrying it out: one of the two finds it gone.
+    fn give_up(mut self) -> Result<Outcome, ManagerError> {
+        if self.intent.is_some() {
+            if let Attempt::Done(outcome) = self.withdraw_or_tell()? {
+                return Ok(outcome);
+            }
+        }
+        Err(ManagerError::LostRace {
+            manager: self.manager.remote.to_string(),
+            attempts: self.attempts,
+            waited: self.started.elapsed(),
+        })
+    }
+}
+
+/// What is told of a wish that another writer carried out: what it came to when it was decided
+/// last, as far as the commit does not tell otherwise.
+fn outcome_of_another(
+    told: &Answer,
+    action: OutcomeAction,
+    environment: String,
+    commit: String,
+) -> Outcome {
+    let mut outcome = told.outcome.clone();
+    let is_same = outcome.environment.as_ref() == Some(&environment);
+    if let (false, Some(service)) = (is_same, &outcome.service) {
+        let pull_request = told.request.wish.word.pull_request();
+        let name = environment_name(pull_request, &EnvironmentId::given(&environment));
+        outcome.path = Some(join(
+            &environments_directory(service),
+            &format!("{name}.tf"),
+        ));
+        outcome.url = None;
+    }
+    outcome.action = action;
+    outcome.environment = Some(environment).filter(|id| !id.is_empty());
+    outcome.commit = Some(commit);
+    outcome
 }
 
 /// How a push ended to which no answer came: where the branch stands tells it. If it stands where
 /// nobody expected it, the decision is taken anew, and finds what is done already done.
-fn look_again(manager: &Manager, step: Step<'_>, error: GitError) -> Result<Push, ManagerError> {
+fn look_again(manager: &Manager, step: Step<'_>, error: GitError) -> Result<Pushed, ManagerError> {
     let is_slow = matches!(error, GitError::TimedOut { .. });
     let (Some(new), true) = (
         step.new,
@@ -106,10 +448,10 @@ fn look_again(manager: &Manager, step: Step<'_>, error: GitError) -> Result<Push
         return Err(error.into());
     };
     match manager.tip() {
-        Ok((_, tip)) if tip == *new => Ok(Push::Accepted),
+        Ok((_, tip)) if tip == *new => Ok(Pushed::Accepted(None)),
         // A server that gave no answer in time may still be at it.
         Ok((_, tip)) if tip == *step.tip && !is_slow => Err(error.into()),
-        Ok((_, tip)) if tip != *step.tip => Ok(Push::LostRace),
+        Ok((_, tip)) if tip != *step.tip => Ok(Pushed::LostRace),
         _ => Err(ManagerError::Unheard {
             manager: manager.remote.to_string(),
             branch: step.branch.to_owned(),
@@ -124,29 +466,4 @@ fn join_reasons(reason: Option<String>, note: Option<String>) -> Option<String> 
         (Some(reason), Some(note)) => Some(format!("{reason}; {note}")),
         (reason, note) => reason.or(note),
     }
-}
-
-/// The commit's message: what, and in trailers for which pull request and after which event. None
-/// of it is free text of a pull request's.
-fn message(outcome: &Outcome, wish: &Wish) -> String {
-    let pull_request = wish.word.pull_request();
-    let verb = match outcome.action {
-        OutcomeAction::Created => "open",
-        OutcomeAction::Updated => "update",
-        _ => "close",
-    };
-    let word = |text: &Option<String>| text.clone().unwrap_or_default();
-    let mut message = format!(
-        "{}: {verb} {pull_request}\n\n\
-         Dayfly-Environment: {}\n\
-         Dayfly-Pull-Request: {pull_request}\n\
-         Dayfly-Event: {}\n",
-        word(&outcome.service),
-        word(&outcome.environment),
-        wish.word.as_str(),
-    );
-    if let Some(at) = wish.word.at() {
-        message.push_str(&format!("Dayfly-Event-At: {at}\n"));
-    }
-    message
 }

@@ -31,6 +31,8 @@ const INFRA_BRANCH: &str = "feature/wide-layout";
 const SERVICE_NUMBER: u64 = 10;
 const INFRA_NUMBER: u64 = 7;
 const COMMON: &str = "hello-service-common";
+/// Nobody else writes here.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Story<'a> {
     stage: &'a Stage,
@@ -337,6 +339,7 @@ impl<'a> Story<'a> {
             &wish,
             &cache.repository,
             &demo_committer(),
+            PATIENCE,
         )?)
     }
 

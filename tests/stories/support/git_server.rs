@@ -35,6 +35,8 @@ pub(crate) struct Counts {
     pub(crate) fetches: usize,
     /// Packs sent, taken or not.
     pub(crate) pushes: usize,
+    /// Those among them that would move a branch.
+    pub(crate) branch_pushes: usize,
     pub(crate) bytes_received: usize,
     pub(crate) bytes_sent: usize,
 }
@@ -44,6 +46,7 @@ struct Traffic {
     requests: AtomicUsize,
     fetches: AtomicUsize,
     pushes: AtomicUsize,
+    branch_pushes: AtomicUsize,
     bytes_received: AtomicUsize,
     bytes_sent: AtomicUsize,
 }
@@ -109,6 +112,7 @@ impl GitServer {
             requests: load(&self.traffic.requests),
             fetches: load(&self.traffic.fetches),
             pushes: load(&self.traffic.pushes),
+            branch_pushes: load(&self.traffic.branch_pushes),
             bytes_received: load(&self.traffic.bytes_received),
             bytes_sent: load(&self.traffic.bytes_sent),
         }
@@ -169,6 +173,9 @@ impl Site {
             self.traffic.fetches.fetch_add(1, Ordering::SeqCst);
         } else if parts.method == Method::POST && path.ends_with("/git-receive-pack") {
             self.traffic.pushes.fetch_add(1, Ordering::SeqCst);
+            if moves_branch(body) {
+                self.traffic.branch_pushes.fetch_add(1, Ordering::SeqCst);
+            }
         }
     }
 
@@ -213,6 +220,13 @@ impl Site {
         let ((), output) = tokio::join!(feed, child.wait_with_output());
         Ok(output?.stdout)
     }
+}
+
+/// Whether a push names a branch. Its commands come first, then the pack.
+fn moves_branch(push: &[u8]) -> bool {
+    let find = |text: &[u8], words: &[u8]| text.windows(words.len()).position(|at| at == words);
+    let commands = &push[..find(push, b"PACK").unwrap_or(push.len())];
+    find(commands, b" refs/heads/").is_some()
 }
 
 /// Takes a CGI answer apart: headers with the status among them, an empty line, the body.

@@ -1,0 +1,469 @@
+//! The writer beside its peers, over smart HTTP on the loopback: many writers at once against the
+//! usual shell loop, and one write against the floor and against a partial clone.
+//!
+//! Everything runs as a user would run it: `dayfly` and `git` as processes, a server that is
+//! `git http-backend`. Results are kept in `benches/README.md`.
+
+#[path = "../tests/stories/support/git_server.rs"]
+#[allow(dead_code, reason = "the stories ask it for more")]
+mod git_server;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use dayfly::config::Scheme;
+use dayfly::environment::EnvironmentId;
+use git_server::{Counts, GitServer};
+
+const DIRECTORY: &str = "hello-service/environments";
+const REPOSITORY: &str = "acme/hello-service";
+
+/// Measures the writer beside its peers
+#[derive(Parser)]
+struct Options {
+    /// How many write at once
+    #[arg(long, default_value_t = 100)]
+    writers: usize,
+
+    /// Environments that stand while many write
+    #[arg(long, default_value_t = 1_000)]
+    environments: usize,
+
+    /// Environments that stand while one writes
+    #[arg(long, default_value_t = 10_000)]
+    alone: usize,
+
+    /// How often one write is measured
+    #[arg(long, default_value_t = 15)]
+    rounds: usize,
+
+    /// Only this part
+    #[arg(long, value_parser = ["together", "alone"])]
+    only: Option<String>,
+
+    /// Leaves the shell loop out, which takes minutes
+    #[arg(long)]
+    no_shell: bool,
+
+    /// Passed by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    println!("{}", machine()?);
+    if options.only.as_deref() != Some("alone") {
+        together(&options)?;
+    }
+    if options.only.as_deref() != Some("together") {
+        alone(&options)?;
+    }
+    Ok(())
+}
+
+fn machine() -> Result<String> {
+    let cores = std::thread::available_parallelism()?;
+    let version = Command::new("git").arg("--version").output()?;
+    let version = String::from_utf8(version.stdout)?;
+    Ok(format!("{cores} cores, {}", version.trim()))
+}
+
+/// A directory for one measurement: a manager repository, its server, a home of its own.
+struct Ground {
+    directory: tempfile::TempDir,
+    server: GitServer,
+}
+
+impl Ground {
+    /// A manager repository with so many environments.
+    fn new(environments: usize) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let served = directory.path().join("served");
+        fs::create_dir_all(directory.path().join("home"))?;
+        fs::create_dir_all(&served)?;
+        let server = GitServer::start(&served, None);
+        let ground = Self { directory, server };
+        let (bare, work) = (ground.bare(), ground.path("work"));
+        ground.git(&["init", "-q", "--bare", "-b", "main", text(&bare)])?;
+        for setting in ["http.receivepack", "uploadpack.allowFilter"] {
+            ground.git(&["-C", text(&bare), "config", setting, "true"])?;
+        }
+        let work = text(&work);
+        ground.dayfly(&["init", work, "--repository", "acme/previews"])?;
+        ground.dayfly(&[
+            "service",
+            "add",
+            "hello-service",
+            "--directory",
+            work,
+            "--service-repository",
+            REPOSITORY,
+            "--infra-repository",
+            "acme/hello-infra",
+        ])?;
+        ground.git(&["-C", work, "push", "-q", text(&bare), "HEAD:main"])?;
+        ground.upsert(1).spawned()?.done()?;
+        ground.fill(environments)?;
+        ground.git(&["-C", text(&bare), "repack", "-adq"])?;
+        Ok(ground)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn bare(&self) -> PathBuf {
+        self.path("served/manager.git")
+    }
+
+    fn url(&self) -> String {
+        self.server.url("manager.git")
+    }
+
+    /// The first environment's file again and again, as the writer would name and fill it.
+    fn fill(&self, environments: usize) -> Result<()> {
+        let bare = self.bare();
+        let first = self.git(&["-C", text(&bare), "show", &format!("main:{}", file(1))])?;
+        let mut stream = String::from(
+            "commit refs/heads/main\ncommitter B <b@b.example> 1795510800 +0000\ndata 4\nfill\nfrom refs/heads/main^0\n",
+        );
+        for number in 2..=environments {
+            let content = environment(&first, number);
+            write!(
+                stream,
+                "M 100644 inline {}\ndata {}\n{content}\n",
+                file(number),
+                content.len()
+            )?;
+        }
+        let mut child = self
+            .command("git")
+            .args(["-C", text(&bare), "fast-import", "--quiet"])
+            .stdin(Stdio::piped())
+            .spawn()?;
+        let mut stdin = child.stdin.take().context("stdin is piped")?;
+        stdin.write_all(stream.as_bytes())?;
+        drop(stdin);
+        ensure!(child.wait()?.success(), "fast-import failed");
+        Ok(())
+    }
+
+    /// `program` in an environment that holds nothing of this machine's.
+    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.directory.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.path("home"))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_TERMINAL_PROMPT", "0");
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), "Bench");
+            command.env(format!("GIT_{role}_EMAIL"), "bench@b.example");
+        }
+        command
+    }
+
+    fn git(&self, arguments: &[&str]) -> Result<String> {
+        output(self.command("git").args(arguments))
+    }
+
+    fn dayfly(&self, arguments: &[&str]) -> Result<String> {
+        output(self.command(env!("CARGO_BIN_EXE_dayfly")).args(arguments))
+    }
+
+    fn upsert(&self, number: usize) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_dayfly"));
+        command
+            .args(["env", "upsert", &format!("{REPOSITORY}#{number}")])
+            .args(["--manager", &self.url(), "--timeout", "10m"])
+            .args(["--head-sha", &format!("{number:040x}")])
+            .args(["--head-branch", "feature", "--at", "2026-11-21T09:00:00Z"]);
+        command
+    }
+
+    fn shell(&self, script: &str, number: usize) -> Command {
+        let first = self.path("first.tf");
+        let mut command = self.command("bash");
+        command
+            .args(["-euc", script, "writer"])
+            .arg(self.url())
+            .arg(self.path(&format!("clone-{number}")))
+            .arg(file(number))
+            .arg(first);
+        command
+    }
+
+    /// The file that shell writers copy.
+    fn lay_out_first(&self) -> Result<()> {
+        let bare = self.bare();
+        let first = self.git(&["-C", text(&bare), "show", &format!("main:{}", file(1))])?;
+        Ok(fs::write(self.path("first.tf"), first)?)
+    }
+
+    /// Which environments stand on the branch, and that nothing else came to be.
+    fn check(&self, numbers: impl Iterator<Item = usize>) -> Result<()> {
+        let bare = self.bare();
+        let bare = text(&bare);
+        let files = self.git(&[
+            "-C",
+            bare,
+            "ls-tree",
+            "--name-only",
+            "main",
+            &format!("{DIRECTORY}/"),
+        ])?;
+        for number in numbers {
+            let name = file(number);
+            ensure!(files.lines().any(|line| line == name), "{name} is missing");
+            let commits = self.git(&["-C", bare, "rev-list", "--count", "main", "--", &name])?;
+            ensure!(
+                commits.trim() == "1",
+                "{name} has {} commits",
+                commits.trim()
+            );
+        }
+        let merges = self.git(&["-C", bare, "rev-list", "--count", "--merges", "main"])?;
+        ensure!(merges.trim() == "0", "the history is not linear");
+        let left = self.git(&["-C", bare, "for-each-ref", "--format=%(refname)"])?;
+        ensure!(left.trim() == "refs/heads/main", "left behind: {left}");
+        self.git(&["-C", bare, "fsck", "--no-progress"])?;
+        Ok(())
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap_or_default()
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{command:?}: {said}");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn id(number: usize) -> String {
+    let pull_request = format!("{REPOSITORY}#{number}").parse();
+    pull_request.map_or_else(
+        |_| String::new(),
+        |pull_request| EnvironmentId::derive(&pull_request, Scheme::Dayfly, |_| false).to_string(),
+    )
+}
+
+fn file(number: usize) -> String {
+    format!("{DIRECTORY}/acme-hello-service-{number}-{}.tf", id(number))
+}
+
+fn environment(first: &str, number: usize) -> String {
+    first
+        .replace(&id(1), &id(number))
+        .replace("hello-service-1-", &format!("hello-service-{number}-"))
+        .replace("hello-service#1\"", &format!("hello-service#{number}\""))
+}
+
+/// A process that is measured; what it says is looked at when it fails.
+struct Running(Child);
+
+trait Spawn {
+    fn spawned(self) -> Result<Running>;
+}
+
+impl Spawn for Command {
+    fn spawned(mut self) -> Result<Running> {
+        let command = self.stdin(Stdio::null());
+        let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+        Ok(Running(command.spawn()?))
+    }
+}
+
+impl Running {
+    fn done(self) -> Result<()> {
+        let output = self.0.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "a writer failed: {said}");
+        Ok(())
+    }
+}
+
+/// All at once; the wall time, and what the server saw.
+fn race(ground: &Ground, writers: Vec<Command>) -> Result<(Duration, Counts)> {
+    let (before, began) = (ground.server.counts(), Instant::now());
+    let running: Vec<Running> = writers
+        .into_iter()
+        .map(Spawn::spawned)
+        .collect::<Result<_>>()?;
+    for writer in running {
+        writer.done()?;
+    }
+    Ok((began.elapsed(), since(ground, before)))
+}
+
+fn since(ground: &Ground, before: Counts) -> Counts {
+    let now = ground.server.counts();
+    Counts {
+        requests: now.requests - before.requests,
+        fetches: now.fetches - before.fetches,
+        pushes: now.pushes - before.pushes,
+        branch_pushes: now.branch_pushes - before.branch_pushes,
+        bytes_received: now.bytes_received - before.bytes_received,
+        bytes_sent: now.bytes_sent - before.bytes_sent,
+    }
+}
+
+/// The loop that every team writes first.
+const PULL_REBASE_PUSH: &str = r#"
+git clone -q --depth 1 "$1" "$2"
+cd "$2"
+mkdir -p "$(dirname "$3")"
+cp "$4" "$3"
+git add "$3"
+git commit -q -m "add $3"
+until git push -q origin HEAD:main 2>/dev/null; do git pull -q --rebase origin main; done
+"#;
+
+fn together(options: &Options) -> Result<()> {
+    let numbers = || (0..options.writers).map(|writer| 1_000_000 + writer);
+    println!(
+        "\n{} writers at once, {} environments",
+        options.writers, options.environments
+    );
+    println!(
+        "{:<28}{:>9}{:>16}{:>12}",
+        "", "wall", "branch pushes", "requests"
+    );
+    let row = |name: &str, (wall, counts): (Duration, Counts)| {
+        println!(
+            "{name:<28}{:>7.2} s{:>16}{:>12}",
+            wall.as_secs_f64(),
+            counts.branch_pushes,
+            counts.requests
+        );
+    };
+    let ground = Ground::new(options.environments)?;
+    let own = race(&ground, numbers().map(|n| ground.upsert(n)).collect())?;
+    ground.check(numbers())?;
+    row("dayfly env upsert", own);
+    if options.no_shell {
+        return Ok(());
+    }
+    let ground = Ground::new(options.environments)?;
+    ground.lay_out_first()?;
+    let shell = race(
+        &ground,
+        numbers()
+            .map(|n| ground.shell(PULL_REBASE_PUSH, n))
+            .collect(),
+    )?;
+    ground.check(numbers())?;
+    row("git pull --rebase; git push", shell);
+    println!(
+        "the shell loop took {:.1} times as long",
+        shell.0.as_secs_f64() / own.0.as_secs_f64()
+    );
+    Ok(())
+}
+
+/// A partial clone without a checkout, one file added with plumbing.
+const BLOBLESS_CLONE: &str = r#"
+git clone -q --depth 1 --filter=blob:none --no-checkout "$1" "$2"
+cd "$2"
+git read-tree HEAD
+blob=$(git hash-object -w "$4")
+git update-index --add --cacheinfo "100644,$blob,$3"
+tree=$(git write-tree --missing-ok)
+commit=$(git commit-tree -p HEAD -m "add $3" "$tree")
+git push -q origin "$commit:refs/heads/main"
+"#;
+
+fn alone(options: &Options) -> Result<()> {
+    let ground = Ground::new(options.alone)?;
+    ground.lay_out_first()?;
+    println!(
+        "\none write, {} environments, median of {}",
+        options.alone, options.rounds
+    );
+    let (mut floor, mut own, mut clone) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..options.rounds {
+        let number = 1_000_000 + 3 * round;
+        floor.push(prebuilt(&ground, number)?);
+        own.push(race(&ground, vec![ground.upsert(number + 1)])?);
+        clone.push(race(
+            &ground,
+            vec![ground.shell(BLOBLESS_CLONE, number + 2)],
+        )?);
+        ground.check(number..number + 3)?;
+    }
+    println!(
+        "{:<28}{:>9}{:>8}{:>10}{:>12}{:>12}",
+        "", "wall", "ratio", "requests", "sent", "received"
+    );
+    let least = median(&floor).0.as_secs_f64();
+    for (name, results) in [
+        ("floor: ls-remote, push", &floor),
+        ("dayfly env upsert", &own),
+        ("blobless clone, plumbing", &clone),
+    ] {
+        let (wall, counts) = median(results);
+        println!(
+            "{name:<28}{:>7.3} s{:>8.2}{:>10}{:>10} B{:>10} B",
+            wall.as_secs_f64(),
+            wall.as_secs_f64() / least,
+            counts.requests,
+            counts.bytes_received,
+            counts.bytes_sent
+        );
+    }
+    Ok(())
+}
+
+/// The least that a write can be: where the branch stands is asked, a commit made before is pushed.
+fn prebuilt(ground: &Ground, number: usize) -> Result<(Duration, Counts)> {
+    let clone = ground.path(&format!("prebuilt-{number}"));
+    let clone = text(&clone);
+    let bare = ground.bare();
+    ground.git(&[
+        "clone",
+        "-q",
+        "--no-checkout",
+        "--shared",
+        text(&bare),
+        clone,
+    ])?;
+    let (url, first) = (ground.url(), ground.path("first.tf"));
+    let script = r#"
+cd "$1"
+git read-tree HEAD
+git update-index --add --cacheinfo "100644,$(git hash-object -w "$2"),$3"
+git commit-tree -p HEAD -m "add $3" "$(git write-tree)"
+"#;
+    let mut command = ground.command("bash");
+    command.args([
+        "-euc",
+        script,
+        "prebuild",
+        clone,
+        text(&first),
+        &file(number),
+    ]);
+    let commit = output(&mut command)?;
+    let (before, began) = (ground.server.counts(), Instant::now());
+    ground.git(&["-C", clone, "ls-remote", "-q", &url])?;
+    let refspec = format!("{}:refs/heads/main", commit.trim());
+    ground.git(&["-C", clone, "push", "-q", &url, &refspec])?;
+    Ok((began.elapsed(), since(ground, before)))
+}
+
+fn median(results: &[(Duration, Counts)]) -> (Duration, Counts) {
+    let mut sorted = results.to_vec();
+    sorted.sort_by_key(|(wall, _)| *wall);
+    sorted[sorted.len() / 2]
+}

@@ -1,0 +1,203 @@
+//! Wishes carried out one after the other on one tip, each as a commit of its own, to be pushed as
+//! one.
+
+use super::closings::{Change, Closings, Subject};
+use super::decision::{Decision, decide};
+use super::intents::Intent;
+use super::location::Listing;
+use super::{ManagerError, Outcome, OutcomeAction, Wish};
+use crate::clock;
+use crate::git::{
+    AtomicPush, BranchMove, CommitId, Committer, GitError, ReferenceEdit, Remote, Repository,
+    Signature,
+};
+
+/// A wish, and whose it is.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) wish: Wish,
+    pub(super) author: Signature,
+    /// Where it waits in the manager repository, if it does.
+    pub(super) intent: Option<Intent>,
+}
+
+/// A wish that is carried out as far as this fold goes.
+pub(super) struct Answer {
+    pub(super) request: Request,
+    pub(super) outcome: Outcome,
+    /// The pull request, where a close of it would change the decision.
+    pub(super) subject: Option<Subject>,
+}
+
+impl Answer {
+    /// The wish, to be decided anew: its intent is gone.
+    pub(super) fn again(&self) -> Request {
+        Request {
+            intent: None,
+            ..self.request.clone()
+        }
+    }
+}
+
+/// A chain of commits on a tip, and what changes beside the branch together with it.
+pub(super) struct Fold<'a> {
+    cache: &'a Repository,
+    remote: &'a Remote,
+    listing: &'a Listing,
+    /// Who makes the commits; their authors are those of the wishes.
+    committer: &'a Committer,
+    head: CommitId,
+    closings: Closings,
+    pub(super) answers: Vec<Answer>,
+}
+
+impl<'a> Fold<'a> {
+    pub(super) fn new(
+        cache: &'a Repository,
+        remote: &'a Remote,
+        listing: &'a Listing,
+        committer: &'a Committer,
+    ) -> Self {
+        Self {
+            cache,
+            remote,
+            listing,
+            committer,
+            head: listing.tip.clone(),
+            closings: listing.closings.clone(),
+            answers: Vec::new(),
+        }
+    }
+
+    /// What `wish` means on the head of the chain, without carrying it out.
+    pub(super) fn decide(&self, wish: &Wish) -> Result<Decision, ManagerError> {
+        let files = self.cache.remote_tree(&self.head, self.remote)?;
+        decide(&files, wish, &self.closings)
+    }
+
+    /// Carries a wish out on the head of the chain. After an error the chain is as it was.
+    pub(super) fn add(&mut self, request: Request) -> Result<(), ManagerError> {
+        let decision = self.decide(&request.wish)?;
+        let mut outcome = decision.outcome;
+        if let Some(edit) = decision.edit {
+            let message = message(&outcome, &request);
+            let commit = self.cache.commit_edits(
+                Some(&self.head),
+                &[edit],
+                &message,
+                &request.author,
+                self.committer,
+                clock::now(),
+            )?;
+            match &commit {
+                Some(commit) => self.head = commit.clone(),
+                None => outcome.action = OutcomeAction::Unchanged,
+            }
+            outcome.commit = commit.as_ref().map(ToString::to_string);
+        }
+        let closings = std::mem::take(&mut self.closings);
+        self.closings = closings.after(&decision.memory, &self.listing.tip);
+        self.answers.push(Answer {
+            request,
+            outcome,
+            subject: decision.subject,
+        });
+        Ok(())
+    }
+
+    /// The step of the branch that is to be pushed, if one is.
+    pub(super) fn step(&self) -> Option<BranchMove<'_>> {
+        (self.head != self.listing.tip).then_some(BranchMove {
+            branch: &self.listing.branch,
+            from: &self.listing.tip,
+            to: &self.head,
+        })
+    }
+
+    /// What the push changes in the memory of closes.
+    pub(super) fn memory(&self) -> Change {
+        self.listing.closings.change_to(&self.closings)
+    }
+
+    fn removals(&self) -> Vec<ReferenceEdit> {
+        let intents = self
+            .answers
+            .iter()
+            .filter_map(|answer| answer.request.intent.as_ref());
+        intents.map(Intent::removal).collect()
+    }
+
+    /// Whether a push of it answers a wish that waits in the manager repository.
+    pub(super) fn answers_intents(&self) -> bool {
+        !self.removals().is_empty()
+    }
+
+    /// Whether there is nothing to push.
+    pub(super) fn is_empty(&self) -> bool {
+        self.step().is_none() && self.memory().is_empty() && !self.answers_intents()
+    }
+
+    /// Pushes all of it, or nothing.
+    pub(super) fn push(&self, memory: &Change) -> Result<AtomicPush, GitError> {
+        let mut edits = memory.edits(&self.head);
+        edits.extend(self.removals());
+        self.cache.push_atomic(self.remote, self.step(), &edits)
+    }
+}
+
+/// The commit's message: what, and in trailers for which pull request and after which event. None
+/// of it is free text of a pull request's.
+fn message(outcome: &Outcome, request: &Request) -> String {
+    let word = &request.wish.word;
+    let pull_request = word.pull_request();
+    let text_of = |text: &Option<String>| text.clone().unwrap_or_default();
+    let mut message = format!(
+        "{}: {} {pull_request}\n\n\
+         Dayfly-Environment: {}\n\
+         Dayfly-Pull-Request: {pull_request}\n\
+         Dayfly-Event: {}\n",
+        text_of(&outcome.service),
+        verb(outcome.action),
+        text_of(&outcome.environment),
+        word.as_str(),
+    );
+    if let Some(at) = word.at() {
+        message.push_str(&format!("Dayfly-Event-At: {at}\n"));
+    }
+    if let Some(intent) = &request.intent {
+        message.push_str(&format!("{INTENT_TRAILER}{}\n", intent.id));
+    }
+    message
+}
+
+const ENVIRONMENT_TRAILER: &str = "Dayfly-Environment: ";
+const INTENT_TRAILER: &str = "Dayfly-Intent: ";
+const VERBS: [(OutcomeAction, &str); 3] = [
+    (OutcomeAction::Created, "open"),
+    (OutcomeAction::Updated, "update"),
+    (OutcomeAction::Deleted, "close"),
+];
+
+fn verb(action: OutcomeAction) -> &'static str {
+    let known = VERBS.iter().find(|(of, _)| *of == action);
+    known.map_or("close", |(_, verb)| verb)
+}
+
+/// What was done for the intent of this id, if this is the message of the commit that did it: the
+/// action and the environment's id.
+pub(super) fn read_message(message: &str, intent: &str) -> Option<(OutcomeAction, String)> {
+    let mut lines = message.lines();
+    let subject = lines.next()?;
+    let trailer = |name: &str| {
+        let mut lines = lines.clone();
+        lines
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::to_owned)
+    };
+    if trailer(INTENT_TRAILER)? != intent {
+        return None;
+    }
+    let said = subject.split(' ').nth(1)?;
+    let (action, _) = VERBS.iter().find(|(_, verb)| *verb == said)?;
+    Some((*action, trailer(ENVIRONMENT_TRAILER)?))
+}

@@ -1,0 +1,135 @@
+//! What a writer that lost a race asks of all others: to carry out its wish with their own.
+//!
+//! An intent is a reference, `refs/dayfly/intents/<id>`, at a commit without files whose message
+//! holds the wish and whose author is the writer. It stands as long as its wish is open: the push
+//! that carries it out removes it, and so does its writer when it gives up, each only if it is
+//! still there. So a wish is carried out once, or not at all.
+
+use std::collections::BTreeMap;
+
+use super::{ManagerError, Wish};
+use crate::clock;
+use crate::git::{AtomicPush, CommitId, GitError, ReferenceEdit, Remote, Repository, Signature};
+
+const PREFIX: &str = "refs/dayfly/intents/";
+const FIRST_LINE: &str = "dayfly intent 1";
+/// GitHub's events are smaller, and no helper is to be kept busy by more.
+const LONGEST_MESSAGE: usize = 64 * 1024;
+
+/// A wish that waits in the manager repository.
+#[derive(Clone, Debug)]
+pub(super) struct Intent {
+    pub(super) id: String,
+    target: CommitId,
+    pub(super) wish: Wish,
+    pub(super) author: Signature,
+}
+
+/// How publishing an intent ended.
+pub(super) enum Publishing {
+    Published(Intent),
+    /// The server takes no such reference, or no atomic pushes, without which nobody may help.
+    NotHere,
+}
+
+impl Intent {
+    /// What fetches all intents.
+    pub(super) fn refspec() -> String {
+        format!("+{PREFIX}*:{PREFIX}*")
+    }
+
+    /// The intents among the references of a manager repository, by their ids.
+    pub(super) fn named(references: &BTreeMap<String, CommitId>) -> BTreeMap<String, CommitId> {
+        references
+            .iter()
+            .filter_map(|(name, target)| {
+                Some((name.strip_prefix(PREFIX)?.to_owned(), target.clone()))
+            })
+            .collect()
+    }
+
+    /// Makes the wish known to all writers.
+    pub(super) fn publish(
+        cache: &Repository,
+        remote: &Remote,
+        wish: &Wish,
+        author: &Signature,
+    ) -> Result<Publishing, ManagerError> {
+        let Ok(text) = serde_json::to_string(wish) else {
+            return Ok(Publishing::NotHere);
+        };
+        let message = format!("{FIRST_LINE}\n\n{text}\n");
+        if message.len() > LONGEST_MESSAGE {
+            return Ok(Publishing::NotHere);
+        }
+        let target = cache.commit_message(&message, author, clock::now())?;
+        let intent = Self {
+            id: clock::new_id(),
+            target,
+            wish: wish.clone(),
+            author: author.clone(),
+        };
+        match cache.publish(remote, &intent.reference(), &intent.target) {
+            Ok(AtomicPush::Accepted) => Ok(Publishing::Published(intent)),
+            // Somebody has this very id: once in many lives.
+            Ok(AtomicPush::LostRace) => Ok(Publishing::NotHere),
+            Ok(AtomicPush::Refused(words)) => {
+                tracing::debug!(words, "the server takes no intents");
+                Ok(Publishing::NotHere)
+            }
+            // Without an answer it may stand there or not: the next listing tells.
+            Err(error @ (GitError::TimedOut { .. } | GitError::Command { .. })) => {
+                tracing::debug!(%error, "it is not known whether the intent was taken");
+                Ok(Publishing::Published(intent))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads a fetched intent; `None` of one that cannot be read, such as a later version's: only
+    /// its writer can carry it out.
+    pub(super) fn read(cache: &Repository, id: &str, target: &CommitId) -> Option<Self> {
+        let info = cache.commit_info(target).ok()?;
+        if info.message.len() > LONGEST_MESSAGE {
+            return None;
+        }
+        let text = info.message.strip_prefix(FIRST_LINE)?;
+        let is_id = id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        Some(Self {
+            id: Some(id).filter(|_| is_id)?.to_owned(),
+            target: target.clone(),
+            wish: serde_json::from_str(text).ok()?,
+            author: info.author,
+        })
+    }
+
+    /// What a push has to hold that carries the wish out.
+    pub(super) fn removal(&self) -> ReferenceEdit {
+        ReferenceEdit::Delete {
+            name: self.reference(),
+            expected: self.target.clone(),
+        }
+    }
+
+    /// Takes the wish back; `false` if another writer has answered it already.
+    pub(super) fn withdraw(
+        &self,
+        cache: &Repository,
+        remote: &Remote,
+    ) -> Result<bool, ManagerError> {
+        match cache.push_atomic(remote, None, &[self.removal()])? {
+            AtomicPush::Accepted => Ok(true),
+            AtomicPush::LostRace => Ok(false),
+            AtomicPush::Refused(words) => Err(GitError::Refused {
+                remote: remote.to_string(),
+                branch: self.reference(),
+                words,
+            }
+            .into()),
+        }
+    }
+
+    fn reference(&self) -> String {
+        format!("{PREFIX}{}", self.id)
+    }
+}
