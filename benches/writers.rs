@@ -107,7 +107,13 @@ impl Ground {
             REPOSITORY,
             "--infra-repository",
             "acme/hello-infra",
+            "--domain",
+            "preview.example.com",
         ])?;
+        let rules = ground.path("work/hello-service/service.hcl");
+        let many = fs::read_to_string(&rules)?.replace("= 200", "= 1000000");
+        fs::write(&rules, many)?;
+        ground.git(&["-C", work, "commit", "-qam", "Allow many environments"])?;
         ground.git(&["-C", work, "push", "-q", text(&bare), "HEAD:main"])?;
         ground.upsert(1).spawned()?.done()?;
         ground.fill(environments)?;
@@ -289,7 +295,7 @@ impl Running {
     fn done(self) -> Result<()> {
         let output = self.0.wait_with_output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.success(), "a writer failed: {said}");
+        ensure!(output.status.success(), "{}: {said}", output.status);
         Ok(())
     }
 }

@@ -23,10 +23,10 @@ use crate::git::{AtomicPush, Committer, Extent, GitError, Push, Repository};
 const MOST_FOLDED: usize = 200;
 /// How often what went wrong for others is mended before it is left to the next writer.
 const MENDINGS: usize = 3;
-/// The least time that another writer is given to look, decide and push.
-const LEAST_TURN: Duration = Duration::from_millis(100);
-/// How many turns pass before a waiting writer looks again.
-const TURNS_AT_ONCE: usize = 4;
+/// How long a writer has its turn, alone and for each that waits: time to look, decide and push
+/// for all of them, and not so short that looking whether it is over keeps the server busy.
+const TURN: Duration = Duration::from_millis(250);
+const TURN_FOR_EACH: Duration = Duration::from_millis(20);
 /// How many commits of history are searched for one's own, first and at last.
 const DEPTHS: [u32; 2] = [256, 8192];
 /// Where the history that is searched is kept in the cache.
@@ -49,7 +49,6 @@ pub fn write(
         committer,
         started: Instant::now(),
         patience,
-        turn: LEAST_TURN,
         attempts: 0,
         // Nobody can sign for another.
         helps: committer.key.is_none(),
@@ -67,8 +66,6 @@ struct Writer<'a> {
     committer: &'a Committer,
     started: Instant,
     patience: Duration,
-    /// About how long one attempt takes.
-    turn: Duration,
     attempts: u32,
     /// Whether it carries out the wishes of others, and lets others carry out its own.
     helps: bool,
@@ -99,7 +96,16 @@ enum Pushed {
 
 impl Writer<'_> {
     fn write(mut self) -> Result<Outcome, ManagerError> {
-        let mut listing = self.look()?;
+        let ended = self.carry_out();
+        if ended.is_err() {
+            // What was told as failed is not to be carried out by another.
+            let _ = self.withdraw();
+        }
+        ended
+    }
+
+    fn carry_out(&mut self) -> Result<Outcome, ManagerError> {
+        let mut listing = self.manager.look(self.cache)?;
         loop {
             match self.attempt(&listing)? {
                 Attempt::Done(outcome) => {
@@ -117,20 +123,12 @@ impl Writer<'_> {
                 }
                 Attempt::Again => {}
             }
-            listing = self.look()?;
+            listing = self.manager.look(self.cache)?;
         }
     }
 
     fn is_out_of_patience(&self) -> bool {
         self.started.elapsed() >= self.patience
-    }
-
-    fn look(&mut self) -> Result<Listing, ManagerError> {
-        let began = Instant::now();
-        let listing = self.manager.look(self.cache)?;
-        // To decide and to push takes about as long again.
-        self.turn = LEAST_TURN.max(2 * began.elapsed());
-        Ok(listing)
     }
 
     fn attempt(&mut self, listing: &Listing) -> Result<Attempt, ManagerError> {
@@ -156,6 +154,7 @@ impl Writer<'_> {
             self.help(&fold, listing);
             return Ok(Attempt::Done(decision.outcome));
         }
+        let is_contended = fold.answers_intents() && self.intent.is_none();
         fold.add(Request {
             wish: self.wish.clone(),
             author: self.committer.signature.clone(),
@@ -164,6 +163,11 @@ impl Writer<'_> {
         let own = fold.answers.len() - 1;
         if fold.is_empty() {
             return Ok(Attempt::Done(fold.answers.remove(own).outcome));
+        }
+        if is_contended && self.attempts == 0 && !self.is_out_of_patience() {
+            // Others have lost a race: one more in it would only spoil theirs.
+            self.told = Some(fold.answers.remove(own));
+            return Ok(Attempt::LostRace);
         }
         self.attempts += 1;
         let pushed = self.push(&fold, listing)?;
@@ -274,7 +278,7 @@ impl Writer<'_> {
             if self.others.is_empty() {
                 return;
             }
-            let Ok(listing) = self.look() else {
+            let Ok(listing) = self.manager.look(self.cache) else {
                 return;
             };
             let mut fold = Fold::new(self.cache, &self.manager.remote, &listing, self.committer);
@@ -316,8 +320,7 @@ impl Writer<'_> {
             self.sleep(Duration::from_secs_f64(pause));
             return Ok(None);
         };
-        let mut passed = 0;
-        loop {
+        for passed in 0.. {
             let listing = self.manager.listing()?;
             if !listing.intents.contains_key(&intent.id) {
                 return Ok(Some(listing));
@@ -326,11 +329,11 @@ impl Writer<'_> {
             if passed >= rank || self.is_out_of_patience() {
                 return Ok(None);
             }
-            let turns = TURNS_AT_ONCE.min(rank - passed);
-            passed += turns;
-            let turns = u32::try_from(turns).unwrap_or(1);
-            self.sleep((self.turn * turns).mul_f64(0.75 + clock::jitter() / 2.0));
+            let waiting = u32::try_from(listing.intents.len()).unwrap_or(u32::MAX);
+            let turn = TURN + TURN_FOR_EACH.saturating_mul(waiting);
+            self.sleep(turn.mul_f64(0.75 + clock::jitter() / 2.0));
         }
+        Ok(None)
     }
 
     fn sleep(&self, pause: Duration) {
@@ -398,7 +401,7 @@ impl Writer<'_> {
 
     /// Ends without having won. Taking the intent back decides between this writer and any other
     /// that is carrying it out: one of the two finds it gone.
-    fn give_up(mut self) -> Result<Outcome, ManagerError> {
+    fn give_up(&mut self) -> Result<Outcome, ManagerError> {
         if self.intent.is_some() {
             if let Attempt::Done(outcome) = self.withdraw_or_tell()? {
                 return Ok(outcome);
