@@ -160,6 +160,7 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
         is_open: true,
         is_draft: false,
         is_fork: false,
+        asks_for_none: false,
         labels: Vec::new(),
     };
     let word = Word::Upsert {

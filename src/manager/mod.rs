@@ -9,6 +9,7 @@ mod decision;
 mod finding;
 mod lateness;
 mod location;
+mod renaming;
 mod services;
 mod wish;
 mod writer;
