@@ -6,6 +6,7 @@
 mod choice;
 mod closings;
 mod decision;
+mod explanation;
 mod finding;
 mod lateness;
 mod location;
@@ -14,6 +15,7 @@ mod services;
 mod wish;
 mod writer;
 
+pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
