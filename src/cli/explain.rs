@@ -2,6 +2,7 @@
 
 use super::arguments::{Cache, ManagerArgs};
 use super::env::tell;
+use super::escape::escaped;
 use super::event::EventArgs;
 use super::output::Output;
 use super::table::table;
@@ -29,7 +30,17 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         output.json(&explanation);
         return Ok(DONE);
     }
-    tell(&explanation.outcome, output);
+    let outcome = &explanation.outcome;
+    tell(outcome, output);
+    let named = [
+        ("service", &outcome.service),
+        ("environment", &outcome.environment),
+    ];
+    for (name, value) in named {
+        if let Some(value) = value {
+            output.data(format_args!("  {name}: {}", escaped(value)));
+        }
+    }
     if !explanation.rules.is_empty() {
         let rows: Vec<[String; 4]> = explanation.rules.iter().map(row).collect();
         output.data("");
