@@ -154,8 +154,8 @@ pub fn judge_limit(limit: usize, standing: &[&EnvironmentFile]) -> Judged {
         .min_by_key(|file| (file.event_at.is_none(), file.event_at, &file.path));
     let reason = (count >= limit).then(|| match oldest {
         Some(oldest) => format!(
-            "{count} environments stand (limit = {limit}): one would have to go first, the oldest \
-             is {}{}",
+            "the limit is reached (limit = {limit}, {count} stand): one would have to go first, \
+             the oldest is {}{}",
             oldest.name,
             oldest
                 .event_at

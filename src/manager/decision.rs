@@ -118,9 +118,13 @@ fn decide_as(
     {
         return Ok(late(service, existing, until));
     }
+    // A pull request made with a label has two events in one second, and jobs that race: what it
+    // lacked when it was opened is no news to the other.
+    let is_first_word =
+        wish.word.is_action(&Action::Opened) && matches!(admission, Admission::Refuse(_));
     if let Some(Found::File { file, .. }) = &existing
         && let (Some(written), Some(at)) = (file.event_at, wish.word.at())
-        && at < written
+        && (at < written || (at == written && is_first_word))
     {
         let reason = format!("stale: the environment was written for a later event, of {written}");
         return Ok(ignored_beside(service, existing, reason));

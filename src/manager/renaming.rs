@@ -68,7 +68,8 @@ pub(super) fn find_under_names(
         return Ok(found);
     }
     let mut broken = found;
-    for name in std::iter::once(&source.repository).chain(&source.former_names) {
+    let names = std::iter::once(&source.repository).chain(&source.former_names);
+    for name in names.filter(|name| *name != asked) {
         let other = PullRequestId {
             repository: name.clone(),
             number: pull_request.number,

@@ -106,6 +106,18 @@ fn required_label_comes_and_goes() {
     assert_said(&event(&scene, &late), "ignored", "stale");
     let again = label_event(&other, "labeled", 8, "preview", &["preview"]);
     assert_said(&event(&scene, &again), "created", "");
+
+    // Opened with the label: two events in one second, whose jobs arrive in any order.
+    let third = PullRequest::new(SERVICE, 12, "abcdef12", "x");
+    let labeled = label_event(&third, "labeled", 9, "preview", &["preview"]);
+    assert_said(&event(&scene, &labeled), "created", "");
+    assert_said(
+        &event(&scene, &third.payload("opened", 9)),
+        "ignored",
+        "stale",
+    );
+    let removed = label_event(&third, "unlabeled", 9, "preview", &[]);
+    assert_said(&event(&scene, &removed), "deleted", "lacks the label");
 }
 
 #[test]
@@ -365,7 +377,7 @@ fn limit_says_who_would_have_to_go_first() {
     }
     let third = number(12).payload("opened", 3);
     let before = references(&scene);
-    let expected = "2 environments stand (limit = 2): one would have to go first, the oldest is \
+    let expected = "the limit is reached (limit = 2, 2 stand): one would have to go first, the oldest is \
                     acme-hello-service-11-";
     for outcome in [event(&scene, &third), explain(&scene, &third)] {
         assert_said(&outcome, "ignored", expected);
@@ -488,6 +500,10 @@ fn former_name_is_the_same_environment() {
         let stranger = with_id(named(old, number).payload(action, 4), 99);
         assert_said(&event(&scene, &stranger), "ignored", "another repository");
     }
+    let stranger = with_id(named(old, 20).payload("opened", 4), 99);
+    let words = ["event", "--service", "hello-service", "--output", "json"];
+    let named_service = run(&scene, &words, &stranger).succeeded().json();
+    assert_said(&named_service, "ignored", "another repository");
     assert_eq!(scene.manager.files("main"), files);
 
     // A new one has the id of the new name; the ends find what they end.

@@ -440,7 +440,7 @@ fn a_limit_names_who_would_have_to_go_first() {
             3,
             vec![&by_hand, &newer, &older],
             Some(
-                "3 environments stand (limit = 3): one would have to go first, the oldest is older \
+                "the limit is reached (limit = 3, 3 stand): one would have to go first, the oldest is older \
                  of 2026-11-21T09:00:00Z",
             ),
         ),
@@ -448,7 +448,7 @@ fn a_limit_names_who_would_have_to_go_first() {
             1,
             vec![&by_hand],
             Some(
-                "1 environments stand (limit = 1): one would have to go first, the oldest is \
+                "the limit is reached (limit = 1, 1 stand): one would have to go first, the oldest is \
                  by-hand",
             ),
         ),
