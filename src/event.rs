@@ -212,9 +212,13 @@ pub enum Action {
     Synchronize,
     Edited {
         base_changed: bool,
+        /// The words that ask for no environment came into the body, or left it.
+        ignore_changed: bool,
     },
-    Labeled,
-    Unlabeled,
+    /// With the label that was set, where it is known.
+    Labeled(Option<String>),
+    /// With the label that was removed, where it is known.
+    Unlabeled(Option<String>),
     ReadyForReview,
     ConvertedToDraft,
     Closed,
@@ -230,8 +234,8 @@ impl Action {
             Self::Reopened => "reopened",
             Self::Synchronize => "synchronize",
             Self::Edited { .. } => "edited",
-            Self::Labeled => "labeled",
-            Self::Unlabeled => "unlabeled",
+            Self::Labeled(_) => "labeled",
+            Self::Unlabeled(_) => "unlabeled",
             Self::ReadyForReview => "ready_for_review",
             Self::ConvertedToDraft => "converted_to_draft",
             Self::Closed => "closed",
@@ -254,6 +258,8 @@ pub struct PullRequest {
     pub is_draft: bool,
     /// The head is a branch of another repository.
     pub is_fork: bool,
+    /// Its body asks for no environment ([`asks_for_none`]).
+    pub asks_for_none: bool,
     pub labels: Vec<String>,
 }
 
@@ -272,9 +278,20 @@ impl PullRequest {
             is_open: true,
             is_draft: false,
             is_fork: false,
+            asks_for_none: false,
             labels: Vec::new(),
         }
     }
+}
+
+/// Whether the body of a pull request asks for no environment: `dayfly: ignore` on a line of its
+/// own, in whatever letters.
+pub fn asks_for_none(body: &str) -> bool {
+    body.lines().any(|line| {
+        line.trim().split_once(':').is_some_and(|(name, word)| {
+            name.eq_ignore_ascii_case("dayfly") && word.trim().eq_ignore_ascii_case("ignore")
+        })
+    })
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -361,6 +378,24 @@ mod tests {
             "", "-x", "a b", "a..b", "a\nb", "x.lock", "a//b", "/a", "a/", ".a", "a/.b", "@", "a.",
         ] {
             assert!(bad.parse::<Branch>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_asks_for_none_on_a_line_of_its_own() {
+        for (body, expected) in [
+            ("", false),
+            ("dayfly: ignore", true),
+            ("Text.\r\n\r\n  DayFly:  IGNORE\t\r\nMore.", true),
+            ("dayfly:ignore", true),
+            ("<!--\ndayfly: ignore\n-->", true),
+            ("please dayfly: ignore", false),
+            ("dayfly: ignore this", false),
+            ("> dayfly: ignore", false),
+            ("dayfly: ignored", false),
+            ("dayfly\n: ignore", false),
+        ] {
+            assert_eq!(asks_for_none(body), expected, "{body:?}");
         }
     }
 

@@ -10,7 +10,7 @@ use super::arguments::{Cache, ManagerArgs, WriteArgs};
 use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
-use super::{DONE, Ended, FAILED};
+use super::{DONE, Ended, FAILED, explain};
 use crate::clock::Time;
 use crate::config::Scheme;
 use crate::environment::EnvironmentId;
@@ -27,6 +27,7 @@ pub(super) enum Command {
     Id(IdArgs),
     Upsert(UpsertArgs),
     Delete(DeleteArgs),
+    Explain(explain::Args),
     List(ListArgs),
     Show(ShowArgs),
 }
@@ -131,6 +132,7 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         Command::Id(args) => tell_id(&args, output),
         Command::Upsert(args) => upsert(args, output),
         Command::Delete(args) => delete(args, output),
+        Command::Explain(args) => explain::run(args, output),
         Command::List(args) => list(&args, output),
         Command::Show(args) => show(&args, output),
     }
@@ -160,6 +162,7 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
         is_open: true,
         is_draft: false,
         is_fork: false,
+        asks_for_none: false,
         labels: Vec::new(),
     };
     let word = Word::Upsert {
@@ -205,7 +208,7 @@ pub(super) fn write(args: &WriteArgs, wish: Wish, output: &Output) -> Ended {
     Ok(if is_denied { Kind::Denied as u8 } else { DONE })
 }
 
-fn tell(outcome: &Outcome, output: &Output) {
+pub(super) fn tell(outcome: &Outcome, output: &Output) {
     if output.is_json() {
         output.json(outcome);
         return;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::arguments::WriteArgs;
 use super::output::Output;
 use super::{Ended, env};
-use crate::error::{Diagnose, Kind};
+use crate::error::{Diagnose, Error, Kind};
 use crate::github::webhook;
 use crate::manager::{Wish, Word};
 
@@ -17,6 +17,13 @@ pub(super) struct Args {
     #[command(flatten)]
     write: WriteArgs,
 
+    #[command(flatten)]
+    event: EventArgs,
+}
+
+/// An event, and the service it is for.
+#[derive(clap::Args)]
+pub(super) struct EventArgs {
     /// The event's name
     #[arg(long, env = "GITHUB_EVENT_NAME", value_name = "NAME")]
     event_name: String,
@@ -49,18 +56,21 @@ impl Diagnose for EventFileError {
     }
 }
 
-pub(super) fn run(args: Args, output: &Output) -> Ended {
-    let payload = std::fs::read(&args.event_path).map_err(|source| EventFileError::Read {
-        path: args.event_path.clone(),
-        source,
-    })?;
-    let event = webhook::read_event(&args.event_name, &payload)?;
-    env::write(
-        &args.write,
-        Wish {
+impl EventArgs {
+    /// What the event asks for.
+    pub(super) fn wish(self) -> Result<Wish, Error> {
+        let payload = std::fs::read(&self.event_path).map_err(|source| EventFileError::Read {
+            path: self.event_path.clone(),
+            source,
+        })?;
+        let event = webhook::read_event(&self.event_name, &payload)?;
+        Ok(Wish {
             word: Word::Event(event),
-            service: args.service,
-        },
-        output,
-    )
+            service: self.service,
+        })
+    }
+}
+
+pub(super) fn run(args: Args, output: &Output) -> Ended {
+    env::write(&args.write, args.event.wish()?, output)
 }

@@ -11,6 +11,7 @@ mod demo;
 mod env;
 mod escape;
 mod event;
+mod explain;
 mod init;
 mod logs;
 mod output;

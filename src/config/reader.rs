@@ -187,6 +187,30 @@ impl<'a> Reader<'a> {
             .map_err(|error| self.document.error(span, format!("`{name}`: {error}")))
     }
 
+    /// A list of strings, each parsed: `parse` says what is wrong with one, at its place.
+    pub(super) fn parsed_list<T: std::str::FromStr>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Vec<T>>, ConfigError>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let items = self.literal(name, "a list of strings", |value| {
+            let items = value.as_array()?.iter();
+            items
+                .map(|item| Some((item.span(), item.as_str()?)))
+                .collect::<Option<Vec<_>>>()
+        })?;
+        let Some(items) = items else {
+            return Ok(None);
+        };
+        let parsed = items.into_iter().map(|(span, text)| {
+            text.parse()
+                .map_err(|error| self.document.error(span, format!("`{name}`: {error}")))
+        });
+        parsed.collect::<Result<_, _>>().map(Some)
+    }
+
     /// The blocks of this name.
     pub(super) fn blocks(&mut self, name: &'static str) -> Vec<&'a Block> {
         self.taken.push(name);

@@ -5,9 +5,12 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Structure};
 
 use super::reader::{Document, Reader};
-use super::{ConfigError, matches_pattern};
-use crate::event::{Branch, RepositoryName};
+use super::{BranchPattern, ConfigError};
+use crate::event::RepositoryName;
 use crate::problem::Problem;
+
+/// The one word in a `source` block that is no input.
+const FORMER_NAMES: &str = "former_names";
 
 #[derive(Clone, Debug)]
 pub struct ServiceRules {
@@ -25,6 +28,8 @@ pub struct ServiceRules {
 #[derive(Clone, Debug)]
 pub struct Source {
     pub repository: RepositoryName,
+    /// Names that it had before; what stands under one of them is still its own.
+    pub former_names: Vec<RepositoryName>,
     /// Inputs by name, as expressions over `environment` and `pull_request`, in their order.
     pub inputs: Vec<(String, Expression)>,
 }
@@ -45,10 +50,16 @@ pub struct Admit {
     pub labels: Vec<String>,
     /// None of these may be.
     pub exclude_labels: Vec<String>,
-    /// Patterns of head branches that get none; `*` stands for any letters.
-    pub ignore_branches: Vec<String>,
+    /// Patterns of head branches that get one; all if empty.
+    pub branches: Vec<BranchPattern>,
+    /// Patterns of head branches that get none.
+    pub ignore_branches: Vec<BranchPattern>,
+    /// Patterns of branches that pull requests may aim at; all if empty.
+    pub base_branches: Vec<BranchPattern>,
     pub drafts: bool,
     pub forks: Forks,
+    /// The label that approves a commit of a fork, under [`Forks::Label`].
+    pub fork_label: String,
     /// The most environments that the service may have at once.
     pub limit: usize,
 }
@@ -56,7 +67,26 @@ pub struct Admit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forks {
     Deny,
+    /// A commit is taken once somebody has set the label `fork_label` on it.
+    Label,
     Allow,
+}
+
+impl Forks {
+    const WORDS: [(&'static str, Self); 3] = [
+        ("deny", Self::Deny),
+        ("label", Self::Label),
+        ("allow", Self::Allow),
+    ];
+
+    /// The word that stands for it in `service.hcl`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Label => "label",
+            Self::Allow => "allow",
+        }
+    }
 }
 
 impl Default for Admit {
@@ -64,20 +94,24 @@ impl Default for Admit {
         Self {
             labels: Vec::new(),
             exclude_labels: vec!["no-preview".to_owned()],
-            ignore_branches: vec!["dependabot/*".to_owned(), "renovate/*".to_owned()],
+            branches: Vec::new(),
+            ignore_branches: ["dependabot/*", "renovate/*"]
+                .iter()
+                .filter_map(|pattern| pattern.parse().ok())
+                .collect(),
+            base_branches: Vec::new(),
             drafts: true,
             forks: Forks::Deny,
+            fork_label: "preview".to_owned(),
             limit: 200,
         }
     }
 }
 
-impl Admit {
-    pub fn ignores_branch(&self, branch: &Branch) -> Option<&str> {
-        self.ignore_branches
-            .iter()
-            .map(String::as_str)
-            .find(|pattern| matches_pattern(pattern, branch.as_str()))
+impl Source {
+    /// Whether the repository has this name, or had it.
+    pub fn is_named(&self, repository: &RepositoryName) -> bool {
+        self.repository == *repository || self.former_names.contains(repository)
     }
 }
 
@@ -95,11 +129,7 @@ impl ServiceRules {
         let mut sources: Vec<Source> = Vec::new();
         for block in reader.blocks("source") {
             let source = read_source(&document, block)?;
-            if sources
-                .iter()
-                .any(|other| other.repository == source.repository)
-            {
-                let message = format!("a second `source` block for {}", source.repository);
+            if let Some(message) = clash(&sources, &source) {
                 return Err(document.error(block.ident.span(), message));
             }
             sources.push(source);
@@ -128,11 +158,29 @@ impl ServiceRules {
         Ok(rules)
     }
 
+    /// The source that has this name, or had it.
     pub fn source(&self, repository: &RepositoryName) -> Option<&Source> {
         self.sources
             .iter()
-            .find(|source| source.repository == *repository)
+            .find(|source| source.is_named(repository))
     }
+}
+
+/// What is wrong with `source` beside the `others`: a name leads to one repository.
+fn clash(others: &[Source], source: &Source) -> Option<String> {
+    let name = &source.repository;
+    if others.iter().any(|other| other.repository == *name) {
+        return Some(format!("a second `source` block for {name}"));
+    }
+    let is_taken = |name: &RepositoryName| others.iter().any(|other| other.is_named(name));
+    if is_taken(name) {
+        return Some(format!("{name} is a former name of another source"));
+    }
+    let former = &source.former_names;
+    let twice = former.iter().enumerate().find(|(position, name)| {
+        is_taken(name) || **name == source.repository || former[..*position].contains(name)
+    });
+    twice.map(|(_, name)| format!("the former name {name} is named twice"))
 }
 
 fn read_source(document: &Document<'_>, block: &Block) -> Result<Source, ConfigError> {
@@ -146,9 +194,13 @@ fn read_source(document: &Document<'_>, block: &Block) -> Result<Source, ConfigE
         .as_str()
         .parse()
         .map_err(|error| document.error(label.span(), format!("`source`: {error}")))?;
+    let former_names = Reader::of_block(document, block)
+        .parsed_list(FORMER_NAMES)?
+        .unwrap_or_default();
     let mut inputs = Vec::new();
     for structure in &block.body {
         match structure {
+            Structure::Attribute(attribute) if attribute.key.as_str() == FORMER_NAMES => {}
             Structure::Attribute(attribute) => {
                 inputs.push((attribute.key.as_str().to_owned(), attribute.value.clone()));
             }
@@ -160,7 +212,11 @@ fn read_source(document: &Document<'_>, block: &Block) -> Result<Source, ConfigE
             }
         }
     }
-    Ok(Source { repository, inputs })
+    Ok(Source {
+        repository,
+        former_names,
+        inputs,
+    })
 }
 
 fn read_admit(mut reader: Reader<'_>) -> Result<Admit, ConfigError> {
@@ -170,13 +226,18 @@ fn read_admit(mut reader: Reader<'_>) -> Result<Admit, ConfigError> {
         exclude_labels: reader
             .strings("exclude_labels")?
             .unwrap_or(default.exclude_labels),
+        branches: reader.parsed_list("branches")?.unwrap_or(default.branches),
         ignore_branches: reader
-            .strings("ignore_branches")?
+            .parsed_list("ignore_branches")?
             .unwrap_or(default.ignore_branches),
+        base_branches: reader
+            .parsed_list("base_branches")?
+            .unwrap_or(default.base_branches),
         drafts: reader.bool("drafts")?.unwrap_or(default.drafts),
         forks: reader
-            .choice("forks", &[("deny", Forks::Deny), ("allow", Forks::Allow)])?
+            .choice("forks", &Forks::WORDS)?
             .unwrap_or(default.forks),
+        fork_label: reader.string("fork_label")?.unwrap_or(default.fork_label),
         limit: reader.whole_number("limit")?.unwrap_or(default.limit),
     };
     reader.finish()?;
@@ -199,9 +260,12 @@ source "acme/hello-infra" {
 admit {
   labels          = []
   exclude_labels  = ["no-preview"]
+  branches        = []
   ignore_branches = ["dependabot/*", "renovate/*"]
+  base_branches   = []
   drafts          = true
   forks           = "deny"
+  fork_label      = "preview"
   limit           = 200
 }
 url = "https://${environment.id}.hello-service.preview.example.com"
@@ -245,7 +309,56 @@ url = "https://${environment.id}.hello-service.preview.example.com"
         );
         assert_eq!(
             message("source \"a/b\" {}\nadmit { forks = \"yes\" }"),
-            "s/service.hcl:2:17: `forks` must be \"deny\" or \"allow\""
+            "s/service.hcl:2:17: `forks` must be \"deny\" or \"label\" or \"allow\""
         );
+        assert_eq!(
+            message("source \"a/b\" {}\nadmit {\n  branches = [\"a\", \"b?\"]\n}"),
+            "s/service.hcl:3:20: `branches`: `b?` can match no branch; `*` stands for any letters, \
+             no other letter is special"
+        );
+        assert_eq!(
+            message("source \"a/b\" {}\nadmit {\n  base_branches = \"main\"\n}"),
+            "s/service.hcl:3:19: `base_branches` must be a list of strings"
+        );
+    }
+
+    #[test]
+    fn a_name_leads_to_one_repository() {
+        let read = |text: &str| ServiceRules::read("s/service.hcl", text);
+        let rules = read(
+            "source \"a/new\" {\n  former_names = [\"a/old\", \"b/old\"]\n  code_version = 1\n}\n\
+             source \"a/other\" {}",
+        )
+        .unwrap();
+        for name in ["a/new", "A/Old", "b/old"] {
+            let source = rules.source(&name.parse().unwrap()).unwrap();
+            assert_eq!(source.repository.to_string(), "a/new");
+            assert_eq!(source.inputs.len(), 1, "a former name is no input");
+        }
+        let message = |text: &str| read(text).unwrap_err().to_string();
+        for (text, expected) in [
+            (
+                "source \"a/b\" {\n  former_names = \"a/c\"\n}",
+                "s/service.hcl:2:18: `former_names` must be a list of strings",
+            ),
+            (
+                "source \"a/b\" {\n  former_names = [\"a/c\", \"x\"]\n}",
+                "s/service.hcl:2:26: `former_names`: `x` is no repository name",
+            ),
+            (
+                "source \"a/b\" { former_names = [\"A/B\"] }",
+                "s/service.hcl:1:1: the former name A/B is named twice",
+            ),
+            (
+                "source \"a/b\" {}\nsource \"a/c\" { former_names = [\"a/b\"] }",
+                "s/service.hcl:2:1: the former name a/b is named twice",
+            ),
+            (
+                "source \"a/c\" { former_names = [\"a/b\"] }\nsource \"a/b\" {}",
+                "s/service.hcl:2:1: a/b is a former name of another source",
+            ),
+        ] {
+            assert_eq!(message(text), expected);
+        }
     }
 }

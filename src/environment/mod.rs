@@ -8,7 +8,10 @@ mod identity;
 mod layout;
 mod merge;
 
-pub use admission::{Admission, admit, refusal_for_life};
+pub use admission::{
+    Admission, Judged, Judgement, Standing, Verdict, admit, judge_limit, limit_not_asked,
+    refusal_for_life,
+};
 pub use file::EnvironmentFile;
 pub(crate) use file::literal;
 pub use identity::{EnvironmentId, environment_name, read_environment_name};

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::error::{Diagnose, Kind};
 use crate::event::{
-    Action, EventError, PullRequest, PullRequestEvent, PullRequestId, RepositoryName,
+    Action, EventError, PullRequest, PullRequestEvent, PullRequestId, RepositoryName, asks_for_none,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,8 @@ struct Payload {
     pull_request: PayloadPullRequest,
     repository: PayloadRepository,
     changes: Option<PayloadChanges>,
+    /// The label that was set or removed.
+    label: Option<PayloadLabel>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +55,7 @@ struct PayloadPullRequest {
     state: String,
     #[serde(default)]
     draft: bool,
+    body: Option<String>,
     updated_at: Option<crate::clock::Time>,
     head: PayloadSide,
     base: PayloadSide,
@@ -83,6 +86,13 @@ struct PayloadLabel {
 #[derive(Deserialize)]
 struct PayloadChanges {
     base: Option<serde_json::Value>,
+    body: Option<PayloadFrom>,
+}
+
+/// What stood there before; null where nothing did.
+#[derive(Deserialize)]
+struct PayloadFrom {
+    from: Option<String>,
 }
 
 /// The event that `payload` describes; `name` is the event's name (`GITHUB_EVENT_NAME`).
@@ -102,11 +112,30 @@ pub fn read_event(name: &str, payload: &[u8]) -> Result<PullRequestEvent, Webhoo
         .repo
         .as_ref()
         .is_none_or(|head| head.id != payload.repository.id);
-    let base_changed = payload
-        .changes
-        .is_some_and(|changes| changes.base.is_some());
+    let none_is_asked = pull_request.body.as_deref().is_some_and(asks_for_none);
+    let changes = payload.changes.as_ref();
+    let before = changes.and_then(|changes| changes.body.as_ref());
+    let ignore_changed =
+        before.is_some_and(|body| body.from.as_deref().is_some_and(asks_for_none) != none_is_asked);
+    let label = payload.label.map(|label| label.name);
+    let action = match payload.action.as_str() {
+        "opened" => Action::Opened,
+        "reopened" => Action::Reopened,
+        "synchronize" => Action::Synchronize,
+        "edited" => Action::Edited {
+            base_changed: changes.is_some_and(|changes| changes.base.is_some()),
+            ignore_changed,
+        },
+        "labeled" => Action::Labeled(label),
+        "unlabeled" => Action::Unlabeled(label),
+        "ready_for_review" => Action::ReadyForReview,
+        "converted_to_draft" => Action::ConvertedToDraft,
+        "closed" => Action::Closed,
+        other => Action::Other(other.to_owned()),
+    };
     Ok(PullRequestEvent {
-        action: read_action(&payload.action, base_changed),
+        action,
+        // One clock for all events, also for `closed`: only then do they have an order.
         at: pull_request.updated_at,
         pull_request: PullRequest {
             id: PullRequestId {
@@ -130,6 +159,7 @@ pub fn read_event(name: &str, payload: &[u8]) -> Result<PullRequestEvent, Webhoo
             is_open: pull_request.state == "open",
             is_draft: pull_request.draft,
             is_fork,
+            asks_for_none: none_is_asked,
             labels: pull_request
                 .labels
                 .into_iter()
@@ -137,21 +167,6 @@ pub fn read_event(name: &str, payload: &[u8]) -> Result<PullRequestEvent, Webhoo
                 .collect(),
         },
     })
-}
-
-fn read_action(word: &str, base_changed: bool) -> Action {
-    match word {
-        "opened" => Action::Opened,
-        "reopened" => Action::Reopened,
-        "synchronize" => Action::Synchronize,
-        "edited" => Action::Edited { base_changed },
-        "labeled" => Action::Labeled,
-        "unlabeled" => Action::Unlabeled,
-        "ready_for_review" => Action::ReadyForReview,
-        "converted_to_draft" => Action::ConvertedToDraft,
-        "closed" => Action::Closed,
-        other => Action::Other(other.to_owned()),
-    }
 }
 
 #[cfg(test)]
@@ -200,6 +215,73 @@ mod tests {
                     .pull_request
                     .is_fork
             );
+        }
+    }
+
+    #[test]
+    fn an_edit_says_what_it_changed() {
+        let edited = |body: serde_json::Value, changes: serde_json::Value| {
+            let mut payload: serde_json::Value =
+                serde_json::from_slice(&payload("edited", serde_json::Value::Null)).unwrap();
+            payload["pull_request"]["body"] = body;
+            payload["changes"] = changes;
+            let event = read_event("pull_request", payload.to_string().as_bytes()).unwrap();
+            let Action::Edited {
+                base_changed,
+                ignore_changed,
+            } = event.action
+            else {
+                panic!("{:?}", event.action)
+            };
+            (
+                event.pull_request.asks_for_none,
+                base_changed,
+                ignore_changed,
+            )
+        };
+        let json = |text: &str| serde_json::from_str(text).unwrap();
+        let ignore = "\"x\\r\\ndayfly: ignore\"";
+        for (body, changes, expected) in [
+            ("null", r#"{"title": {"from": "a"}}"#, (false, false, false)),
+            (
+                "null",
+                r#"{"base": {"ref": {"from": "main"}, "sha": {"from": "00"}}}"#,
+                (false, true, false),
+            ),
+            ("\"y\"", r#"{"body": {"from": "x"}}"#, (false, false, false)),
+            (ignore, r#"{"body": {"from": "x"}}"#, (true, false, true)),
+            (ignore, r#"{"body": {"from": null}}"#, (true, false, true)),
+            (
+                ignore,
+                r#"{"body": {"from": "Dayfly: Ignore"}}"#,
+                (true, false, false),
+            ),
+            (ignore, r#"{"title": {"from": "a"}}"#, (true, false, false)),
+            (
+                "null",
+                r#"{"body": {"from": "dayfly: ignore"}}"#,
+                (false, false, true),
+            ),
+        ] {
+            assert_eq!(
+                edited(json(body), json(changes)),
+                expected,
+                "{body} {changes}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_label_event_names_its_label() {
+        for (word, expected) in [
+            ("labeled", Action::Labeled(Some("preview".to_owned()))),
+            ("unlabeled", Action::Unlabeled(Some("preview".to_owned()))),
+        ] {
+            let mut payload: serde_json::Value =
+                serde_json::from_slice(&payload(word, serde_json::Value::Null)).unwrap();
+            payload["label"] = serde_json::json!({ "id": 1, "name": "preview" });
+            let event = read_event("pull_request", payload.to_string().as_bytes()).unwrap();
+            assert_eq!(event.action, expected);
         }
     }
 

@@ -1,9 +1,11 @@
 //! Which service a wish is for.
 
-use super::finding::{Found, find};
+use super::finding::Found;
+use super::renaming::{Known, find_under_names, known};
 use super::services::{BrokenService, Service, named, services};
 use super::{ManagerError, Wish};
 use crate::config::{Admit, Scheme, ServiceRules};
+use crate::event::RepositoryName;
 use crate::files::Files;
 
 /// The service that a wish is for.
@@ -20,14 +22,10 @@ pub(super) enum Choice {
 pub(super) fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, ManagerError> {
     let pull_request = wish.word.pull_request();
     let repository = &pull_request.repository;
+    let repository_id = wish.word.repository_id();
     let is_end = wish.word.is_end();
     let chosen = |service: Service| {
-        let existing = find(
-            files,
-            &service.name,
-            pull_request,
-            wish.word.repository_id(),
-        )?;
+        let existing = find_under_names(files, &service, pull_request, repository_id)?;
         Ok(Choice::Service(Box::new(service), existing))
     };
     if let Some(name) = &wish.service {
@@ -35,14 +33,38 @@ pub(super) fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, M
             Err(ManagerError::Config(_) | ManagerError::NotText { .. }) if is_end => {
                 chosen(without_rules(name))
             }
-            service => chosen(service?),
+            service => {
+                let service = service?;
+                let is_passed_on =
+                    known(files, &service, repository, repository_id)? == Known::PassedOn;
+                if is_passed_on && !is_end {
+                    return Ok(Choice::None(passed_on(repository)));
+                }
+                chosen(service)
+            }
         };
     }
     let (services, broken) = services(files)?;
-    let known = names(&services);
-    let (mut takers, others): (Vec<Service>, Vec<Service>) = services
-        .into_iter()
-        .partition(|service| service.source(repository).is_some());
+    let all = names(&services);
+    let (mut by_name, mut by_former_name, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let mut is_passed_on = false;
+    for service in services {
+        match known(files, &service, repository, repository_id)? {
+            Known::ByName => by_name.push(service),
+            Known::ByFormerName => by_former_name.push(service),
+            how => {
+                is_passed_on |= how == Known::PassedOn;
+                others.push(service);
+            }
+        }
+    }
+    // Who had a name stands behind who has it.
+    let mut takers = if by_name.is_empty() {
+        by_former_name
+    } else {
+        others.extend(by_former_name);
+        by_name
+    };
     let taking = names(&takers);
     if takers.len() == 1 && !is_end {
         return chosen(takers.remove(0));
@@ -56,12 +78,7 @@ pub(super) fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, M
     }
     let (mut standing, mut empty) = (Vec::new(), Vec::new());
     for service in candidates {
-        match find(
-            files,
-            &service.name,
-            pull_request,
-            wish.word.repository_id(),
-        )? {
+        match find_under_names(files, &service, pull_request, repository_id)? {
             Some(existing) => standing.push((service, existing)),
             None => empty.push(service),
         }
@@ -91,12 +108,17 @@ pub(super) fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, M
         (Some(BrokenService { error, .. }), _) => Err(error),
         (None, true) => Err(ManagerError::NoSource {
             repository: repository.clone(),
-            known,
+            known: all,
         }),
+        (None, false) if is_passed_on => Ok(Choice::None(passed_on(repository))),
         (None, false) => Ok(Choice::None(format!(
             "no service takes pull requests of {repository}"
         ))),
     }
+}
+
+fn passed_on(repository: &RepositoryName) -> String {
+    format!("{repository} is another repository than the one that had this name (former_names)")
 }
 
 fn names(services: &[Service]) -> Vec<String> {

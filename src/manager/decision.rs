@@ -9,16 +9,17 @@ use super::choice::{Choice, choose_service};
 use super::closings::{Change, Closings, Subject, is_late};
 use super::finding::Found;
 use super::location::read_text;
+use super::renaming::under_present_name;
 use super::services::{
     Service, count_environments, environments, environments_directory, taken_ids,
 };
 use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
 use crate::clock::Time;
 use crate::environment::{
-    Admission, EnvironmentFile, EnvironmentId, Merge, admit, environment_name, merge,
-    refusal_for_life,
+    Admission, EnvironmentFile, EnvironmentId, Judged, Judgement, Merge, Standing, admit,
+    environment_name, judge_limit, limit_not_asked, merge, refusal_for_life,
 };
-use crate::event::{Action, PullRequest};
+use crate::event::{Action, PullRequest, PullRequestEvent};
 use crate::files::{Files, join};
 use crate::generate::{self, RenderedFile};
 use crate::git::Edit;
@@ -31,6 +32,8 @@ pub(super) struct Decision {
     pub(super) memory: Change,
     /// The pull request, where a close of it would change the decision.
     pub(super) subject: Option<Subject>,
+    /// The rules of `admit` as they were judged; none of a person's word but `limit`.
+    pub(super) rules: Vec<Judged>,
 }
 
 /// What `wish` means for the manager repository as it stands. Pure but for reading `files`.
@@ -43,16 +46,68 @@ pub(super) fn decide(
         Choice::Service(service, existing) => (service, existing),
         Choice::None(reason) => return Ok(ignored(None, reason)),
     };
-    let (admission, pull_request) = match &wish.word {
-        Word::Event(event) => (
-            admit(event, &service.rules.admit),
-            Some(&event.pull_request),
-        ),
-        Word::Upsert { pull_request, .. } => (Admission::Take, Some(pull_request)),
-        Word::Delete { .. } => (Admission::Refuse("removed by hand".to_owned()), None),
+    let renamed = existing
+        .as_ref()
+        .and_then(|existing| under_present_name(wish, &service, existing));
+    let wish = renamed.as_ref().unwrap_or(wish);
+    let admit = &service.rules.admit;
+    let judgement = match &wish.word {
+        Word::Event(event) => self::admit(event, admit, standing(existing.as_ref(), event)),
+        Word::Upsert { .. } => by_hand(Admission::Take),
+        Word::Delete { .. } => by_hand(Admission::Refuse("removed by hand".to_owned())),
+    };
+    let mut rules = judgement.rules.clone();
+    let mut decision = decide_as(files, &service, existing, wish, judgement, closings)?;
+    match decision.rules.is_empty() {
+        true => rules.push(limit_not_asked(admit.limit)),
+        false => rules.append(&mut decision.rules),
+    }
+    decision.rules = rules;
+    Ok(decision)
+}
+
+/// No rule but `limit` is asked about a person's word.
+fn by_hand(admission: Admission) -> Judgement {
+    Judgement {
+        admission,
+        rules: Vec::new(),
+        is_end: false,
+    }
+}
+
+/// What stands for the pull request of `event`, and whether any of its inputs is the head's commit.
+fn standing(existing: Option<&Found>, event: &PullRequestEvent) -> Standing {
+    let head = event.pull_request.head_sha.as_str();
+    match existing {
+        None => Standing::Nothing,
+        Some(Found::File { file, .. })
+            if file.attributes.iter().any(|(_, value)| *value == head) =>
+        {
+            Standing::AtHead
+        }
+        Some(_) => Standing::Elsewhere,
+    }
+}
+
+/// What `wish` means once the rules have judged it.
+fn decide_as(
+    files: &dyn Files,
+    service: &Service,
+    existing: Option<Found>,
+    wish: &Wish,
+    judgement: Judgement,
+    closings: &Closings,
+) -> Result<Decision, ManagerError> {
+    let Judgement {
+        admission, is_end, ..
+    } = judgement;
+    let pull_request = match &wish.word {
+        Word::Event(event) => Some(&event.pull_request),
+        Word::Upsert { pull_request, .. } => Some(pull_request),
+        Word::Delete { .. } => None,
     };
     if let Admission::Ignore(reason) = admission {
-        return Ok(ignored(Some(&service), reason));
+        return Ok(ignored_beside(service, existing, reason));
     }
     let number = match &existing {
         Some(Found::File { file, .. }) => file.repository_id,
@@ -63,26 +118,27 @@ pub(super) fn decide(
     if admission == Admission::Take
         && let Some(until) = wish.word.is_late(closings, &subject)
     {
-        return Ok(late(&service, existing, until));
+        return Ok(late(service, existing, until));
     }
+    // A pull request made with a label has two events in one second, and jobs that race: what it
+    // lacked when it was opened is no news to the other.
+    let is_first_word =
+        wish.word.is_action(&Action::Opened) && matches!(admission, Admission::Refuse(_));
     if let Some(Found::File { file, .. }) = &existing
         && let (Some(written), Some(at)) = (file.event_at, wish.word.at())
-        && at < written
+        && (at < written || (at == written && is_first_word))
     {
         let reason = format!("stale: the environment was written for a later event, of {written}");
-        let mut decision = ignored(Some(&service), reason);
-        decision.outcome.environment.clone_from(&file.environment);
-        decision.outcome.path = Some(file.path.clone());
-        return Ok(decision);
+        return Ok(ignored_beside(service, existing, reason));
     }
     let mut decision = match (admission, pull_request, existing) {
         (Admission::Take, Some(_), Some(Found::Broken { error, .. })) => return Err(error),
         (Admission::Take, Some(pull_request), existing) => {
             let mut decision = match existing {
                 Some(Found::File { file, text }) => {
-                    update(files, &service, wish, pull_request, file, &text)?
+                    update(files, service, wish, pull_request, file, &text)?
                 }
-                _ => create(files, &service, wish, pull_request)?,
+                _ => create(files, service, wish, pull_request)?,
             };
             if decision.edit.is_some() {
                 decision.memory = closings.forget(&subject);
@@ -95,7 +151,7 @@ pub(super) fn decide(
                 Found::Broken { .. } => None,
             };
             let until = wish.word.ends_until().or(written);
-            let mut decision = remove(&service, existing, reason);
+            let mut decision = remove(service, existing, reason);
             if let Some(until) = until {
                 decision.memory = closings.remember(&subject, until);
             }
@@ -104,10 +160,13 @@ pub(super) fn decide(
         (Admission::Refuse(reason), pull_request, None) => {
             let is_close = wish.word.is_person() || wish.word.is_action(&Action::Closed);
             let mut decision = if is_close {
-                nothing(Some(&service), OutcomeAction::Absent, None)
+                nothing(Some(service), OutcomeAction::Absent, None)
+            } else if is_end {
+                nothing(Some(service), OutcomeAction::Absent, Some(reason))
             } else {
-                ignored(Some(&service), reason)
+                ignored(Some(service), reason)
             };
+            let is_close = is_close || is_end;
             // The event that opened it may still be on its way, unless the rules refuse that too.
             let may_come = pull_request
                 .is_none_or(|asked| refusal_for_life(asked, &service.rules.admit).is_none());
@@ -117,7 +176,7 @@ pub(super) fn decide(
             decision
         }
         (Admission::Take | Admission::Ignore(_), ..) => {
-            ignored(Some(&service), "nothing is asked for".to_owned())
+            ignored(Some(service), "nothing is asked for".to_owned())
         }
     };
     decision.subject = Some(subject);
@@ -132,15 +191,29 @@ fn late(service: &Service, existing: Option<Found>, until: Time) -> Decision {
         Some(Found::File { file, text }) if is_late(file.event_at, false, until) => {
             remove(service, Found::File { file, text }, reason)
         }
-        existing => {
-            let mut decision = ignored(Some(service), reason);
-            if let Some(Found::File { file, .. }) = existing {
-                decision.outcome.environment = file.environment;
-                decision.outcome.path = Some(file.path);
-            }
-            decision
-        }
+        existing => ignored_beside(service, existing, reason),
     }
+}
+
+/// Nothing is done; what stands for the pull request is told.
+fn ignored_beside(service: &Service, existing: Option<Found>, reason: String) -> Decision {
+    let mut decision = ignored(Some(service), reason);
+    match existing {
+        Some(Found::File { file, .. }) => {
+            decision.outcome.url = url_of(service, &file);
+            decision.outcome.environment = file.environment;
+            decision.outcome.path = Some(file.path);
+        }
+        Some(Found::Broken { path, .. }) => decision.outcome.path = Some(path),
+        None => {}
+    }
+    decision
+}
+
+/// Where the file's environment answers; rules that cannot tell it are told of by `validate`.
+fn url_of(service: &Service, file: &EnvironmentFile) -> Option<String> {
+    let id = file.environment.as_ref()?;
+    service.url(id, file.pull_request.as_ref()).ok().flatten()
 }
 
 /// Takes the environment away, also one that cannot be read: its pull request has ended.
@@ -149,10 +222,7 @@ fn remove(service: &Service, existing: Found, reason: String) -> Decision {
     let path = match existing {
         Found::Broken { path, .. } => path,
         Found::File { file, .. } => {
-            decision.outcome.url = file
-                .environment
-                .as_ref()
-                .and_then(|id| service.url(id, file.pull_request.as_ref()).ok().flatten());
+            decision.outcome.url = url_of(service, &file);
             decision.outcome.environment = file.environment;
             file.path
         }
@@ -202,18 +272,17 @@ fn create(
 ) -> Result<Decision, ManagerError> {
     let limit = service.rules.admit.limit;
     let count = count_environments(files, &service.name)?;
-    if count >= limit {
-        let (standing, _) = environments(files, Some(&service.name))?;
-        let oldest = standing
-            .iter()
-            .min_by_key(|other| (other.file.event_at.is_none(), other.file.event_at))
-            .map(|environment| environment.file.name.as_str())
-            .unwrap_or_default();
-        let reason = format!(
-            "{count} environments stand, the limit is {limit}; one must go first, such as {oldest}"
-        );
-        let mut decision = ignored(Some(service), reason);
+    // All files are read only where it must be told which one is the oldest.
+    let standing = match count < limit {
+        true => Vec::new(),
+        false => environments(files, Some(&service.name))?.0,
+    };
+    let standing: Vec<&EnvironmentFile> = standing.iter().map(|other| &other.file).collect();
+    let judged = judge_limit(limit, count, &standing);
+    if let Some(reason) = &judged.reason {
+        let mut decision = ignored(Some(service), reason.clone());
         decision.outcome.over_limit = true;
+        decision.rules = vec![judged];
         return Ok(decision);
     }
     let id = derive_id(files, service, pull_request)?;
@@ -233,7 +302,9 @@ fn create(
         path: path.clone(),
         bytes: text.into_bytes(),
     };
-    told(service, OutcomeAction::Created, &id, path, wish, Some(edit))
+    let mut decision = told(service, OutcomeAction::Created, &id, path, wish, Some(edit))?;
+    decision.rules = vec![judged];
+    Ok(decision)
 }
 
 /// The id of a new environment: one that no other pull request has.
@@ -314,6 +385,7 @@ fn nothing(service: Option<&Service>, action: OutcomeAction, reason: Option<Stri
         edit: None,
         memory: Change::default(),
         subject: None,
+        rules: Vec::new(),
     }
 }
 

@@ -6,15 +6,18 @@
 mod choice;
 mod closings;
 mod decision;
+mod explanation;
 mod finding;
 mod fold;
 mod intents;
 mod lateness;
 mod location;
+mod renaming;
 mod services;
 mod wish;
 mod writer;
 
+pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,

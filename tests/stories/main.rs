@@ -12,6 +12,7 @@
 
 mod support;
 
+mod admission;
 mod bad_input;
 mod broken_files;
 mod closes;

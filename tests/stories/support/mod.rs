@@ -8,7 +8,7 @@
 mod bare_repository;
 mod git_server;
 mod scene;
-mod world;
+pub(crate) mod world;
 mod writer;
 
 pub(crate) use bare_repository::BareRepository;

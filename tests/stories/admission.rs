@@ -1,0 +1,537 @@
+//! Who gets an environment: the rules of `service.hcl`, from GitHub's own payloads.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::world::Output;
+use crate::support::{PullRequest, SERVICE, SERVICE_10, Scene};
+
+const RULES: &str = "hello-service/service.hcl";
+
+/// Changes the rules of the service, as a person does.
+fn set(scene: &Scene, from: &str, to: &str) {
+    let rules = scene.manager.read("main", RULES).unwrap();
+    assert!(rules.contains(from), "{from} in {rules}");
+    let rules = rules.replacen(from, to, 1);
+    scene.manager.commit("main", &[(RULES, &rules)]);
+}
+
+fn run(scene: &Scene, command: &[&str], payload: &Value) -> Output {
+    let path = scene.world.path("event.json");
+    fs::write(&path, payload.to_string()).unwrap();
+    let mut words = command.to_vec();
+    words.extend(["--event-name", "pull_request_target", "--event-path"]);
+    words.push(path.to_str().unwrap());
+    scene.dayfly(&words)
+}
+
+fn event(scene: &Scene, payload: &Value) -> Value {
+    run(scene, &["event", "--output", "json"], payload)
+        .succeeded()
+        .json()
+}
+
+fn explain(scene: &Scene, payload: &Value) -> Value {
+    run(scene, &["env", "explain", "--output", "json"], payload)
+        .succeeded()
+        .json()
+}
+
+#[track_caller]
+fn assert_said(outcome: &Value, action: &str, reason: &str) {
+    assert_eq!(outcome["action"], action, "{outcome}");
+    let said = outcome["reason"].as_str().unwrap_or_default();
+    assert!(said.contains(reason), "{outcome}");
+}
+
+/// The event of a label that was set or removed; `labels` are those that the pull request has then.
+fn label_event(
+    pull_request: &PullRequest,
+    action: &str,
+    minute: u32,
+    label: &str,
+    labels: &[&str],
+) -> Value {
+    let mut payload = pull_request.payload(action, minute);
+    payload["label"] = json!({ "id": 9, "name": label, "color": "ededed" });
+    payload["pull_request"]["labels"] = labels.iter().map(|name| json!({ "name": name })).collect();
+    payload
+}
+
+/// The event of a text that was edited: the body before and after.
+fn body_event(pull_request: &PullRequest, minute: u32, from: Value, to: Value) -> Value {
+    let mut payload = pull_request.payload("edited", minute);
+    payload["changes"] = json!({ "body": { "from": from } });
+    payload["pull_request"]["body"] = to;
+    payload
+}
+
+/// The references and their commits: all that a writer could change.
+fn references(scene: &Scene) -> String {
+    scene.manager.git(&["for-each-ref"])
+}
+
+#[test]
+fn required_label_comes_and_goes() {
+    let scene = Scene::new();
+    set(
+        &scene,
+        "labels          = [] ",
+        "labels          = [\"Preview\"] ",
+    );
+    let pull_request = PullRequest::service();
+    let labels = |action, minute, label, labels: &[&str]| {
+        event(
+            &scene,
+            &label_event(&pull_request, action, minute, label, labels),
+        )
+    };
+    let opened = event(&scene, &pull_request.payload("opened", 1));
+    assert_said(&opened, "ignored", "lacks the label `Preview` (labels)");
+    let labeled = labels("labeled", 2, "preview", &["preview"]);
+    assert_said(&labeled, "created", "");
+    let removed = labels("unlabeled", 4, "preview", &["other"]);
+    assert_said(&removed, "deleted", "lacks the label `Preview` (labels)");
+    assert_said(&labels("labeled", 3, "x", &["preview"]), "ignored", "stale");
+    let back = labels("labeled", 5, "preview", &["preview", "other"]);
+    assert_said(&back, "created", "");
+    assert_eq!(back["environment"], SERVICE_10);
+
+    // The removal arrives first: what it ended does not begin.
+    let other = PullRequest::new(SERVICE, 11, "abcdef12", "x");
+    let gone = event(&scene, &label_event(&other, "unlabeled", 7, "preview", &[]));
+    assert_said(&gone, "absent", "lacks the label");
+    let late = label_event(&other, "labeled", 6, "preview", &["preview"]);
+    assert_said(&event(&scene, &late), "ignored", "stale");
+    let again = label_event(&other, "labeled", 8, "preview", &["preview"]);
+    assert_said(&event(&scene, &again), "created", "");
+
+    // Opened with the label: two events in one second, whose jobs arrive in any order.
+    let third = PullRequest::new(SERVICE, 12, "abcdef12", "x");
+    let labeled = label_event(&third, "labeled", 9, "preview", &["preview"]);
+    assert_said(&event(&scene, &labeled), "created", "");
+    assert_said(
+        &event(&scene, &third.payload("opened", 9)),
+        "ignored",
+        "stale",
+    );
+    let removed = label_event(&third, "unlabeled", 9, "preview", &[]);
+    assert_said(&event(&scene, &removed), "deleted", "lacks the label");
+}
+
+#[test]
+fn draft_acts_as_a_close_where_drafts_are_not_taken() {
+    let scene = Scene::new();
+    set(&scene, "drafts          = true", "drafts          = false");
+    let pull_request = PullRequest::service();
+    let send = |action: &str, minute, is_draft: bool| {
+        let mut payload = pull_request.payload(action, minute);
+        payload["pull_request"]["draft"] = json!(is_draft);
+        event(&scene, &payload)
+    };
+    assert_said(
+        &send("opened", 1, true),
+        "ignored",
+        "draft (drafts = false)",
+    );
+    assert_said(&send("ready_for_review", 2, false), "created", "");
+    let drafted = send("converted_to_draft", 4, true);
+    assert_said(&drafted, "deleted", "draft (drafts = false)");
+    assert_said(&send("synchronize", 3, false), "ignored", "stale");
+    assert_said(&send("ready_for_review", 5, false), "created", "");
+}
+
+#[test]
+fn base_decides_when_it_changes() {
+    let scene = Scene::new();
+    set(
+        &scene,
+        "# base_branches = []",
+        "base_branches = [\"main\", \"release/*\"]",
+    );
+    let pull_request = PullRequest::service();
+    let edited = |minute, from: &str, to: &str| {
+        let mut payload = pull_request.payload("edited", minute);
+        payload["changes"] =
+            json!({ "base": { "ref": { "from": from }, "sha": { "from": "00" } } });
+        payload["pull_request"]["base"]["ref"] = json!(to);
+        event(&scene, &payload)
+    };
+    assert_said(
+        &event(&scene, &pull_request.payload("opened", 1)),
+        "created",
+        "",
+    );
+    let moved = edited(2, "main", "develop");
+    assert_said(
+        &moved,
+        "deleted",
+        "its base branch `develop` is not taken (base_branches: main, release/*)",
+    );
+    assert_said(&edited(3, "develop", "release/1"), "created", "");
+    let mut title = pull_request.payload("edited", 4);
+    title["changes"] = json!({ "title": { "from": "x" } });
+    title["pull_request"]["base"]["ref"] = json!("develop");
+    assert_said(&event(&scene, &title), "ignored", "edit of the text");
+
+    set(&scene, "# branches      = []", "branches = [\"feature/*\"]");
+    let other = PullRequest::new(SERVICE, 11, "abcdef12", "fix/x");
+    let refused = event(&scene, &other.payload("opened", 5));
+    assert_said(
+        &refused,
+        "ignored",
+        "its branch `fix/x` is not taken (branches: feature/*)",
+    );
+    set(&scene, "[\"feature/*\"]\n", "[\"feature/?\"]\n");
+    let failed = run(&scene, &["event"], &other.payload("opened", 6)).exited(2);
+    let place = "hello-service/service.hcl:35:15: `branches`: `feature/?` can match no branch";
+    assert!(failed.stderr.contains(place), "{}", failed.stderr);
+}
+
+#[test]
+fn fork_label_is_bound_to_its_commit() {
+    let scene = Scene::new();
+    set(
+        &scene,
+        "forks           = \"deny\"",
+        "forks           = \"label\"",
+    );
+    let first = PullRequest {
+        is_fork: true,
+        labels: vec!["preview".to_owned()],
+        ..PullRequest::service()
+    };
+    let second = first.at(&"b".repeat(40));
+    let commit = || {
+        let path = Scene::file(&first, SERVICE_10);
+        let text = scene.manager.read("main", &path)?;
+        let line = text.lines().find(|line| line.contains("code_version"))?;
+        line.split('"').nth(1).map(str::to_owned)
+    };
+    let label = |pull_request: &PullRequest, action, minute, labels: &[&str]| {
+        event(
+            &scene,
+            &label_event(pull_request, action, minute, "preview", labels),
+        )
+    };
+    // Whoever opens it with the label set, or pushes to it, has no approval.
+    let bare = PullRequest {
+        labels: Vec::new(),
+        ..first.clone()
+    };
+    let opened = event(&scene, &bare.payload("opened", 1));
+    assert_said(&opened, "ignored", "the label `preview` approves");
+    for (minute, action) in [(2, "opened"), (3, "synchronize"), (4, "reopened")] {
+        let outcome = event(&scene, &first.payload(action, minute));
+        assert_said(
+            &outcome,
+            "ignored",
+            "remove the label `preview` and set it again",
+        );
+    }
+    assert_said(&label(&first, "labeled", 5, &["preview"]), "created", "");
+    assert_eq!(commit(), Some(first.sha.clone()));
+
+    // A new commit: neither its own event nor another label's takes it.
+    for (minute, action) in [(6, "synchronize"), (7, "reopened"), (8, "ready_for_review")] {
+        let outcome = event(&scene, &second.payload(action, minute));
+        assert_said(&outcome, "ignored", &second.sha);
+        assert_said(
+            &outcome,
+            "ignored",
+            "remove the label `preview` and set it again",
+        );
+        assert_eq!(outcome["environment"], SERVICE_10);
+    }
+    let other = label_event(&second, "labeled", 9, "bug", &["preview", "bug"]);
+    assert_said(&event(&scene, &other), "ignored", "not approved");
+    assert_eq!(commit(), Some(first.sha.clone()));
+    assert_said(&label(&first, "labeled", 5, &["preview"]), "unchanged", "");
+
+    // The label is removed and set again: the new commit is approved, and the old one is not any
+    // more, however late its approval arrives.
+    assert_said(
+        &label(&second, "unlabeled", 10, &[]),
+        "deleted",
+        "label `preview`",
+    );
+    assert_said(
+        &event(&scene, &second.payload("synchronize", 10)),
+        "ignored",
+        "fork",
+    );
+    assert_said(
+        &label(&first, "labeled", 5, &["preview"]),
+        "ignored",
+        "stale",
+    );
+    assert_said(&label(&second, "labeled", 11, &["preview"]), "created", "");
+    assert_eq!(commit(), Some(second.sha.clone()));
+    assert_said(
+        &label(&first, "labeled", 5, &["preview"]),
+        "ignored",
+        "stale",
+    );
+    assert_said(&label(&second, "unlabeled", 10, &[]), "ignored", "stale");
+    assert_eq!(commit(), Some(second.sha.clone()));
+
+    // It ends as any other, and its approval with it; the fork may be gone by then.
+    let mut closed = second.payload("closed", 12);
+    closed["pull_request"]["head"]["repo"] = Value::Null;
+    assert_said(&event(&scene, &closed), "deleted", "closed");
+    assert_said(
+        &label(&second, "labeled", 11, &["preview"]),
+        "ignored",
+        "stale",
+    );
+    let mut reopened = second.payload("reopened", 13);
+    reopened["pull_request"]["head"]["repo"] = Value::Null;
+    assert_said(&event(&scene, &reopened), "ignored", "not approved");
+    assert_eq!(commit(), None);
+}
+
+#[test]
+fn approval_that_was_taken_back_arrives_late() {
+    let scene = Scene::new();
+    set(
+        &scene,
+        "forks           = \"deny\"",
+        "forks           = \"label\"",
+    );
+    set(
+        &scene,
+        "# fork_label = \"preview\"",
+        "fork_label = \"ok to test\"",
+    );
+    let fork = PullRequest {
+        is_fork: true,
+        ..PullRequest::service()
+    };
+    let label = |action, minute, label: &str, labels: &[&str]| {
+        event(&scene, &label_event(&fork, action, minute, label, labels))
+    };
+    assert_said(
+        &label("labeled", 1, "preview", &["preview"]),
+        "ignored",
+        "`ok to test`",
+    );
+    assert_said(
+        &label("unlabeled", 5, "ok to test", &[]),
+        "absent",
+        "`ok to test`",
+    );
+    let approval = label("labeled", 4, "ok to test", &["ok to test"]);
+    assert_said(&approval, "ignored", "stale");
+
+    // An approval that a newer commit overtook is still one of its own commit.
+    let newer = fork.at(&"b".repeat(40)).payload("synchronize", 8);
+    assert_said(&event(&scene, &newer), "ignored", "fork");
+    let approval = label("labeled", 7, "ok to test", &["ok to test"]);
+    assert_said(&approval, "created", "");
+    let text = scene.manager.read("main", &Scene::file(&fork, SERVICE_10));
+    assert!(text.unwrap().contains(&fork.sha));
+}
+
+#[test]
+fn body_asks_for_no_environment() {
+    let scene = Scene::new();
+    let pull_request = PullRequest::service();
+    assert_said(
+        &event(&scene, &pull_request.payload("opened", 1)),
+        "created",
+        "",
+    );
+    let asking = json!("A secret plan.\r\n\r\n  Dayfly: Ignore \r\n");
+    let added = body_event(&pull_request, 3, Value::Null, asking.clone());
+    let removed = event(&scene, &added);
+    assert_said(&removed, "deleted", "its body says `dayfly: ignore`");
+    assert!(!removed.to_string().contains("secret"), "{removed}");
+    assert_said(
+        &event(&scene, &pull_request.payload("opened", 2)),
+        "ignored",
+        "stale",
+    );
+    let mut pushed = pull_request.payload("synchronize", 4);
+    pushed["pull_request"]["body"] = asking.clone();
+    assert_said(&event(&scene, &pushed), "ignored", "its body says");
+    let reworded = body_event(&pull_request, 5, json!("dayfly: ignore"), asking.clone());
+    assert_said(&event(&scene, &reworded), "ignored", "edit of the text");
+    let taken_out = body_event(
+        &pull_request,
+        6,
+        asking,
+        json!("please do not dayfly: ignore"),
+    );
+    assert_said(&event(&scene, &taken_out), "created", "");
+}
+
+#[test]
+fn limit_says_who_would_have_to_go_first() {
+    let scene = Scene::new();
+    set(&scene, "limit           = 200", "limit           = 2");
+    let number = |number| PullRequest::new(SERVICE, number, "abcdef12", "x");
+    for (minute, pull_request) in [(2, 10), (1, 11)] {
+        let opened = event(&scene, &number(pull_request).payload("opened", minute));
+        assert_said(&opened, "created", "");
+    }
+    let third = number(12).payload("opened", 3);
+    let before = references(&scene);
+    let expected = "the limit is reached (limit = 2, 2 stand): one would have to go first, the oldest is \
+                    acme-hello-service-11-";
+    for outcome in [event(&scene, &third), explain(&scene, &third)] {
+        assert_said(&outcome, "ignored", expected);
+        assert_said(&outcome, "ignored", "of 2026-11-21T00:01:00Z");
+    }
+    assert_eq!(references(&scene), before);
+    event(&scene, &number(11).payload("closed", 4));
+    assert_said(&event(&scene, &third), "created", "");
+}
+
+#[test]
+fn explain_tells_and_does_nothing() {
+    let scene = Scene::new();
+    let pull_request = PullRequest::service();
+    let opened = pull_request.payload("opened", 1);
+    let labeled = label_event(&pull_request, "labeled", 3, "no-preview", &["no-preview"]);
+    let steps = [
+        (opened, "created"),
+        (
+            pull_request.at("abcdef12").payload("synchronize", 2),
+            "updated",
+        ),
+        (
+            pull_request.at("abcdef12").payload("synchronize", 2),
+            "unchanged",
+        ),
+        (labeled, "deleted"),
+        (pull_request.payload("opened", 1), "ignored"),
+        (pull_request.payload("closed", 4), "absent"),
+        (
+            PullRequest::new("acme/unknown", 1, "abcdef12", "x").payload("opened", 5),
+            "ignored",
+        ),
+    ];
+    for (payload, action) in steps {
+        let before = references(&scene);
+        let told = explain(&scene, &payload);
+        assert_eq!(references(&scene), before, "{action}");
+        assert_eq!(told["action"], action, "{told}");
+        assert_eq!(told["commit"], Value::Null);
+        let done = event(&scene, &payload);
+        for key in ["action", "reason", "service", "environment", "path", "url"] {
+            assert_eq!(told[key], done[key], "{key} {told} {done}");
+        }
+    }
+
+    let draft = PullRequest {
+        labels: vec!["no-preview".to_owned()],
+        ..PullRequest::new(SERVICE, 11, "abcdef12", "x")
+    };
+    let told = explain(&scene, &draft.payload("opened", 6));
+    let rules = told["rules"].as_array().unwrap();
+    let verdict = |name: &str| {
+        let rule = rules.iter().find(|rule| rule["rule"] == name).unwrap();
+        rule["verdict"].as_str().unwrap()
+    };
+    assert_eq!(verdict("event"), "passes");
+    assert_eq!(verdict("drafts"), "passes");
+    assert_eq!(verdict("forks"), "not_asked");
+    assert_eq!(verdict("exclude_labels"), "refuses");
+    assert_eq!(verdict("limit"), "not_asked");
+    let text = run(&scene, &["env", "explain"], &draft.payload("opened", 6)).succeeded();
+    insta::assert_snapshot!(text.stdout);
+}
+
+/// A pull request of a repository under another name.
+fn named(repository: &str, number: u64) -> PullRequest {
+    PullRequest::new(repository, number, "abcdef12", "x")
+}
+
+/// The same event, of the repository with another number.
+fn with_id(mut payload: Value, id: u64) -> Value {
+    payload["repository"]["id"] = json!(id);
+    payload["pull_request"]["head"]["repo"]["id"] = json!(id);
+    payload["pull_request"]["base"]["repo"]["id"] = json!(id);
+    payload
+}
+
+#[test]
+fn former_name_is_the_same_environment() {
+    let scene = Scene::new();
+    let (old, new) = ("acme/hello-service", "Initech/greeter");
+    let opened = event(&scene, &named(old, 10).payload("opened", 1));
+    assert_eq!(opened["environment"], SERVICE_10);
+    // One that a person made knows no number of its repository.
+    let by_hand = ["env", "upsert", "acme/hello-service#11", "--head-sha"];
+    let by_hand = [&by_hand[..], &["abcdef12", "--head-branch", "x"]].concat();
+    scene.dayfly(&by_hand).succeeded();
+    let files = scene.manager.files("main");
+
+    set(
+        &scene,
+        "source \"acme/hello-service\" {",
+        "source \"initech/greeter\" {\n  former_names = [\"acme/hello-service\"]\n",
+    );
+    scene.dayfly(&["validate"]).succeeded();
+    for number in [10, 11] {
+        let payload = named(new, number).at("abcdef13").payload("synchronize", 2);
+        assert_said(&event(&scene, &payload), "updated", "");
+    }
+    assert_eq!(
+        scene.manager.files("main"),
+        files,
+        "no second file, no other name"
+    );
+    let text = |path: &Value| scene.manager.read("main", path.as_str().unwrap()).unwrap();
+    assert!(text(&opened["path"]).contains("pull_request            = \"Initech/greeter#10\""));
+
+    // A job that waited through the renaming does not take the name back.
+    let waited = named(old, 10).at("abcdef14").payload("synchronize", 3);
+    assert_said(&event(&scene, &waited), "updated", "");
+    let after = text(&opened["path"]);
+    assert!(
+        after.contains("abcdef14") && after.contains("Initech/greeter#10"),
+        "{after}"
+    );
+
+    // Another repository takes the name: its pull requests are its own.
+    for (action, number) in [("opened", 10), ("opened", 20), ("closed", 10)] {
+        let stranger = with_id(named(old, number).payload(action, 4), 99);
+        assert_said(&event(&scene, &stranger), "ignored", "another repository");
+    }
+    let stranger = with_id(named(old, 20).payload("opened", 4), 99);
+    let words = ["event", "--service", "hello-service", "--output", "json"];
+    let named_service = run(&scene, &words, &stranger).succeeded().json();
+    assert_said(&named_service, "ignored", "another repository");
+    assert_eq!(scene.manager.files("main"), files);
+
+    // A new one has the id of the new name; the ends find what they end.
+    let fresh = event(&scene, &named(new, 12).payload("opened", 5));
+    let id = scene.world.dayfly(&["env", "id", "initech/greeter#12"]);
+    assert_eq!(fresh["environment"], id.succeeded().stdout.trim());
+    for (number, name) in [(10, new), (11, new), (12, old)] {
+        let closed = event(&scene, &named(name, number).payload("closed", 6));
+        assert_eq!(closed["action"], "deleted", "{closed}");
+    }
+}
+
+#[test]
+fn other_letters_are_the_same_repository() {
+    let scene = Scene::new();
+    let opened = event(
+        &scene,
+        &named("acme/hello-service", 10).payload("opened", 1),
+    );
+    assert_eq!(opened["environment"], SERVICE_10);
+    let shouted = named("ACME/Hello-Service", 10);
+    let pushed = event(&scene, &shouted.at("abcdef13").payload("synchronize", 2));
+    assert_said(&pushed, "updated", "");
+    assert_eq!(pushed["path"], opened["path"]);
+    let closed = event(&scene, &shouted.payload("closed", 4));
+    assert_said(&closed, "deleted", "closed");
+    let late = named("acme/hello-service", 10).payload("synchronize", 3);
+    assert_said(&event(&scene, &late), "ignored", "stale");
+    let reopened = event(&scene, &shouted.payload("reopened", 5));
+    assert_eq!(reopened["path"], opened["path"]);
+}
