@@ -12,6 +12,7 @@ mod checkout;
 mod commit_id;
 mod edit;
 mod error;
+mod merge;
 mod process;
 mod remote;
 mod repository;

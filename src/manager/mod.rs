@@ -9,15 +9,17 @@ mod decision;
 mod finding;
 mod lateness;
 mod location;
+pub mod proposal;
 mod services;
 mod wish;
 mod writer;
 
 pub use location::{Manager, Snapshot};
+pub use proposal::{ProposalState, ProposalText, Proposed, is_withdrawn};
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };
-pub use wish::{Outcome, OutcomeAction, Wish, Word};
+pub use wish::{Outcome, OutcomeAction, Proposal, Wish, Word};
 pub use writer::write;
 
 use std::time::Duration;

@@ -100,8 +100,18 @@ pub struct Outcome {
     /// The commit that did it; `None` where nothing was to be done.
     pub commit: Option<String>,
     pub url: Option<String>,
+    /// The pull request on the manager repository, where the change is only proposed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Proposal>,
     #[serde(skip)]
     pub over_limit: bool,
+}
+
+/// A pull request on the manager repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Proposal {
+    pub number: u64,
+    pub url: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -121,12 +121,13 @@ fn join_reasons(reason: Option<String>, note: Option<String>) -> Option<String> 
 
 /// The commit's message: what, and in trailers for which pull request and after which event. None
 /// of it is free text of a pull request's.
-fn message(outcome: &Outcome, wish: &Wish) -> String {
+pub(super) fn message(outcome: &Outcome, wish: &Wish) -> String {
     let pull_request = wish.word.pull_request();
     let verb = match outcome.action {
         OutcomeAction::Created => "open",
         OutcomeAction::Updated => "update",
-        _ => "close",
+        // Not "close": GitHub takes that word before a pull request as an order.
+        _ => "remove",
     };
     let word = |text: &Option<String>| text.clone().unwrap_or_default();
     let mut message = format!(
