@@ -6,17 +6,18 @@ use clap::{Args, Subcommand, ValueEnum};
 use owo_colors::OwoColorize;
 use serde_json::{Map, Value, json};
 
-use super::arguments::{Cache, ManagerArgs};
+use super::arguments::{Cache, ManagerArgs, ProposeArgs};
 use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
-use super::{DONE, Ended, FAILED};
+use super::{DONE, Ended, FAILED, propose};
 use crate::clock::Time;
 use crate::config::Scheme;
 use crate::environment::EnvironmentId;
 use crate::error::{Diagnose, Error, Kind};
 use crate::event::{Branch, HeadSha, PullRequest, PullRequestId};
 use crate::git;
+use crate::github::Access;
 use crate::manager::{
     self, Environment, ManagerError, Outcome, OutcomeAction, Snapshot, Wish, Word,
 };
@@ -61,6 +62,9 @@ pub(super) struct UpsertArgs {
     #[command(flatten)]
     manager: ManagerArgs,
 
+    #[command(flatten)]
+    propose: ProposeArgs,
+
     /// The commit at the pull request's head
     #[arg(long, value_name = "SHA")]
     head_sha: HeadSha,
@@ -90,6 +94,9 @@ pub(super) struct DeleteArgs {
 
     #[command(flatten)]
     manager: ManagerArgs,
+
+    #[command(flatten)]
+    propose: ProposeArgs,
 
     /// The service, where the repository is a source of several
     #[arg(long)]
@@ -172,6 +179,8 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
             word,
             service: args.service,
         },
+        &args.propose,
+        None,
         output,
     )
 }
@@ -187,15 +196,35 @@ fn delete(args: DeleteArgs, output: &Output) -> Ended {
             word,
             service: args.service,
         },
+        &args.propose,
+        None,
         output,
     )
 }
 
-/// Does what `wish` asks for and tells what was done.
-pub(super) fn write(manager: &ManagerArgs, wish: Wish, output: &Output) -> Ended {
-    let cache = Cache::new()?;
-    let author = git::identity(Path::new("."));
-    let outcome = manager::write(&manager.manager(), &wish, &cache.repository, &author)?;
+/// Does what `wish` asks for, or proposes it, and tells what was done; `note` is a reason beside
+/// the decision's own.
+pub(super) fn write(
+    manager: &ManagerArgs,
+    wish: Wish,
+    how: &ProposeArgs,
+    note: Option<&str>,
+    output: &Output,
+) -> Ended {
+    let mut outcome = if how.propose {
+        propose::propose(manager, &wish)?
+    } else {
+        let cache = Cache::new()?;
+        let author = git::identity(Path::new("."));
+        let manager = manager.manager(Access::Write)?;
+        manager::write(&manager, &wish, &cache.repository, &author)?
+    };
+    if let Some(note) = note {
+        outcome.reason = Some(match outcome.reason {
+            Some(reason) => format!("{reason}; {note}"),
+            None => note.to_owned(),
+        });
+    }
     tell(&outcome, output);
     let is_denied = outcome.over_limit && !matches!(wish.word, Word::Event(_));
     Ok(if is_denied { Kind::Denied as u8 } else { DONE })
@@ -221,6 +250,10 @@ fn tell(outcome: &Outcome, output: &Output) {
         line.push_str(&format!("  {}", commit.get(..8).unwrap_or(commit).dimmed()));
     }
     output.data(line);
+    if let Some(proposal) = &outcome.proposal {
+        let url = escaped(&proposal.url);
+        output.data(format_args!("  proposal #{}  {url}", proposal.number));
+    }
     if let Some(reason) = &outcome.reason {
         output.data(format_args!("  {}", escaped(reason)));
     }
@@ -256,7 +289,7 @@ impl Diagnose for PlainDirectory {
 
 /// The manager repository; another repository has no environments to list or to show.
 fn read(manager: &ManagerArgs, cache: &Cache) -> Result<Snapshot, Error> {
-    let manager = manager.manager();
+    let manager = manager.manager(Access::Read)?;
     let snapshot = manager.snapshot_or_directory(&cache.repository)?;
     if let Snapshot::Directory(_) = snapshot {
         return Err(PlainDirectory(manager.remote.to_string()).into());

@@ -1,21 +1,36 @@
 //! `dayfly event`: what a pull request event means for its environment.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::arguments::ManagerArgs;
+use owo_colors::OwoColorize;
+
+use super::arguments::{ManagerArgs, ProposeArgs};
+use super::escape::escaped;
 use super::output::Output;
 use super::{Ended, env};
-use crate::error::{Diagnose, Kind};
-use crate::github::webhook;
+use crate::config::{ApiAddress, Tokens};
+use crate::error::{Diagnose, Error, Kind};
+use crate::event::{Action, PullRequestEvent};
+use crate::git::Token;
+use crate::github::{Github, GithubError, freshest, webhook};
 use crate::manager::{Wish, Word};
+
+/// How long GitHub may take to say how the pull request is now.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Do what a GitHub pull request event means, under the service's rules
 ///
 /// In a workflow the event is found by itself; elsewhere name it with --event-name and --event-path.
+/// Where a token may ask GitHub, and GITHUB_API_URL says where, the pull request as it is now
+/// counts if it is fresher than the event.
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     manager: ManagerArgs,
+
+    #[command(flatten)]
+    propose: ProposeArgs,
 
     /// The event's name
     #[arg(long, env = "GITHUB_EVENT_NAME", value_name = "NAME")]
@@ -55,12 +70,60 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         source,
     })?;
     let event = webhook::read_event(&args.event_name, &payload)?;
+    let (event, note) = match ask(&event, args.manager.address())? {
+        Some(Ok(now)) => freshest(event, now),
+        Some(Err(error)) => {
+            warn(&error, output);
+            (event, None)
+        }
+        None => (event, None),
+    };
     env::write(
         &args.manager,
         Wish {
             word: Word::Event(event),
             service: args.service,
         },
+        &args.propose,
+        note,
         output,
     )
+}
+
+/// The pull request as it is now; `None` where nobody may ask, or nothing hangs on it.
+fn ask(
+    event: &PullRequestEvent,
+    manager: &str,
+) -> Result<Option<Result<PullRequestEvent, GithubError>>, Error> {
+    if matches!(event.action, Action::Other(_)) {
+        return Ok(None);
+    }
+    let Some(api) = ApiAddress::in_workflow()? else {
+        return Ok(None);
+    };
+    let tokens = Tokens::from_environment();
+    let Some((token, is_expected_to_see)) = tokens.for_asking(&api, manager) else {
+        return Ok(None);
+    };
+    let answer = Github::new(&api, Token::new(token))
+        .and_then(|github| github.within(PATIENCE).pull_request(&event.pull_request.id));
+    match answer {
+        // A token for the manager repository alone is a good one: that is nothing to warn of.
+        Err(error @ (GithubError::NotFound { .. } | GithubError::Denied { .. }))
+            if !is_expected_to_see =>
+        {
+            tracing::info!(%error, "GitHub is not asked");
+            Ok(None)
+        }
+        answer => Ok(Some(answer)),
+    }
+}
+
+/// The event alone is enough: what GitHub does not tell stops nobody.
+fn warn(error: &GithubError, output: &Output) {
+    output.talk(format_args!(
+        "{} {}; going by the event alone",
+        "warning:".yellow().bold(),
+        escaped(&error.to_string())
+    ));
 }
