@@ -187,9 +187,20 @@ fn closed_before_merge_leaves_nothing() {
     says(&late, "ignored", "stale");
     assert_eq!(manager.branches(), ["main"]);
 
-    // dayfly closed it, no person did: the same head may be proposed again.
     let back = scene.propose(3, "reopened", &pull_request);
     assert_eq!(back["proposal"]["number"], 2);
+
+    // dayfly closes it, no person does: the same head may be proposed again.
+    let mut unwanted = pull_request.clone();
+    unwanted.labels.push("no-preview".to_owned());
+    says(
+        &scene.propose(4, "labeled", &unwanted),
+        "deleted",
+        "only proposed",
+    );
+    assert_eq!(manager.branches(), ["main"]);
+    let back = scene.propose(5, "unlabeled", &pull_request);
+    assert_eq!(back["proposal"]["number"], 3, "{back}");
 }
 
 #[test]
@@ -292,6 +303,34 @@ fn api_is_down_after_the_push() {
     scene.propose(2, "synchronize", &newer);
     let body = scene.github.pulls(MANAGER)[0]["body"].clone();
     assert!(body.as_str().unwrap().contains(&"b".repeat(40)), "{body}");
+}
+
+#[test]
+fn a_second_job_comes_between_push_and_pull_request() {
+    let scene = GithubScene::new();
+    let pull_request = PullRequest::service();
+    let done = scene.scene.world.path("meanwhile");
+    let script = format!(
+        "if mkdir {done}; then\n\
+         env -i PATH=\"$PATH\" HOME=\"$HOME\" GITHUB_API_URL={api} DAYFLY_TOKEN={TOKEN} {dayfly} {words} \
+         --propose --output json --manager {manager} > {done}/said 2>&1\n\
+         fi",
+        done = done.display(),
+        api = scene.github.url(),
+        dayfly = env!("CARGO_BIN_EXE_dayfly"),
+        words = scene.event(1, "labeled", &pull_request).join(" "),
+        manager = scene.scene.manager.url,
+    );
+    scene.scene.manager.hook("post-receive", &script);
+    let first = scene.propose(1, "opened", &pull_request);
+    let second = std::fs::read_to_string(done.join("said")).unwrap();
+    let second: Value = serde_json::from_str(&second).unwrap_or_else(|_| panic!("{second}"));
+    for outcome in [&first, &second] {
+        assert_eq!(outcome["proposal"]["number"], 1, "{outcome}");
+    }
+    assert_eq!(scene.proposals(), [(1, "open".to_owned())]);
+    let manager = &scene.scene.manager;
+    assert_eq!(commits(manager, BRANCH), commits(manager, "main") + 1);
 }
 
 /// The variables of a workflow whose own token sees the service's repository.
