@@ -12,6 +12,7 @@ use super::progress::Progress;
 use super::{DONE, Ended, FAILED, changes};
 use crate::config::{self, Tokens};
 use crate::error::Kind;
+use crate::github::Access;
 use crate::problem::Severity;
 use crate::reconcile::{self, Applied, Apply};
 use crate::run::RunState;
@@ -36,7 +37,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
-    let manager = args.manager.manager();
+    let manager = args.manager.manager(Access::Read)?;
     let directory = args.data.directory()?;
     let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let progress = Progress::new();

@@ -8,9 +8,10 @@ use clap::Args;
 
 use super::escape::is_control;
 use crate::clock;
-use crate::config::{self, Tokens};
+use crate::config::{self, ApiAddress, GithubApp, Tokens, host_of};
 use crate::error::{Diagnose, Error, Kind};
-use crate::git::{Remote, Repository, Token};
+use crate::git::{self, Remote, Token};
+use crate::github::{self, Access, Github, GithubError, Repository};
 use crate::manager::Manager;
 
 #[derive(Args)]
@@ -25,14 +26,54 @@ pub(super) struct ManagerArgs {
 }
 
 impl ManagerArgs {
-    pub(super) fn manager(&self) -> Manager {
+    /// The manager repository, reached with the token that may go there. A GitHub App's token is
+    /// asked for now, for this repository and `access` alone.
+    pub(super) fn manager(&self, access: Access) -> Result<Manager, Error> {
+        let is_http = host_of(&self.manager).is_some();
+        let token = match GithubApp::from_environment()?.filter(|_| is_http) {
+            Some(app) => {
+                let api = ApiAddress::from_environment()?;
+                let repository = self.repository(&api)?;
+                Some(github::installation_token(&api, &app, &repository, access)?)
+            }
+            None => Tokens::from_environment()
+                .for_url(&self.manager)
+                .map(Token::new),
+        };
+        Ok(self.with(token))
+    }
+
+    /// As [`ManagerArgs::manager`], with the door to its pull requests on GitHub.
+    pub(super) fn manager_and_door(
+        &self,
+        access: Access,
+    ) -> Result<(Manager, (Github, Repository)), Error> {
+        let api = ApiAddress::from_environment()?;
+        let repository = self.repository(&api)?;
+        let token = match GithubApp::from_environment()? {
+            Some(app) => github::installation_token(&api, &app, &repository, access)?,
+            None => Tokens::from_environment()
+                .for_api(&api)
+                .map(Token::new)
+                .ok_or_else(|| GithubError::NoToken(api.as_str().to_owned()))?,
+        };
+        let github = Github::new(&api, token.clone())?;
+        Ok((self.with(Some(token)), (github, repository)))
+    }
+
+    /// As it was given.
+    pub(super) fn address(&self) -> &str {
+        &self.manager
+    }
+
+    fn repository(&self, api: &ApiAddress) -> Result<Repository, Error> {
+        let shown = Remote::new(&self.manager, None).to_string();
+        Ok(Repository::of(api, &self.manager, &shown)?)
+    }
+
+    fn with(&self, token: Option<Token>) -> Manager {
         Manager {
-            remote: Remote::new(
-                &self.manager,
-                Tokens::from_environment()
-                    .for_url(&self.manager)
-                    .map(Token::new),
-            ),
+            remote: Remote::new(&self.manager, token),
             branch: self.branch.clone(),
         }
     }
@@ -47,6 +88,10 @@ pub(super) struct WriteArgs {
     /// How long to try to win the race against other writers, such as 90s or 5m
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub(super) timeout: Duration,
+
+    /// Open a pull request on the manager repository, and keep it current, instead of committing
+    #[arg(long)]
+    pub(super) propose: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -100,7 +145,7 @@ pub(super) fn refuse_control_characters(
 
 /// A bare repository for objects on their way, gone when it is dropped.
 pub(super) struct Cache {
-    pub(super) repository: Repository,
+    pub(super) repository: git::Repository,
     _directory: tempfile::TempDir,
 }
 
@@ -122,7 +167,7 @@ impl Cache {
             .prefix("dayfly-")
             .tempdir()
             .map_err(CacheError::Directory)?;
-        let repository = Repository::open_or_create(directory.path())?;
+        let repository = git::Repository::open_or_create(directory.path())?;
         Ok(Self {
             repository,
             _directory: directory,

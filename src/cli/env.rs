@@ -10,13 +10,14 @@ use super::arguments::{Cache, ManagerArgs, WriteArgs};
 use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
-use super::{DONE, Ended, FAILED, explain};
+use super::{DONE, Ended, FAILED, explain, propose};
 use crate::clock::Time;
 use crate::config::Scheme;
 use crate::environment::EnvironmentId;
 use crate::error::{Diagnose, Error, Kind};
 use crate::event::{Branch, HeadSha, PullRequest, PullRequestId};
 use crate::git::{self, Committer};
+use crate::github::Access;
 use crate::manager::{
     self, Environment, ManagerError, Outcome, OutcomeAction, Snapshot, Wish, Word,
 };
@@ -175,6 +176,7 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
             word,
             service: args.service,
         },
+        None,
         output,
     )
 }
@@ -190,19 +192,26 @@ fn delete(args: DeleteArgs, output: &Output) -> Ended {
             word,
             service: args.service,
         },
+        None,
         output,
     )
 }
 
-/// Does what `wish` asks for and tells what was done.
-pub(super) fn write(args: &WriteArgs, wish: Wish, output: &Output) -> Ended {
-    let cache = Cache::new()?;
+/// Does what `wish` asks for, or proposes it, and tells what was done; `note` is a reason beside
+/// the decision's own.
+pub(super) fn write(args: &WriteArgs, wish: Wish, note: Option<&str>, output: &Output) -> Ended {
     let committer = Committer {
         signature: git::identity(Path::new(".")),
         key: None,
     };
-    let manager = args.manager.manager();
-    let outcome = manager::write(&manager, &wish, &cache.repository, &committer, args.timeout)?;
+    let mut outcome = if args.propose {
+        propose::propose(args, &wish, &committer)?
+    } else {
+        let cache = Cache::new()?;
+        let manager = args.manager.manager(Access::Write)?;
+        manager::write(&manager, &wish, &cache.repository, &committer, args.timeout)?
+    };
+    outcome.add_reason(note);
     tell(&outcome, output);
     let is_denied = outcome.over_limit && !matches!(wish.word, Word::Event(_));
     Ok(if is_denied { Kind::Denied as u8 } else { DONE })
@@ -228,6 +237,10 @@ pub(super) fn tell(outcome: &Outcome, output: &Output) {
         line.push_str(&format!("  {}", commit.get(..8).unwrap_or(commit).dimmed()));
     }
     output.data(line);
+    if let Some(proposal) = &outcome.proposal {
+        let url = escaped(&proposal.url);
+        output.data(format_args!("  proposal #{}  {url}", proposal.number));
+    }
     if let Some(reason) = &outcome.reason {
         output.data(format_args!("  {}", escaped(reason)));
     }
@@ -263,7 +276,7 @@ impl Diagnose for PlainDirectory {
 
 /// The manager repository; another repository has no environments to list or to show.
 fn read(manager: &ManagerArgs, cache: &Cache) -> Result<Snapshot, Error> {
-    let manager = manager.manager();
+    let manager = manager.manager(Access::Read)?;
     let snapshot = manager.snapshot_or_directory(&cache.repository)?;
     if let Snapshot::Directory(_) = snapshot {
         return Err(PlainDirectory(manager.remote.to_string()).into());

@@ -8,6 +8,7 @@ use super::output::Output;
 use super::table::table;
 use super::{DONE, Ended};
 use crate::environment::{Judged, Verdict};
+use crate::github::Access;
 use crate::manager;
 
 /// Tell what an event would do and which rule decides it; nothing is done
@@ -23,9 +24,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
-    let wish = args.event.wish()?;
+    let (wish, note) = args.event.wish(args.manager.address(), output)?;
     let cache = Cache::new()?;
-    let explanation = manager::explain(&args.manager.manager(), &wish, &cache.repository)?;
+    let manager = args.manager.manager(Access::Read)?;
+    let mut explanation = manager::explain(&manager, &wish, &cache.repository)?;
+    explanation.outcome.add_reason(note);
     if output.is_json() {
         output.json(&explanation);
         return Ok(DONE);

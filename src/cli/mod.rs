@@ -17,6 +17,7 @@ mod logs;
 mod output;
 mod plan;
 mod progress;
+mod propose;
 mod runs;
 mod service;
 mod status;

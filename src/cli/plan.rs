@@ -6,6 +6,7 @@ use super::arguments::{Cache, DataArgs, ManagerArgs};
 use super::count::counted;
 use super::output::Output;
 use super::{DONE, Ended, FAILED, changes};
+use crate::github::Access;
 use crate::reconcile;
 use crate::store::Store;
 
@@ -27,7 +28,11 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         Vec::new()
     };
     let cache = Cache::new()?;
-    let planned = reconcile::plan(&args.manager.manager(), &cache.repository, &recorded)?;
+    let planned = reconcile::plan(
+        &args.manager.manager(Access::Read)?,
+        &cache.repository,
+        &recorded,
+    )?;
     if output.is_json() {
         output.json(&json!({
             "commit": planned.commit,

@@ -11,6 +11,7 @@ use super::escape::escaped;
 use super::output::Output;
 use super::{DONE, Ended, FAILED};
 use crate::git;
+use crate::github::Access;
 use crate::problem::{Problem, Severity};
 use crate::reconcile;
 
@@ -23,7 +24,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
     let cache = Cache::new()?;
-    let manager = args.manager.manager();
+    let manager = args.manager.manager(Access::Read)?;
     let found = reconcile::validate(&manager, &cache.repository)?;
     if let Some(path) = manager.remote.local_path()
         && has_changes(path)

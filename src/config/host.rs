@@ -26,18 +26,13 @@ pub fn data_directory() -> Result<PathBuf, ConfigError> {
 #[derive(Clone, Default)]
 pub struct Tokens {
     /// `DAYFLY_TOKEN`: to any host, but never in clear text to another machine.
-    dayfly: Option<String>,
+    pub(super) dayfly: Option<String>,
     /// `GITHUB_TOKEN`, and the only host that it is for.
-    github: Option<(String, String)>,
+    pub(super) github: Option<(String, String)>,
 }
 
 impl Tokens {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the room that reads the environment"
-    )]
     pub fn from_environment() -> Self {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let server = variable("GITHUB_SERVER_URL");
         let host = server
             .as_deref()
@@ -53,19 +48,12 @@ impl Tokens {
     /// The token for the repository at `url`, if there is one that may go there.
     pub fn for_url(&self, url: &str) -> Option<&str> {
         let host = host_of(url)?;
-        let is_safe = url
-            .get(..8)
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
-        let is_here = matches!(host, "localhost" | "[::1]")
-            || host
-                .parse::<std::net::Ipv4Addr>()
-                .is_ok_and(|address| address.is_loopback());
         let github = self
             .github
             .as_ref()
             .filter(|(own, _)| own.eq_ignore_ascii_case(host));
         let token = self.dayfly.as_ref().or(github.map(|(_, token)| token));
-        token.filter(|_| is_safe || is_here).map(String::as_str)
+        token.filter(|_| is_safe(url)).map(String::as_str)
     }
 
     /// All of them, for logs to leave out.
@@ -76,8 +64,31 @@ impl Tokens {
     }
 }
 
+/// A variable that is set and not empty.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the room that reads the environment"
+)]
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether a secret may be sent to `url`: over https, or without leaving this machine.
+pub(super) fn is_safe(url: &str) -> bool {
+    let is_https = url
+        .get(..8)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
+    let is_here = host_of(url).is_some_and(|host| {
+        matches!(host, "localhost" | "[::1]")
+            || host
+                .parse::<std::net::Ipv4Addr>()
+                .is_ok_and(|address| address.is_loopback())
+    });
+    is_https || is_here
+}
+
 /// The host that an http or https URL names, without user and port.
-fn host_of(url: &str) -> Option<&str> {
+pub fn host_of(url: &str) -> Option<&str> {
     let (scheme, rest) = url.split_once("://")?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return None;

@@ -3,13 +3,15 @@
 //! The only room that reads environment variables.
 
 mod branch_pattern;
+mod github;
 mod host;
 mod reader;
 mod service_rules;
 mod settings;
 
 pub use branch_pattern::BranchPattern;
-pub use host::{Tokens, data_directory, host_environment};
+pub use github::{ApiAddress, GithubApp};
+pub use host::{Tokens, data_directory, host_environment, host_of};
 pub use service_rules::{Admit, Forks, Scheme, ServiceRules, Source};
 pub use settings::{Limits, RunnerSettings, Settings, StackManager};
 
@@ -25,6 +27,16 @@ pub enum ConfigError {
     File(Problem),
     #[error("no directory for dayfly's records is known")]
     NoDataDirectory,
+    #[error("GITHUB_API_URL is no address of an API: {0:?}")]
+    ApiAddress(String),
+    #[error("only half of a GitHub App is given: {0} is not set")]
+    HalfAnApp(&'static str),
+    #[error("both DAYFLY_TOKEN and a GitHub App (DAYFLY_APP_ID) are given")]
+    AppAndToken,
+    #[error("DAYFLY_APP_INSTALLATION is no number")]
+    AppInstallation,
+    #[error("DAYFLY_APP_KEY is neither a key in PEM nor a file that can be read")]
+    AppKey(#[source] std::io::Error),
 }
 
 impl Diagnose for ConfigError {
@@ -39,6 +51,18 @@ impl Diagnose for ConfigError {
             })),
             Self::NoDataDirectory => {
                 Some("give --data-dir DIR, or set DAYFLY_DATA_DIR or HOME".to_owned())
+            }
+            Self::ApiAddress(_) => Some(
+                "it is an https address without user, such as https://github.example.com/api/v3"
+                    .to_owned(),
+            ),
+            Self::HalfAnApp(name) => Some(format!("set {name} too, or neither of the two")),
+            Self::AppAndToken => Some("unset one of the two".to_owned()),
+            Self::AppInstallation => {
+                Some("the number stands in the address of the installation's settings".to_owned())
+            }
+            Self::AppKey(_) => {
+                Some("give the path of the .pem file that GitHub made, or its text".to_owned())
             }
         }
     }

@@ -9,6 +9,7 @@
 
 mod atomic_push;
 mod checkout;
+mod commit;
 mod commit_id;
 mod edit;
 mod error;

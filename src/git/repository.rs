@@ -8,11 +8,9 @@ use git2::{ErrorCode, Oid, RepositoryInitOptions};
 use crate::clock::Time;
 
 use super::commit_id::CommitId;
-use super::edit::{Edit, edit_tree};
 use super::error::GitError;
 use super::remote::Remote;
 use super::signature::Signature;
-use super::signing::Committer;
 use super::tree::CommitTree;
 
 /// A repository on this disk. It may be used by several threads; each call is one step.
@@ -231,73 +229,6 @@ impl Repository {
         Ok(paths)
     }
 
-    /// Makes the commit that `edits` make of `parent` (of nothing, if `None`) and returns its id;
-    /// `None`, and no commit, if they change nothing. No branch moves. It is signed if the
-    /// committer has a key.
-    pub fn commit_edits(
-        &self,
-        parent: Option<&CommitId>,
-        edits: &[Edit],
-        message: &str,
-        author: &Signature,
-        committer: &Committer,
-        time: Time,
-    ) -> Result<Option<CommitId>, GitError> {
-        let objects = self.objects();
-        let parent = parent.map(|id| find_commit(&objects, id)).transpose()?;
-        let base = parent.as_ref().map(git2::Commit::tree_id);
-        let tree = edit_tree(&objects, base, edits)?;
-        let unchanged = match base {
-            Some(base) => base == tree,
-            None => edits.iter().all(|edit| matches!(edit, Edit::Remove { .. })),
-        };
-        if unchanged {
-            return Ok(None);
-        }
-        // Git's header ends at the first zero byte, and so would the message.
-        let message = message.replace('\0', "");
-        let when = git2::Time::new(time.as_second(), 0);
-        let failed = || GitError::object("make a commit");
-        let person = |who: &Signature| {
-            git2::Signature::new(who.name(), who.email(), &when).map_err(failed())
-        };
-        let (author, signer) = (person(author)?, person(&committer.signature)?);
-        let tree = objects.find_tree(tree).map_err(failed())?;
-        let parents: Vec<_> = parent.iter().collect();
-        let id = match &committer.key {
-            None => objects.commit(None, &author, &signer, &message, &tree, &parents),
-            Some(key) => {
-                let commit = objects
-                    .commit_create_buffer(&author, &signer, &message, &tree, &parents)
-                    .map_err(failed())?;
-                let signature = key.sign(&commit)?;
-                let commit = String::from_utf8_lossy(&commit);
-                objects.commit_signed(&commit, &signature, None)
-            }
-        };
-        id.map(|id| Some(id.into())).map_err(failed())
-    }
-}
-
-impl Repository {
-    /// Makes a commit that holds no files and builds on nothing: a message to others.
-    pub fn commit_message(
-        &self,
-        message: &str,
-        author: &Signature,
-        time: Time,
-    ) -> Result<CommitId, GitError> {
-        let objects = self.objects();
-        let when = git2::Time::new(time.as_second(), 0);
-        git2::Signature::new(author.name(), author.email(), &when)
-            .and_then(|author| {
-                let tree = objects.find_tree(objects.treebuilder(None)?.write()?)?;
-                objects.commit(None, &author, &author, message, &tree, &[])
-            })
-            .map(CommitId::from)
-            .map_err(GitError::object("make a commit"))
-    }
-
     /// The commits from `tip` back along first parents, newest first, as far as they are here.
     pub fn history(&self, tip: &CommitId) -> Result<Vec<(CommitId, CommitInfo)>, GitError> {
         let mut history = Vec::new();
@@ -364,6 +295,7 @@ pub(super) fn tree_of<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::git::{Committer, Edit};
 
     struct Fixture {
         _directory: tempfile::TempDir,

@@ -1,3 +1,18 @@
-//! GitHub's own formats, turned into dayfly's words and then forgotten.
+//! GitHub's own formats, turned into dayfly's words and then forgotten; and the one door to its API.
+//!
+//! Invariants: a token goes to the API of its own server only; no write is tried twice; no message
+//! holds a secret.
 
+mod app;
+mod client;
+mod error;
+mod freshest;
+mod proposals;
+mod repository;
 pub mod webhook;
+
+pub use app::{Access, installation_token};
+pub use client::Github;
+pub use error::GithubError;
+pub use freshest::freshest;
+pub use repository::Repository;

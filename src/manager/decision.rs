@@ -380,6 +380,7 @@ fn nothing(service: Option<&Service>, action: OutcomeAction, reason: Option<Stri
             path: None,
             commit: None,
             url: None,
+            proposal: None,
             over_limit: false,
         },
         edit: None,

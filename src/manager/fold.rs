@@ -5,6 +5,7 @@ use super::closings::{Change, Closings, Subject};
 use super::decision::{Decision, decide};
 use super::intents::Intent;
 use super::location::Listing;
+use super::message::message;
 use super::{ManagerError, Outcome, OutcomeAction, Wish};
 use crate::clock;
 use crate::git::{
@@ -80,7 +81,8 @@ impl<'a> Fold<'a> {
         let decision = self.decide(&request.wish)?;
         let mut outcome = decision.outcome;
         if let Some(edit) = decision.edit {
-            let message = message(&outcome, &request);
+            let intent = request.intent.as_ref().map(|intent| intent.id.as_str());
+            let message = message(&outcome, &request.wish, intent);
             let commit = self.cache.commit_edits(
                 Some(&self.head),
                 &[edit],
@@ -143,61 +145,4 @@ impl<'a> Fold<'a> {
         edits.extend(self.removals());
         self.cache.push_atomic(self.remote, self.step(), &edits)
     }
-}
-
-/// The commit's message: what, and in trailers for which pull request and after which event. None
-/// of it is free text of a pull request's.
-fn message(outcome: &Outcome, request: &Request) -> String {
-    let word = &request.wish.word;
-    let pull_request = word.pull_request();
-    let text_of = |text: &Option<String>| text.clone().unwrap_or_default();
-    let mut message = format!(
-        "{}: {} {pull_request}\n\n\
-         Dayfly-Environment: {}\n\
-         Dayfly-Pull-Request: {pull_request}\n\
-         Dayfly-Event: {}\n",
-        text_of(&outcome.service),
-        verb(outcome.action),
-        text_of(&outcome.environment),
-        word.as_str(),
-    );
-    if let Some(at) = word.at() {
-        message.push_str(&format!("Dayfly-Event-At: {at}\n"));
-    }
-    if let Some(intent) = &request.intent {
-        message.push_str(&format!("{INTENT_TRAILER}{}\n", intent.id));
-    }
-    message
-}
-
-const ENVIRONMENT_TRAILER: &str = "Dayfly-Environment: ";
-const INTENT_TRAILER: &str = "Dayfly-Intent: ";
-const VERBS: [(OutcomeAction, &str); 3] = [
-    (OutcomeAction::Created, "open"),
-    (OutcomeAction::Updated, "update"),
-    (OutcomeAction::Deleted, "close"),
-];
-
-fn verb(action: OutcomeAction) -> &'static str {
-    let known = VERBS.iter().find(|(of, _)| *of == action);
-    known.map_or("close", |(_, verb)| verb)
-}
-
-/// What was done for the intent of this id, if this is the message of the commit that did it: the
-/// action and the environment's id.
-pub(super) fn read_message(message: &str, intent: &str) -> Option<(OutcomeAction, String)> {
-    let mut lines = message.lines();
-    let subject = lines.next()?;
-    let trailer = |name: &str| {
-        let mut lines = lines.clone();
-        lines
-            .find_map(|line| line.strip_prefix(name))
-            .map(str::to_owned)
-    };
-    if trailer(INTENT_TRAILER)? != intent {
-        return None;
-    }
-    let said = subject.split(' ').nth(1)?;
-    let (action, _) = VERBS.iter().find(|(_, verb)| *verb == said)?;
-    Some((*action, trailer(ENVIRONMENT_TRAILER)?))
 }

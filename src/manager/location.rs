@@ -22,6 +22,8 @@ pub struct Manager {
 /// What a manager repository says of itself without its files.
 pub(super) struct Listing {
     pub(super) branch: String,
+    /// Where all branches stand, this one among them.
+    pub(super) branches: BTreeMap<String, CommitId>,
     pub(super) tip: CommitId,
     pub(super) closings: Closings,
     /// The names of the intents that wait there, and their commits.
@@ -61,6 +63,7 @@ impl Manager {
                 tip: tip.clone(),
                 closings: Closings::read(&tips.references),
                 intents: Intent::named(&tips.references),
+                branches: tips.branches,
                 branch,
             }),
             None if tips.branches.is_empty() => Err(ManagerError::Empty(self.remote.to_string())),

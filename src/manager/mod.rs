@@ -12,6 +12,8 @@ mod fold;
 mod intents;
 mod lateness;
 mod location;
+mod message;
+pub mod proposal;
 mod renaming;
 mod services;
 mod wish;
@@ -19,10 +21,11 @@ mod writer;
 
 pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
+pub use proposal::{ProposalState, ProposalText, Proposed, is_withdrawn};
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };
-pub use wish::{Outcome, OutcomeAction, Wish, Word};
+pub use wish::{Outcome, OutcomeAction, Proposal, Wish, Word};
 pub use writer::write;
 
 use std::time::Duration;

@@ -103,8 +103,18 @@ pub struct Outcome {
     /// The commit that did it; `None` where nothing was to be done.
     pub commit: Option<String>,
     pub url: Option<String>,
+    /// The pull request on the manager repository, where the change is only proposed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Proposal>,
     #[serde(skip)]
     pub over_limit: bool,
+}
+
+/// A pull request on the manager repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Proposal {
+    pub number: u64,
+    pub url: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -116,6 +126,19 @@ pub enum OutcomeAction {
     Deleted,
     Absent,
     Ignored,
+}
+
+impl Outcome {
+    /// Tells one reason more.
+    pub fn add_reason(&mut self, more: Option<impl Into<String>>) {
+        let Some(more) = more.map(Into::into) else {
+            return;
+        };
+        self.reason = Some(match self.reason.take() {
+            Some(reason) => format!("{reason}; {more}"),
+            None => more,
+        });
+    }
 }
 
 impl OutcomeAction {

@@ -7,10 +7,11 @@
 use std::time::{Duration, Instant};
 
 use super::closings::{self, Step};
-use super::fold::{Answer, Fold, Request, read_message};
+use super::fold::{Answer, Fold, Request};
 use super::intents::{Intent, Publishing};
 use super::lateness::overtaken;
 use super::location::Listing;
+use super::message::read_message;
 use super::services::environments_directory;
 use super::{Manager, ManagerError, Outcome, OutcomeAction, Wish};
 use crate::clock;
@@ -179,7 +180,7 @@ impl Writer<'_> {
                 let others = redo.into_iter().filter(|number| *number != own);
                 self.others = others.map(|number| fold.answers[number].again()).collect();
                 let mut outcome = fold.answers.remove(own).outcome;
-                outcome.reason = join_reasons(outcome.reason, note);
+                outcome.add_reason(note);
                 if is_own_overtaken {
                     Attempt::Again
                 } else {
@@ -461,12 +462,5 @@ fn look_again(manager: &Manager, step: Step<'_>, error: GitError) -> Result<Push
             commit: new.to_string(),
             source: Box::new(error),
         }),
-    }
-}
-
-fn join_reasons(reason: Option<String>, note: Option<String>) -> Option<String> {
-    match (reason, note) {
-        (Some(reason), Some(note)) => Some(format!("{reason}; {note}")),
-        (reason, note) => reason.or(note),
     }
 }

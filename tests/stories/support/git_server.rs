@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use axum::Router;
@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 pub(crate) struct GitServer {
     address: SocketAddr,
     traffic: Arc<Traffic>,
+    others: Others,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -51,10 +52,14 @@ struct Traffic {
     bytes_sent: AtomicUsize,
 }
 
+/// Tells which other tokens open the door.
+type Others = Arc<Mutex<Option<Arc<dyn Fn(&str) -> bool + Send + Sync>>>>;
+
 struct Site {
     root: PathBuf,
-    /// The only `Authorization` that opens the door.
+    /// The `Authorization` that opens the door.
     authorization: Option<String>,
+    others: Others,
     traffic: Arc<Traffic>,
 }
 
@@ -71,9 +76,11 @@ impl GitServer {
                 STANDARD.encode(format!("x-access-token:{token}"))
             )
         });
+        let others = Others::default();
         let site = Site {
             root: root.to_owned(),
             authorization,
+            others: others.clone(),
             traffic: traffic.clone(),
         };
         let (stop, stopped) = oneshot::channel();
@@ -96,9 +103,15 @@ impl GitServer {
         Self {
             address,
             traffic,
+            others,
             stop: Some(stop),
             thread: Some(thread),
         }
+    }
+
+    /// Opens the door also to the tokens that `judge` takes, such as those of an App.
+    pub(crate) fn also_admit(&self, judge: Arc<dyn Fn(&str) -> bool + Send + Sync>) {
+        *self.others.lock().unwrap() = Some(judge);
     }
 
     /// The URL of a path below the root.
@@ -147,6 +160,9 @@ async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
         && sent
             .first()
             .is_none_or(|sent| sent.as_bytes() != expected.as_bytes())
+        && !sent
+            .first()
+            .is_some_and(|sent| site.admits(&String::from_utf8_lossy(sent.as_bytes())))
     {
         let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"git\"")];
         return (StatusCode::UNAUTHORIZED, challenge, "").into_response();
@@ -163,6 +179,16 @@ async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
 }
 
 impl Site {
+    fn admits(&self, sent: &str) -> bool {
+        let token = sent
+            .strip_prefix("Basic ")
+            .and_then(|pair| STANDARD.decode(pair).ok())
+            .and_then(|pair| String::from_utf8(pair).ok())
+            .and_then(|pair| pair.strip_prefix("x-access-token:").map(str::to_owned));
+        let judge = self.others.lock().unwrap().clone();
+        matches!((token, judge), (Some(token), Some(judge)) if judge(&token))
+    }
+
     fn count(&self, parts: &Parts, body: &Bytes) {
         let path = parts.uri.path();
         self.traffic.requests.fetch_add(1, Ordering::SeqCst);

@@ -7,12 +7,16 @@
 
 mod bare_repository;
 mod git_server;
+mod github;
+mod github_scene;
 mod scene;
 pub(crate) mod world;
 mod writer;
 
 pub(crate) use bare_repository::BareRepository;
 pub(crate) use git_server::GitServer;
+pub(crate) use github::{FakeGithub, Grant, Merge, Trouble};
+pub(crate) use github_scene::{GithubScene, MANAGER, TOKEN};
 pub(crate) use scene::{INFRA, INFRA_7, PullRequest, SERVICE, SERVICE_10, Scene};
 pub(crate) use world::World;
 pub(crate) use writer::{Writer, id, tip};

@@ -50,7 +50,11 @@ impl Scene {
     /// A manager repository with the service `hello-service`, made as a user makes it, and an
     /// infra repository; both behind the server.
     pub(crate) fn new() -> Self {
-        let world = World::new();
+        Self::inside(World::new())
+    }
+
+    /// The same, in a world whose server may ask for a token.
+    pub(crate) fn inside(world: World) -> Self {
         let infra = world.repository(INFRA);
         fs::create_dir(world.path("pages")).unwrap();
         let module = MODULE.replace("PAGES", world.path("pages").to_str().unwrap());

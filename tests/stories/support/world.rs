@@ -116,6 +116,12 @@ impl World {
         finish(self.command(env!("CARGO_BIN_EXE_dayfly")).args(arguments))
     }
 
+    /// Runs the binary with these variables besides.
+    pub(crate) fn dayfly_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+        let mut command = self.command(env!("CARGO_BIN_EXE_dayfly"));
+        finish(command.args(arguments).envs(variables.iter().copied()))
+    }
+
     /// A program, prepared to run in the world's own directory and environment.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);

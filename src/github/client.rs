@@ -1,0 +1,246 @@
+//! One blocking door to GitHub's API. Nothing is tried twice here: a write that was heard and not
+//! answered would be made twice.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use octocrab::Octocrab;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::GithubError;
+use crate::clock::Time;
+use crate::config::ApiAddress;
+use crate::git::Token;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a call may take, with its answer.
+const CALL: Duration = Duration::from_secs(20);
+
+/// GitHub's API at one address, asked with one token.
+pub struct Github {
+    runtime: tokio::runtime::Runtime,
+    client: Octocrab,
+    /// Never in a message, whatever the server answers.
+    token: Token,
+    patience: Duration,
+}
+
+/// A call that is not made yet.
+pub(super) enum Call<'a> {
+    Get,
+    Post(&'a Value),
+    Patch(&'a Value),
+}
+
+impl Github {
+    pub fn new(api: &ApiAddress, token: Token) -> Result<Self, GithubError> {
+        let fail = |reason: String| GithubError::Client {
+            address: api.as_str().to_owned(),
+            reason,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| fail(error.to_string()))?;
+        // The client starts a task of its own.
+        let client = runtime.block_on(async {
+            Octocrab::builder()
+                .base_uri(api.as_str())?
+                .user_access_token(token.expose())
+                .set_connect_timeout(Some(CONNECT))
+                .build()
+        });
+        Ok(Self {
+            client: client.map_err(|error| fail(chain(&error)))?,
+            runtime,
+            token,
+            patience: CALL,
+        })
+    }
+
+    /// The same, but each call may take only so long.
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Makes a call of `path`, relative to the API's address; `doing` is for the error.
+    pub(super) fn call<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        path: &str,
+        call: Call<'_>,
+    ) -> Result<T, GithubError> {
+        let doing = doing.to_owned();
+        let answered = self.runtime.block_on(async {
+            tokio::time::timeout(self.patience, async {
+                let response = match call {
+                    Call::Get => self.client._get(path).await?,
+                    Call::Post(body) => self.client._post(path, Some(body)).await?,
+                    Call::Patch(body) => self.client._patch(path, Some(body)).await?,
+                };
+                let (status, headers) = (response.status(), response.headers().clone());
+                let body = self.client.body_to_string(response).await?;
+                Ok::<_, octocrab::Error>((status, headers, body))
+            })
+            .await
+        });
+        let (status, headers, body) = match answered {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                let words = self.redact(&chain(&error));
+                return Err(GithubError::Unreachable { doing, words });
+            }
+            Err(_) => {
+                let seconds = self.patience.as_secs();
+                return Err(GithubError::TimedOut { doing, seconds });
+            }
+        };
+        if status.is_success() {
+            let read = serde_json::from_str(&body);
+            return read.map_err(|source| GithubError::Malformed { doing, source });
+        }
+        let words = self.redact(&words(&body));
+        Err(refusal(doing, status, &headers, words))
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.replace(self.token.expose(), "***")
+    }
+}
+
+/// An error with its causes in one line. Octocrab's own words carry the place in its code.
+fn chain(error: &octocrab::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    let mut words = Vec::new();
+    while let Some(next) = cause.source() {
+        words.push(next.to_string());
+        cause = next;
+    }
+    // What is outermost often repeats what is in it.
+    let mut told: Vec<String> = Vec::new();
+    for word in words.into_iter().rev() {
+        if !word.is_empty() && !told.iter().any(|known| word.contains(known.as_str())) {
+            told.push(word);
+        }
+    }
+    match told.is_empty() {
+        true => error
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        false => told.into_iter().rev().collect::<Vec<_>>().join(": "),
+    }
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+    #[serde(default)]
+    errors: Vec<Value>,
+}
+
+/// What GitHub says of a call that it did not do, in one line.
+fn words(body: &str) -> String {
+    let Ok(refusal) = serde_json::from_str::<Refusal>(body) else {
+        return String::new();
+    };
+    let mut words = refusal.message;
+    for error in &refusal.errors {
+        let said = error.as_str().or_else(|| error.get("message")?.as_str());
+        if let Some(said) = said {
+            words.push_str(": ");
+            words.push_str(said);
+        }
+    }
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What kind of refusal an answer is. GitHub tells a limit that is used up by 403 or 429, and by
+/// its headers or its words that it is no denial.
+fn refusal(doing: String, status: StatusCode, headers: &HeaderMap, words: String) -> GithubError {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.parse::<i64>().ok();
+    match status.as_u16() {
+        404 | 410 => GithubError::NotFound { doing },
+        code @ (403 | 429) => {
+            let wait = number("retry-after");
+            let is_used_up = number("x-ratelimit-remaining") == Some(0);
+            let is_limit = words.to_ascii_lowercase().contains("rate limit");
+            if code == 403 && wait.is_none() && !is_used_up && !is_limit {
+                return GithubError::Denied { doing, words };
+            }
+            let reset = number("x-ratelimit-reset").filter(|_| is_used_up);
+            let after_wait = wait.map(|wait| crate::clock::now().as_second().saturating_add(wait));
+            let until = after_wait
+                .or(reset)
+                .and_then(|second| Time::from_second(second).ok());
+            GithubError::RateLimited { doing, until }
+        }
+        401 => GithubError::Denied { doing, words },
+        400..=499 => GithubError::Refused { doing, words },
+        status => GithubError::Failed { doing, status },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let limit = "API rate limit exceeded for installation";
+        let secondary = "You have exceeded a secondary rate limit";
+        for (status, headers, said, expected) in [
+            (404, &[][..], "Not Found", "knows none"),
+            (401, &[], "Bad credentials", "denied: Bad credentials"),
+            (
+                403,
+                &[],
+                "Resource not accessible by integration",
+                "denied: Resource",
+            ),
+            (
+                403,
+                &[
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "1795510800"),
+                ],
+                limit,
+                "used up until 2026-11-24T09:00:00Z",
+            ),
+            (
+                403,
+                &[("x-ratelimit-remaining", "4000")],
+                secondary,
+                "rate limit is used up",
+            ),
+            (429, &[("retry-after", "60")], secondary, "used up until"),
+            (422, &[], "Validation Failed", "refused: Validation Failed"),
+            (502, &[], "", "answered 502"),
+        ] {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.insert(*name, value.parse().unwrap());
+            }
+            let status = StatusCode::from_u16(status).unwrap();
+            let error = refusal("ask".to_owned(), status, &map, said.to_owned());
+            let told = error.to_string();
+            assert!(told.contains(expected), "{told}");
+        }
+    }
+
+    #[test]
+    fn words_are_one_line() {
+        let body = r#"{"message":"Validation\n Failed","errors":[{"message":"No commits between a and b"},"x",{"code":"y"}]}"#;
+        assert_eq!(
+            words(body),
+            "Validation Failed: No commits between a and b: x"
+        );
+        assert_eq!(words("<html>"), "");
+    }
+}

@@ -1,0 +1,478 @@
+//! A change that is proposed instead of made: a branch of the environment's own, for a pull request
+//! on the manager repository. What GitHub says of that pull request is told from outside.
+//!
+//! The branch is pushed from where it is expected to stand, never forced. Each step is decided on
+//! what stands now, so a repetition finishes what was interrupted.
+
+mod overlay;
+mod push;
+mod text;
+
+pub use push::discard;
+pub use text::{ProposalText, is_withdrawn, withdrawn};
+
+use sha2::{Digest, Sha256};
+
+use super::closings::Closings;
+use super::decision::{Decision, decide};
+use super::location::Manager;
+use super::services::environments_directory;
+use super::{ManagerError, Outcome, OutcomeAction, Wish};
+use crate::environment::{EnvironmentId, environment_name};
+use crate::event::{Action, PullRequestId};
+use crate::files::{Files, join};
+use crate::git::{CommitId, CommitTree, Committer, Edit, Repository};
+use overlay::Overlay;
+use text::{Kind, marker};
+
+/// How much of a proposal's history is looked through for dayfly's own last commit.
+const DEPTH: u32 = 50;
+
+/// What GitHub says of a branch's pull request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposed {
+    pub number: u64,
+    pub url: String,
+    pub state: ProposalState,
+    /// The last commit of the branch that the pull request has seen.
+    pub head: String,
+    pub body: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProposalState {
+    Open,
+    Merged,
+    /// Closed by dayfly, which had nothing to propose any more.
+    Withdrawn,
+    /// Closed by a person.
+    TurnedDown,
+}
+
+/// The manager repository and the branches of one pull request's proposal, as they stand.
+pub struct Look<'a> {
+    manager: &'a Manager,
+    cache: &'a Repository,
+    wish: &'a Wish,
+    base: String,
+    commit: CommitId,
+    tree: CommitTree,
+    closings: Closings,
+    /// What the wish means on the manager's own branch.
+    decision: Decision,
+    branch: Option<Branch>,
+}
+
+#[derive(Clone)]
+struct Branch {
+    name: String,
+    /// The path of the environment file that it is about.
+    path: String,
+    tip: Option<CommitId>,
+}
+
+/// What is to be done next.
+pub enum Step {
+    /// Nothing.
+    Done(Outcome),
+    /// The branch holds the change: its pull request is to be open and to say this.
+    Propose {
+        outcome: Outcome,
+        branch: String,
+        text: ProposalText,
+        has_new_commit: bool,
+    },
+    /// There is nothing to propose any more: the pull request is to be closed, the branch to go.
+    Withdraw {
+        outcome: Outcome,
+        branch: String,
+        tip: CommitId,
+    },
+    /// Somebody else was faster: look again.
+    Again,
+}
+
+/// Looks at the manager repository for `wish`, without changing anything.
+pub fn look<'a>(
+    manager: &'a Manager,
+    cache: &'a Repository,
+    wish: &'a Wish,
+) -> Result<Look<'a>, ManagerError> {
+    let listing = manager.look(cache)?;
+    let tree = cache.remote_tree(&listing.tip, &manager.remote)?;
+    let decision = decide(&tree, wish, &listing.closings)?;
+    let outcome = &decision.outcome;
+    let branch = outcome.service.as_deref().and_then(|service| {
+        let tip_of = |name: &str| listing.branches.get(name).cloned();
+        let names = listing.branches.keys().map(String::as_str);
+        let found = find_branch(names, service, wish.word.pull_request());
+        let stem = match (found, &outcome.path) {
+            (_, Some(path)) if tree_has(&tree, path) => stem_of(path),
+            (Some(stem), _) => stem,
+            (None, Some(path)) => stem_of(path),
+            (None, None) => return None,
+        };
+        let name = branch_name(service, &stem);
+        Some(Branch {
+            tip: tip_of(&name),
+            path: join(&environments_directory(service), &format!("{stem}.tf")),
+            name,
+        })
+    });
+    Ok(Look {
+        manager,
+        cache,
+        wish,
+        base: listing.branch,
+        commit: listing.tip,
+        closings: listing.closings,
+        tree,
+        decision,
+        branch,
+    })
+}
+
+fn tree_has(tree: &CommitTree, path: &str) -> bool {
+    tree.read(path).is_ok_and(|found| found.is_some())
+}
+
+fn branch_name(service: &str, stem: &str) -> String {
+    format!("dayfly/{service}/{stem}")
+}
+
+fn stem_of(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.strip_suffix(".tf").unwrap_or(name).to_owned()
+}
+
+/// The name of the environment that a branch proposes for a pull request, if there is one.
+fn find_branch<'a>(
+    branches: impl Iterator<Item = &'a str>,
+    service: &str,
+    pull_request: &PullRequestId,
+) -> Option<String> {
+    let name = environment_name(pull_request, &EnvironmentId::given(""));
+    let start = branch_name(service, &name);
+    let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    branches
+        .filter_map(|branch| branch.strip_prefix(&start))
+        .find(|id| is_id(id))
+        .map(|id| format!("{name}{id}"))
+}
+
+/// What the manager's own branch says at the path of an environment, for the record: a proposal
+/// whose base has changed there cannot be merged any more.
+fn mark(text: Option<&[u8]>) -> String {
+    match text {
+        None => "none".to_owned(),
+        Some(bytes) => {
+            let digest = Sha256::digest(bytes);
+            digest
+                .iter()
+                .take(10)
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
+        }
+    }
+}
+
+const MARK: &str = "Dayfly-Base: ";
+
+impl Look<'_> {
+    /// The branch whose pull request GitHub is to be asked for, and the one that it goes into;
+    /// `None` where no answer would change anything.
+    pub fn question(&self) -> Option<(&str, &str)> {
+        let branch = self.branch.as_ref()?;
+        let is_asked = branch.tip.is_some() || self.decision.edit.is_some();
+        is_asked.then_some((branch.name.as_str(), self.base.as_str()))
+    }
+
+    /// Takes the next step, where the branch's last pull request is `latest`.
+    pub fn step(
+        &self,
+        latest: Option<&Proposed>,
+        committer: &Committer,
+    ) -> Result<Step, ManagerError> {
+        let Some(branch) = &self.branch else {
+            return self.remember_only();
+        };
+        let Some(tip) = &branch.tip else {
+            return self.begin(branch, latest, committer);
+        };
+        let is_over = latest.is_some_and(|latest| {
+            latest.state != ProposalState::Open && latest.head == tip.as_str()
+        });
+        if !is_over {
+            return self.go_on(branch, tip, committer);
+        }
+        if let Some(outcome) = self.turned_down(latest, self.decision.edit.as_ref()) {
+            return Ok(Step::Done(outcome));
+        }
+        if self.decision.edit.is_none() && !self.wish.word.is_end() {
+            return self.remember_only();
+        }
+        // A branch that is done with gives its name to the next.
+        match discard(self.manager, self.cache, &branch.name, tip)? {
+            true => self.begin(branch, latest, committer),
+            false => Ok(Step::Again),
+        }
+    }
+
+    /// Nothing is to be proposed; but a close may have to be remembered.
+    fn remember_only(&self) -> Result<Step, ManagerError> {
+        let outcome = self.decision.outcome.clone();
+        if self.decision.edit.is_some() || self.decision.memory.is_empty() {
+            return Ok(Step::Done(outcome));
+        }
+        match self.push_memory(&self.decision)? {
+            true if self.has_moved()? => Ok(Step::Again),
+            true => Ok(Step::Done(outcome)),
+            false => Ok(Step::Again),
+        }
+    }
+
+    /// Proposes on a new branch what the wish changes on the manager's own.
+    fn begin(
+        &self,
+        branch: &Branch,
+        latest: Option<&Proposed>,
+        committer: &Committer,
+    ) -> Result<Step, ManagerError> {
+        let Some(edit) = &self.decision.edit else {
+            return self.remember_only();
+        };
+        if let Some(outcome) = self.turned_down(latest, Some(edit)) {
+            return Ok(Step::Done(outcome));
+        }
+        let mut outcome = self.decision.outcome.clone();
+        let standing = self.tree.read(&branch.path)?;
+        let message = self.message(&outcome, standing.as_deref());
+        let edits = [edit.clone()];
+        let now = crate::clock::now();
+        let made = self.cache.commit_edits(
+            Some(&self.commit),
+            &edits,
+            &message,
+            &committer.signature,
+            committer,
+            now,
+        )?;
+        let Some(commit) = made else {
+            outcome.action = OutcomeAction::Unchanged;
+            return Ok(Step::Done(outcome));
+        };
+        self.land(
+            &self.decision,
+            branch,
+            None,
+            &commit,
+            outcome,
+            standing.is_some(),
+        )
+    }
+
+    /// Decides on top of what the branch proposes.
+    fn go_on(
+        &self,
+        branch: &Branch,
+        tip: &CommitId,
+        committer: &Committer,
+    ) -> Result<Step, ManagerError> {
+        let refspec = format!("+refs/heads/{0}:refs/heads/{0}", branch.name);
+        self.cache
+            .fetch(&self.manager.remote, &[refspec], Some(DEPTH))?;
+        if self.cache.branch_tip(&branch.name)?.as_ref() != Some(tip) {
+            return Ok(Step::Again);
+        }
+        let proposed = self
+            .cache
+            .remote_tree(tip, &self.manager.remote)?
+            .read(&branch.path)?;
+        let standing = self.tree.read(&branch.path)?;
+        let is_behind = self
+            .cache
+            .history(tip)?
+            .iter()
+            .find_map(|(_, info)| {
+                let line = info
+                    .message
+                    .lines()
+                    .rev()
+                    .find_map(|line| line.strip_prefix(MARK))?;
+                Some(line.trim() != mark(standing.as_deref()))
+            })
+            .unwrap_or(false);
+        // On a branch that removes the file, the manager's own is what could be kept of it.
+        let on_branch = Overlay::new(
+            &self.tree,
+            &branch.path,
+            proposed.as_ref().or(standing.as_ref()),
+        );
+        let mut decision = decide(&on_branch, self.wish, &self.closings)?;
+        let mut before = proposed.as_ref().or(standing.as_ref());
+        if decision.outcome.action == OutcomeAction::Ignored {
+            return Ok(Step::Done(decision.outcome));
+        }
+        if is_behind {
+            // What people did there counts: the change is made anew from it.
+            decision = decide(&self.tree, self.wish, &self.closings)?;
+            before = standing.as_ref();
+        }
+        let after = match &decision.edit {
+            Some(Edit::Write { bytes, .. }) => Some(bytes),
+            Some(Edit::Remove { .. }) => None,
+            None => before,
+        };
+        let mut outcome = decision.outcome.clone();
+        if after == standing.as_ref() {
+            return self.give_up(branch, tip, decision, proposed.is_some());
+        }
+        if after == proposed.as_ref() && !is_behind {
+            outcome.action = OutcomeAction::Unchanged;
+            return Ok(self.propose(branch, outcome, standing.is_some(), after.is_some(), false));
+        }
+        if decision.edit.is_none() {
+            outcome.action = OutcomeAction::Updated;
+        }
+        let edits = [match after {
+            Some(bytes) => Edit::Write {
+                path: branch.path.clone(),
+                bytes: bytes.clone(),
+            },
+            None => Edit::Remove {
+                path: branch.path.clone(),
+            },
+        }];
+        let message = self.message(&outcome, standing.as_deref());
+        let now = crate::clock::now();
+        let commit = if is_behind {
+            Some(
+                self.cache
+                    .commit_anew(tip, &self.commit, &edits, &message, committer, now)?,
+            )
+        } else {
+            self.cache.commit_edits(
+                Some(tip),
+                &edits,
+                &message,
+                &committer.signature,
+                committer,
+                now,
+            )?
+        };
+        let Some(commit) = commit else {
+            outcome.action = OutcomeAction::Unchanged;
+            return Ok(self.propose(branch, outcome, standing.is_some(), after.is_some(), false));
+        };
+        self.land(
+            &decision,
+            branch,
+            Some(tip),
+            &commit,
+            outcome,
+            standing.is_some(),
+        )
+    }
+
+    /// The manager's own branch says already what is wished: the proposal has become pointless.
+    fn give_up(
+        &self,
+        branch: &Branch,
+        tip: &CommitId,
+        decision: Decision,
+        was_proposed: bool,
+    ) -> Result<Step, ManagerError> {
+        if !decision.memory.is_empty() && !self.push_memory(&decision)? {
+            return Ok(Step::Again);
+        }
+        let mut outcome = decision.outcome;
+        if outcome.action == OutcomeAction::Deleted && was_proposed {
+            let reason = outcome.reason.take().unwrap_or_default();
+            outcome.reason = Some(format!("{reason}; it was only proposed"));
+        } else if outcome.action != OutcomeAction::Absent {
+            outcome.action = OutcomeAction::Unchanged;
+            outcome.reason = Some("the manager repository says so already".to_owned());
+        }
+        Ok(Step::Withdraw {
+            outcome,
+            branch: branch.name.clone(),
+            tip: tip.clone(),
+        })
+    }
+
+    /// The outcome, if a person has turned down this very change. A new commit is a new question,
+    /// and so are a reopening and a person's word.
+    fn turned_down(&self, latest: Option<&Proposed>, edit: Option<&Edit>) -> Option<Outcome> {
+        let latest = latest.filter(|latest| latest.state == ProposalState::TurnedDown)?;
+        let asks_anew = self.wish.word.is_person() || self.wish.word.is_action(&Action::Reopened);
+        let kind = match edit? {
+            Edit::Write { .. } => Kind::Write,
+            Edit::Remove { .. } => Kind::Remove,
+        };
+        if asks_anew || !latest.body.contains(&marker(kind, &self.wish.word)) {
+            return None;
+        }
+        let mut outcome = self.decision.outcome.clone();
+        outcome.action = OutcomeAction::Ignored;
+        outcome.reason = Some(format!(
+            "the proposal #{} was closed; a new commit, or a reopening, is proposed again",
+            latest.number
+        ));
+        Some(outcome)
+    }
+
+    fn propose(
+        &self,
+        branch: &Branch,
+        outcome: Outcome,
+        stands: bool,
+        is_written: bool,
+        has_new_commit: bool,
+    ) -> Step {
+        let kind = if is_written {
+            Kind::Write
+        } else {
+            Kind::Remove
+        };
+        Step::Propose {
+            text: ProposalText::new(kind, stands, &outcome, &branch.path, &self.wish.word),
+            branch: branch.name.clone(),
+            outcome,
+            has_new_commit,
+        }
+    }
+
+    fn message(&self, outcome: &Outcome, standing: Option<&[u8]>) -> String {
+        let message = super::message::message(outcome, self.wish, None);
+        format!("{message}{MARK}{}\n", mark(standing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_branch_is_found_by_its_pull_request() {
+        let branches = [
+            "main",
+            "dayfly/hello/acme-a-1-2-0123abcd",
+            "dayfly/other/acme-a-1-0123abcd",
+            "dayfly/hello/acme-a-12-0123abcd",
+            "dayfly/hello/acme-a-1-0123abcd",
+        ];
+        for (pull_request, expected) in [
+            ("acme/a#1", Some("acme-a-1-0123abcd")),
+            ("ACME/A#12", Some("acme-a-12-0123abcd")),
+            ("acme/a#2", None),
+            ("acme/a-1#2", Some("acme-a-1-2-0123abcd")),
+        ] {
+            let found = find_branch(
+                branches.into_iter(),
+                "hello",
+                &pull_request.parse().unwrap(),
+            );
+            assert_eq!(found.as_deref(), expected, "{pull_request}");
+        }
+    }
+}

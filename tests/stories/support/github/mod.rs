@@ -1,0 +1,178 @@
+//! A GitHub of its own: the part of its REST API that dayfly uses, as its documentation says it
+//! behaves, behind real HTTP. It lives outside of the product and shares no code with it.
+
+mod answer;
+mod app;
+mod git;
+mod pulls;
+mod state;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+pub(crate) use git::Merge;
+pub(crate) use state::{Grant, Trouble};
+use state::{Pull, Repository, World};
+
+/// Serves until it is dropped.
+pub(crate) struct FakeGithub {
+    address: SocketAddr,
+    world: Arc<Mutex<World>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl FakeGithub {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let world = Arc::new(Mutex::new(World::new(format!("http://{address}"))));
+        let shared = world.clone();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                let router = Router::new().fallback(answer).with_state(shared);
+                tokio::select! {
+                    served = axum::serve(listener, router) => served.unwrap(),
+                    _ = stopped => {}
+                }
+            });
+            runtime.shutdown_background();
+        });
+        Self {
+            address,
+            world,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// The address of the API, with a path as an enterprise server has one.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/api/v3", self.address)
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.world.lock().unwrap();
+        world.look_at_branches();
+        act(&mut world)
+    }
+
+    /// Makes a private repository known; with `git`, its pull requests see that bare repository.
+    pub(crate) fn repository(&self, name: &str, id: u64, git: Option<&Path>) {
+        self.with(|world| {
+            let repository = Repository::new(name, id, git);
+            world.repositories.push(repository);
+        });
+    }
+
+    /// Gives a token what it may see and do.
+    pub(crate) fn token(&self, token: &str, grant: Grant) {
+        self.with(|world| world.tokens.insert(token.to_owned(), grant));
+    }
+
+    /// Installs an App on repositories. `key` is its private key in PEM: the fake keeps the public
+    /// part of it.
+    pub(crate) fn install_app(&self, id: &str, key: &str, installation: u64, grant: Grant) {
+        let app = app::App::new(id, key, installation, grant);
+        self.with(|world| world.apps.push(app));
+    }
+
+    /// Whether a token of an installation opens a repository to a push by git.
+    pub(crate) fn opens_git(&self) -> Arc<dyn Fn(&str) -> bool + Send + Sync> {
+        let world = self.world.clone();
+        Arc::new(move |token| world.lock().unwrap().opens_git(token))
+    }
+
+    /// Every installation token that was given out.
+    pub(crate) fn given_tokens(&self) -> Vec<(String, Grant)> {
+        self.with(|world| {
+            let given = world.tokens.iter();
+            given
+                .filter(|(token, _)| token.starts_with("ghs_"))
+                .map(|(token, grant)| (token.clone(), grant.clone()))
+                .collect()
+        })
+    }
+
+    /// Lets a pull request exist that no git repository stands behind, or changes it: `payload` is
+    /// that of an event.
+    pub(crate) fn put_pull(&self, repository: &str, payload: &Value) {
+        self.with(|world| {
+            let pull = Pull::from_payload(&payload["pull_request"]);
+            let found = world.repository_mut(repository).unwrap();
+            found.pulls.retain(|other| other.number != pull.number);
+            found.pulls.push(pull);
+        });
+    }
+
+    /// The pull requests of a repository, as the API would tell them, oldest first.
+    pub(crate) fn pulls(&self, repository: &str) -> Vec<Value> {
+        self.with(|world| {
+            let found = world.repository(repository).unwrap();
+            let pulls = found.pulls.iter();
+            pulls.map(|pull| pull.json(found, &world.base)).collect()
+        })
+    }
+
+    /// A person merges it; panics where GitHub would say that it cannot be merged.
+    pub(crate) fn merge(&self, repository: &str, number: u64, how: Merge) {
+        self.with(|world| world.merge(repository, number, how));
+    }
+
+    /// A person closes it, and leaves the branch.
+    pub(crate) fn close(&self, repository: &str, number: u64) {
+        self.with(|world| world.close(repository, number));
+    }
+
+    /// What goes wrong from now on.
+    pub(crate) fn trouble(&self, trouble: Option<Trouble>) {
+        self.with(|world| world.trouble = trouble);
+    }
+
+    /// How often each method was called, as in `POST /repos/acme/previews/pulls`.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.with(|world| world.requests.clone())
+    }
+}
+
+impl Drop for FakeGithub {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn answer(State(world): State<Arc<Mutex<World>>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, 1 << 20).await else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let is_hanging = world.lock().unwrap().is_hanging(&parts);
+    if is_hanging {
+        std::future::pending::<()>().await;
+    }
+    // Git is run in there: not on a thread that serves others.
+    tokio::task::spawn_blocking(move || world.lock().unwrap().answer(&parts, &body))
+        .await
+        .unwrap()
+}
