@@ -36,7 +36,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
-    let manager = args.manager.manager();
+    let manager = args.manager.manager()?;
     let directory = args.data.directory()?;
     let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let progress = Progress::new();

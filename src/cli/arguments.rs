@@ -1,14 +1,14 @@
 //! Arguments that several commands share.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::escape::is_control;
 use crate::config::{self, Tokens};
 use crate::error::{Diagnose, Error, Kind};
-use crate::git::{Remote, Repository, Token};
+use crate::git::{self, Committer, PrivateKey, Remote, Repository, SigningKey, Token};
 use crate::manager::Manager;
 
 #[derive(Args)]
@@ -23,16 +23,46 @@ pub(super) struct ManagerArgs {
 }
 
 impl ManagerArgs {
-    pub(super) fn manager(&self) -> Manager {
-        Manager {
-            remote: Remote::new(
-                &self.manager,
-                Tokens::from_environment()
-                    .for_url(&self.manager)
-                    .map(Token::new),
-            ),
-            branch: self.branch.clone(),
+    /// The manager repository with what opens it: a token over https, `DAYFLY_SSH_KEY` over ssh.
+    pub(super) fn manager(&self) -> Result<Manager, Error> {
+        let tokens = Tokens::from_environment();
+        let mut remote = Remote::new(&self.manager, tokens.for_url(&self.manager).map(Token::new));
+        if let Some(key) = config::ssh_key()
+            && remote.is_ssh()
+        {
+            remote = remote.with_ssh_key(PrivateKey::new("SSH key", &key)?)?;
         }
+        Ok(Manager {
+            remote,
+            branch: self.branch.clone(),
+        })
+    }
+}
+
+#[derive(Args)]
+pub(super) struct SigningArgs {
+    /// Sign commits with this SSH key: its file, or its text in the variable
+    #[arg(
+        long,
+        env = "DAYFLY_SIGNING_KEY",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    signing_key: Option<String>,
+}
+
+impl SigningArgs {
+    /// Who commits: the identity that `git commit` would use here, with the key.
+    pub(super) fn committer(&self) -> Result<Committer, Error> {
+        // A secret that a CI does not have is an empty variable.
+        let given = self
+            .signing_key
+            .as_deref()
+            .filter(|key| !key.trim().is_empty());
+        Ok(Committer {
+            key: given.map(SigningKey::read).transpose()?,
+            signature: git::identity(Path::new(".")),
+        })
     }
 }
 

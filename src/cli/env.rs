@@ -1,12 +1,10 @@
 //! `dayfly env`: the environments of a manager repository.
 
-use std::path::Path;
-
 use clap::{Args, Subcommand, ValueEnum};
 use owo_colors::OwoColorize;
 use serde_json::{Map, Value, json};
 
-use super::arguments::{Cache, ManagerArgs};
+use super::arguments::{Cache, ManagerArgs, SigningArgs};
 use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
@@ -16,7 +14,6 @@ use crate::config::Scheme;
 use crate::environment::EnvironmentId;
 use crate::error::{Diagnose, Error, Kind};
 use crate::event::{Branch, HeadSha, PullRequest, PullRequestId};
-use crate::git::{self, Committer};
 use crate::manager::{
     self, Environment, ManagerError, Outcome, OutcomeAction, Snapshot, Wish, Word,
 };
@@ -61,6 +58,9 @@ pub(super) struct UpsertArgs {
     #[command(flatten)]
     manager: ManagerArgs,
 
+    #[command(flatten)]
+    signing: SigningArgs,
+
     /// The commit at the pull request's head
     #[arg(long, value_name = "SHA")]
     head_sha: HeadSha,
@@ -90,6 +90,9 @@ pub(super) struct DeleteArgs {
 
     #[command(flatten)]
     manager: ManagerArgs,
+
+    #[command(flatten)]
+    signing: SigningArgs,
 
     /// The service, where the repository is a source of several
     #[arg(long)]
@@ -168,6 +171,7 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
     };
     write(
         &args.manager,
+        &args.signing,
         Wish {
             word,
             service: args.service,
@@ -183,6 +187,7 @@ fn delete(args: DeleteArgs, output: &Output) -> Ended {
     };
     write(
         &args.manager,
+        &args.signing,
         Wish {
             word,
             service: args.service,
@@ -192,13 +197,15 @@ fn delete(args: DeleteArgs, output: &Output) -> Ended {
 }
 
 /// Does what `wish` asks for and tells what was done.
-pub(super) fn write(manager: &ManagerArgs, wish: Wish, output: &Output) -> Ended {
+pub(super) fn write(
+    manager: &ManagerArgs,
+    signing: &SigningArgs,
+    wish: Wish,
+    output: &Output,
+) -> Ended {
     let cache = Cache::new()?;
-    let committer = Committer {
-        signature: git::identity(Path::new(".")),
-        key: None,
-    };
-    let outcome = manager::write(&manager.manager(), &wish, &cache.repository, &committer)?;
+    let committer = signing.committer()?;
+    let outcome = manager::write(&manager.manager()?, &wish, &cache.repository, &committer)?;
     tell(&outcome, output);
     let is_denied = outcome.over_limit && !matches!(wish.word, Word::Event(_));
     Ok(if is_denied { Kind::Denied as u8 } else { DONE })
@@ -259,7 +266,7 @@ impl Diagnose for PlainDirectory {
 
 /// The manager repository; another repository has no environments to list or to show.
 fn read(manager: &ManagerArgs, cache: &Cache) -> Result<Snapshot, Error> {
-    let manager = manager.manager();
+    let manager = manager.manager()?;
     let snapshot = manager.snapshot_or_directory(&cache.repository)?;
     if let Snapshot::Directory(_) = snapshot {
         return Err(PlainDirectory(manager.remote.to_string()).into());

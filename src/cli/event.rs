@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::arguments::ManagerArgs;
+use super::arguments::{ManagerArgs, SigningArgs};
 use super::output::Output;
 use super::{Ended, env};
 use crate::error::{Diagnose, Kind};
@@ -16,6 +16,9 @@ use crate::manager::{Wish, Word};
 pub(super) struct Args {
     #[command(flatten)]
     manager: ManagerArgs,
+
+    #[command(flatten)]
+    signing: SigningArgs,
 
     /// The event's name
     #[arg(long, env = "GITHUB_EVENT_NAME", value_name = "NAME")]
@@ -57,6 +60,7 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     let event = webhook::read_event(&args.event_name, &payload)?;
     env::write(
         &args.manager,
+        &args.signing,
         Wish {
             word: Word::Event(event),
             service: args.service,

@@ -27,7 +27,7 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         Vec::new()
     };
     let cache = Cache::new()?;
-    let planned = reconcile::plan(&args.manager.manager(), &cache.repository, &recorded)?;
+    let planned = reconcile::plan(&args.manager.manager()?, &cache.repository, &recorded)?;
     if output.is_json() {
         output.json(&json!({
             "commit": planned.commit,

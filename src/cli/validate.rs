@@ -23,7 +23,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
     let cache = Cache::new()?;
-    let manager = args.manager.manager();
+    let manager = args.manager.manager()?;
     let found = reconcile::validate(&manager, &cache.repository)?;
     if let Some(path) = manager.remote.local_path()
         && has_changes(path)

@@ -22,6 +22,18 @@ pub fn data_directory() -> Result<PathBuf, ConfigError> {
         .ok_or(ConfigError::NoDataDirectory)
 }
 
+/// `DAYFLY_SSH_KEY`: the path of the key that opens the manager repository over ssh, or its text.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the room that reads the environment"
+)]
+pub fn ssh_key() -> Option<String> {
+    // A secret that a CI does not have is an empty variable.
+    std::env::var("DAYFLY_SSH_KEY")
+        .ok()
+        .filter(|key| !key.trim().is_empty())
+}
+
 /// The tokens that this machine's environment holds, and where each may go.
 #[derive(Clone, Default)]
 pub struct Tokens {

@@ -7,7 +7,7 @@ mod reader;
 mod service_rules;
 mod settings;
 
-pub use host::{Tokens, data_directory, host_environment};
+pub use host::{Tokens, data_directory, host_environment, ssh_key};
 pub use service_rules::{Admit, Forks, Scheme, ServiceRules, Source};
 pub use settings::{Limits, RunnerSettings, Settings, StackManager};
 

@@ -17,6 +17,8 @@ pub enum GitError {
     TimedOut { doing: String, seconds: u64 },
     #[error("cannot {doing}: access denied: {words}")]
     Unauthorized { doing: String, words: String },
+    #[error("cannot {doing}: the server's key is not known: {words}")]
+    UnknownHost { doing: String, words: String },
     #[error("cannot {doing}: no such repository: {words}")]
     Absent { doing: String, words: String },
     #[error("cannot {doing}: it has no such branch or commit: {words}")]
@@ -84,6 +86,10 @@ impl Diagnose for GitError {
             Self::Unauthorized { .. } => {
                 "check that the token or key is valid and may do this; GitHub also answers so for \
                  a repository that it does not show to you"
+            }
+            Self::UnknownHost { .. } => {
+                "compare what `ssh-keyscan HOST` prints with what the server's owner publishes, then \
+                 add it to ~/.ssh/known_hosts"
             }
             Self::Absent { .. } => {
                 "check the address; a private repository also looks absent without a token"

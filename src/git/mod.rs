@@ -18,6 +18,7 @@ mod remote;
 mod repository;
 mod signature;
 mod signing;
+mod ssh;
 mod tips;
 mod transfer;
 mod tree;

@@ -20,6 +20,8 @@ mod demo;
 mod git_races;
 mod git_transport;
 mod previews;
+mod signed_commits;
+mod ssh;
 mod stacks;
 mod what_people_read;
 mod writers;

@@ -8,11 +8,13 @@
 mod bare_repository;
 mod git_server;
 mod scene;
+mod ssh_server;
 mod world;
 mod writer;
 
 pub(crate) use bare_repository::BareRepository;
 pub(crate) use git_server::GitServer;
 pub(crate) use scene::{INFRA, INFRA_7, PullRequest, SERVICE, SERVICE_10, Scene};
-pub(crate) use world::World;
+pub(crate) use ssh_server::{SshAgent, SshServer, generate_key};
+pub(crate) use world::{Output, World};
 pub(crate) use writer::{Writer, id, tip};

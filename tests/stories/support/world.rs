@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -114,6 +114,23 @@ impl World {
     /// Runs the binary in the world's own directory.
     pub(crate) fn dayfly<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Output {
         finish(self.command(env!("CARGO_BIN_EXE_dayfly")).args(arguments))
+    }
+
+    /// As `dayfly`, with these variables beside the world's.
+    pub(crate) fn dayfly_with<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        variables: &[(&str, &str)],
+        arguments: &[S],
+    ) -> Output {
+        let mut command = self.command(env!("CARGO_BIN_EXE_dayfly"));
+        finish(command.envs(variables.iter().copied()).args(arguments))
+    }
+
+    /// Puts a script before all programs of its name.
+    pub(crate) fn program(&self, name: &str, script: &str) {
+        let path = self.path("bin").join(name);
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// A program, prepared to run in the world's own directory and environment.
