@@ -7,12 +7,16 @@ mod file;
 mod identity;
 mod layout;
 mod merge;
+mod place;
+mod strict;
 
 pub use admission::{Admission, admit, refusal_for_life};
 pub use file::EnvironmentFile;
 pub(crate) use file::literal;
 pub use identity::{EnvironmentId, environment_name};
 pub use merge::{LaterTime, Merge, merge};
+pub use place::{is_environment, service_of};
+pub use strict::{Pattern, fault};
 
 use crate::error::{Diagnose, Kind};
 use crate::problem::Problem;

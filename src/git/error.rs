@@ -48,6 +48,10 @@ pub enum GitError {
     EditPath { path: String, reason: &'static str },
     #[error("cannot check out {commit}: {} is not empty", directory.display())]
     NotEmpty { commit: String, directory: PathBuf },
+    #[error("cannot take {range:?} for a range of commits: {reason}")]
+    Range { range: String, reason: String },
+    #[error("cannot look at the history of {}: it is cut off", path.display())]
+    Shallow { path: PathBuf },
     /// A private key that was given; `key` names it, and never is its text.
     #[error("cannot use the {key}: {words}")]
     Key { key: String, words: String },
@@ -72,6 +76,8 @@ impl Diagnose for GitError {
             | Self::BranchName { .. }
             | Self::EditPath { .. }
             | Self::Key { .. }
+            | Self::Range { .. }
+            | Self::Shallow { .. }
             | Self::NotDescendant { .. }
             | Self::NotEmpty { .. } => Kind::Usage,
             _ => Kind::Outside,
@@ -101,6 +107,9 @@ impl Diagnose for GitError {
             Self::Refused { .. } => {
                 "the server's rules for this branch decide; allow this writer there, or choose \
                  another branch with --branch"
+            }
+            Self::Shallow { .. } => {
+                "fetch all of it: git fetch --unshallow (`fetch-depth: 0` for actions/checkout)"
             }
             Self::Key { .. } => {
                 "give a private SSH key without a passphrase, by its path or as its whole text; one \

@@ -9,11 +9,13 @@ mod decision;
 mod finding;
 mod lateness;
 mod location;
+mod range;
 mod services;
 mod wish;
 mod writer;
 
 pub use location::{Manager, Snapshot};
+pub use range::{RangeReport, Trespass, only_environments};
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };
@@ -50,6 +52,8 @@ pub enum ManagerError {
     NoManager(String),
     #[error("{0} is no directory and no repository")]
     NoDirectory(String),
+    #[error("{0} is not on this machine, where its history can be looked at")]
+    NoHistory(String),
     #[error("{file} is not text in UTF-8")]
     NotText { file: String },
     #[error("there is no service {name} in the manager repository")]
@@ -126,6 +130,9 @@ impl Diagnose for ManagerError {
             Self::NoBranch { .. } => "name another one with --branch".to_owned(),
             Self::NoManager(_) => "`dayfly init` makes one".to_owned(),
             Self::NoDirectory(_) => "--manager takes a path or a URL".to_owned(),
+            Self::NoHistory(_) => {
+                "give --manager the path of a clone with its whole history".to_owned()
+            }
             Self::NoService { known, .. } | Self::NoSource { known, .. } => list(known),
             Self::ManyServices { .. } => "name one with --service".to_owned(),
             Self::NotItsSource {

@@ -9,10 +9,10 @@ use super::ManagerError;
 use super::finding::{Found, find};
 use super::location::read_text;
 use crate::config::{ConfigError, Expression, ServiceRules, Source};
-use crate::environment::{EnvironmentFile, EnvironmentId};
+use crate::environment::{EnvironmentFile, EnvironmentId, Pattern};
 use crate::event::{PullRequest, PullRequestId, RepositoryName};
 use crate::files::{Files, join};
-use crate::generate;
+use crate::generate::{self, RenderedFile};
 use crate::module;
 use crate::problem::Problem;
 
@@ -91,7 +91,18 @@ fn check_service(files: &dyn Files, name: &str) -> Result<(), ManagerError> {
     let template_text = template_text.ok_or_else(|| ManagerError::NoTemplate {
         service: name.to_owned(),
     })?;
-    // A pull request that might come: what fails for it fails for each.
+    example_files(&service, &template, &template_text).map(|_| ())
+}
+
+/// What the template, which stands at `path`, makes of pull requests that might come, of each
+/// source, once as a person asks for it and once as an event does: what fails for one of them fails
+/// for each of its kind.
+pub(super) fn example_files(
+    service: &Service,
+    path: &str,
+    template: &str,
+) -> Result<Vec<Pattern>, ManagerError> {
+    let mut files = Vec::new();
     for source in &service.rules.sources {
         let pull_request = PullRequest::example(source.repository.clone());
         let id = EnvironmentId::given("00000000");
@@ -102,13 +113,19 @@ fn check_service(files: &dyn Files, name: &str) -> Result<(), ManagerError> {
         values.insert("environment".to_owned(), json!(id));
         values.insert("pull_request".to_owned(), json!(pull_request.id));
         service.url(id.as_str(), Some(&pull_request.id))?;
-        // Once as a person asks for it, once as an event does.
-        generate::environment_file(&template_text, &template, "example", &values)?;
+        let render = |values: &BTreeMap<String, Value>| {
+            generate::render_environment_file(template, path, "example", values)
+        };
+        files.push(render(&values)?);
         values.insert("repository_id".to_owned(), json!(1));
         values.insert("event_at".to_owned(), json!("2026-11-21T09:00:00Z"));
-        generate::environment_file(&template_text, &template, "example", &values)?;
+        files.push(render(&values)?);
     }
-    Ok(())
+    let pattern = |file: RenderedFile| Pattern {
+        text: file.text,
+        written: file.written,
+    };
+    Ok(files.into_iter().map(pattern).collect())
 }
 
 pub(super) fn environments_directory(service: &str) -> String {

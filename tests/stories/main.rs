@@ -20,6 +20,7 @@ mod demo;
 mod git_races;
 mod git_transport;
 mod previews;
+mod ranges;
 mod signed_commits;
 mod ssh;
 mod stacks;
