@@ -24,6 +24,14 @@ pub fn jitter() -> f64 {
     f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
+/// A word that nobody can foresee.
+pub fn nonce() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    // Keyed anew by the operating system.
+    let half = || RandomState::new().hash_one(0);
+    format!("{:016x}{:016x}", half(), half())
+}
+
 /// How long ago `time` was, in words: `3 h`.
 pub fn age(time: Time) -> String {
     let seconds = now().as_second().saturating_sub(time.as_second()).max(0);

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use owo_colors::OwoColorize;
 use serde_json::{Map, Value, json};
 
+use super::actions;
 use super::arguments::{Cache, ManagerArgs, SigningArgs};
 use super::escape::escaped;
 use super::output::Output;
@@ -207,6 +208,7 @@ pub(super) fn write(
     let committer = signing.committer()?;
     let outcome = manager::write(&manager.manager()?, &wish, &cache.repository, &committer)?;
     tell(&outcome, output);
+    actions::record(&outcome)?;
     let is_denied = outcome.over_limit && !matches!(wish.word, Word::Event(_));
     Ok(if is_denied { Kind::Denied as u8 } else { DONE })
 }

@@ -7,7 +7,9 @@ mod reader;
 mod service_rules;
 mod settings;
 
-pub use host::{Tokens, data_directory, host_environment, ssh_key};
+pub use host::{
+    Tokens, data_directory, host_environment, is_github_actions, ssh_key, step_output_file,
+};
 pub use service_rules::{Admit, Forks, Scheme, ServiceRules, Source};
 pub use settings::{Limits, RunnerSettings, Settings, StackManager};
 

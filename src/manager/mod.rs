@@ -9,6 +9,7 @@ mod decision;
 mod finding;
 mod lateness;
 mod location;
+mod message;
 mod range;
 mod services;
 mod wish;

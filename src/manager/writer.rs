@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::closings::{self, Step};
 use super::decision::decide;
 use super::lateness::is_overtaken;
+use super::message::message;
 use super::{Manager, ManagerError, Outcome, OutcomeAction, Snapshot, Wish};
 use crate::clock;
 use crate::event::Action;
@@ -124,29 +125,4 @@ fn join_reasons(reason: Option<String>, note: Option<String>) -> Option<String> 
         (Some(reason), Some(note)) => Some(format!("{reason}; {note}")),
         (reason, note) => reason.or(note),
     }
-}
-
-/// The commit's message: what, and in trailers for which pull request and after which event. None
-/// of it is free text of a pull request's.
-fn message(outcome: &Outcome, wish: &Wish) -> String {
-    let pull_request = wish.word.pull_request();
-    let verb = match outcome.action {
-        OutcomeAction::Created => "open",
-        OutcomeAction::Updated => "update",
-        _ => "close",
-    };
-    let word = |text: &Option<String>| text.clone().unwrap_or_default();
-    let mut message = format!(
-        "{}: {verb} {pull_request}\n\n\
-         Dayfly-Environment: {}\n\
-         Dayfly-Pull-Request: {pull_request}\n\
-         Dayfly-Event: {}\n",
-        word(&outcome.service),
-        word(&outcome.environment),
-        wish.word.as_str(),
-    );
-    if let Some(at) = wish.word.at() {
-        message.push_str(&format!("Dayfly-Event-At: {at}\n"));
-    }
-    message
 }

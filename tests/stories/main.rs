@@ -19,6 +19,7 @@ mod crashes;
 mod demo;
 mod git_races;
 mod git_transport;
+mod github_actions;
 mod previews;
 mod ranges;
 mod signed_commits;

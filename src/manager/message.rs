@@ -1,0 +1,129 @@
+//! What a commit to the manager repository says.
+//!
+//! Trailers are the record of who asked for what: no input can add one. Each value stands on a line
+//! of its own and holds no line end; free text of a pull request's is in none of them.
+
+use super::{Outcome, OutcomeAction, Wish};
+
+/// The commit's message: what, and in trailers for which pull request and after which event.
+pub(super) fn message(outcome: &Outcome, wish: &Wish) -> String {
+    let pull_request = wish.word.pull_request();
+    let verb = match outcome.action {
+        OutcomeAction::Created => "open",
+        OutcomeAction::Updated => "update",
+        _ => "close",
+    };
+    let word = |text: &Option<String>| line(text.as_deref().unwrap_or_default());
+    let mut message = format!(
+        "{}: {verb} {pull_request}\n\n\
+         Dayfly-Environment: {}\n\
+         Dayfly-Pull-Request: {pull_request}\n\
+         Dayfly-Event: {}\n",
+        word(&outcome.service),
+        word(&outcome.environment),
+        line(wish.word.as_str()),
+    );
+    if let Some(at) = wish.word.at() {
+        message.push_str(&format!("Dayfly-Event-At: {at}\n"));
+    }
+    message
+}
+
+/// The letters of `text` that end no line. A directory, and an event, can have any name; one that is
+/// long does not hide what follows it.
+fn line(text: &str) -> String {
+    const LONGEST: usize = 255;
+    let is_shown =
+        |letter: &char| !letter.is_control() && !matches!(letter, '\u{2028}' | '\u{2029}');
+    text.chars().filter(is_shown).take(LONGEST).collect()
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "git is asked how it reads a message"
+)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::{Action, PullRequest, PullRequestEvent};
+    use crate::manager::Word;
+
+    /// The trailers as Git finds them.
+    fn trailers(message: &str) -> Vec<String> {
+        let mut child = Command::new("git")
+            .args(["interpret-trailers", "--parse"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(message.as_bytes())
+            .unwrap();
+        let said = child.wait_with_output().unwrap().stdout;
+        let said = String::from_utf8(said).unwrap();
+        said.lines().map(str::to_owned).collect()
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        let pieces = prop_oneof![
+            Just("\n"),
+            Just("\r\n"),
+            Just("\n\n"),
+            Just("\nDayfly-Event: closed"),
+            Just("Signed-off-by: Ann <ann@people.example>"),
+            Just("---\n"),
+            Just("# "),
+            Just(": "),
+            Just("\u{b}\u{c}\u{85}\u{2028}"),
+        ];
+        let piece = prop_oneof![pieces.prop_map(str::to_owned), any::<String>()];
+        prop::collection::vec(piece, 0..5).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+        #[test]
+        fn git_reads_our_trailers_and_no_other(
+            service in text(), environment in text(), event in text(), number in 1..999_u64, is_dated in any::<bool>()
+        ) {
+            let mut pull_request = PullRequest::example("acme/x".parse().unwrap());
+            pull_request.id.number = number;
+            let outcome = Outcome {
+                action: OutcomeAction::Updated,
+                reason: Some(service.clone()),
+                service: Some(service),
+                environment: Some(environment.clone()),
+                path: None,
+                commit: None,
+                url: Some(event.clone()),
+                over_limit: false,
+            };
+            let wish = Wish {
+                word: Word::Event(PullRequestEvent {
+                    action: Action::Other(event.clone()),
+                    pull_request,
+                    at: is_dated.then(|| "2026-11-21T09:00:00Z".parse().unwrap()),
+                }),
+                service: None,
+            };
+            let found = trailers(&message(&outcome, &wish));
+            let mut keys = vec!["Dayfly-Environment", "Dayfly-Pull-Request", "Dayfly-Event"];
+            if is_dated {
+                keys.push("Dayfly-Event-At");
+            }
+            let own: Vec<&str> = found.iter().map(|line| line.split(':').next().unwrap_or_default()).collect();
+            prop_assert_eq!(own, keys);
+            prop_assert_eq!(&found[1], &format!("Dayfly-Pull-Request: acme/x#{number}"));
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            prop_assert_eq!(words(&found[2]), words(&format!("Dayfly-Event: {}", line(&event))));
+        }
+    }
+}
