@@ -309,7 +309,7 @@ fn is_data(expression: &Expression) -> bool {
 /// Whether any reader could take a part of a value for an expression: what dayfly writes escapes
 /// the first letter of each marker.
 fn has_template(value: &str) -> bool {
-    value.contains("${") || value.contains("%{") || value.contains("<<")
+    value.contains("${") || value.contains("%{")
 }
 
 #[cfg(test)]

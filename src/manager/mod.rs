@@ -59,6 +59,8 @@ pub enum ManagerError {
     NotText { file: String },
     #[error("there is no service {name} in the manager repository")]
     NoService { name: String, known: Vec<String> },
+    #[error("the directory {name:?} cannot be a service: {reason}")]
+    ServiceName { name: String, reason: &'static str },
     #[error("no service takes pull requests of {repository}")]
     NoSource {
         repository: RepositoryName,
@@ -135,6 +137,9 @@ impl Diagnose for ManagerError {
                 "give --manager the path of a clone with its whole history".to_owned()
             }
             Self::NoService { known, .. } | Self::NoSource { known, .. } => list(known),
+            Self::ServiceName { .. } => {
+                "rename it: up to 63 letters, digits and `-`, `_`, `.`".to_owned()
+            }
             Self::ManyServices { .. } => "name one with --service".to_owned(),
             Self::NotItsSource {
                 service,

@@ -64,11 +64,28 @@ pub(super) fn service(files: &dyn Files, name: &str) -> Result<Option<Service>, 
     let Some(text) = read_text(files, &path)? else {
         return Ok(None);
     };
+    check_name(name)?;
     let rules = ServiceRules::read(&path, &text)?;
     Ok(Some(Service {
         name: name.to_owned(),
         rules,
     }))
+}
+
+/// A service's name stands in paths, slugs, commit messages and, as a label, in host names.
+fn check_name(name: &str) -> Result<(), ManagerError> {
+    let is_fine = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    let reason = if name.len() > 63 {
+        "it is longer than 63 letters, and could not stand in a host name"
+    } else if !name.chars().all(is_fine) {
+        "it holds a letter that no name of a service may hold"
+    } else {
+        return Ok(());
+    };
+    Err(ManagerError::ServiceName {
+        name: name.to_owned(),
+        reason,
+    })
 }
 
 /// Everything that is wrong with the rules and the templates of the services.
@@ -112,7 +129,9 @@ pub(super) fn example_files(
             .collect();
         values.insert("environment".to_owned(), json!(id));
         values.insert("pull_request".to_owned(), json!(pull_request.id));
-        service.url(id.as_str(), Some(&pull_request.id))?;
+        if let Some(url) = service.url(id.as_str(), Some(&pull_request.id))? {
+            service.check_host(&url)?;
+        }
         let render = |values: &BTreeMap<String, Value>| {
             generate::render_environment_file(template, path, "example", values)
         };
@@ -196,6 +215,22 @@ impl Service {
                 Problem::error("`url` must be a string").in_file(&self.rules.file),
             ))),
         }
+    }
+
+    fn check_host(&self, url: &str) -> Result<(), ManagerError> {
+        let place = url.split_once("://").map_or(url, |(_, place)| place);
+        let host = place.split(['/', ':', '?', '#']).next().unwrap_or_default();
+        let long = host.split('.').find(|label| label.len() > 63);
+        let message = match long {
+            Some(label) => format!("`{label}` of `url` is longer than the 63 letters of a label"),
+            None if host.len() > 253 => {
+                "`url` is longer than the 253 letters of a host name".to_owned()
+            }
+            None => return Ok(()),
+        };
+        Err(ManagerError::Config(ConfigError::File(
+            Problem::error(message).in_file(&self.rules.file),
+        )))
     }
 
     fn evaluate(

@@ -7,6 +7,8 @@
 
 mod bare_repository;
 mod git_server;
+#[path = "../../support/ref_names.rs"]
+mod ref_names;
 mod scene;
 mod ssh_server;
 mod world;
@@ -14,6 +16,7 @@ mod writer;
 
 pub(crate) use bare_repository::BareRepository;
 pub(crate) use git_server::GitServer;
+pub(crate) use ref_names::ref_names;
 pub(crate) use scene::{INFRA, INFRA_7, PullRequest, SERVICE, SERVICE_10, Scene};
 pub(crate) use ssh_server::{SshAgent, SshServer, generate_key};
 pub(crate) use world::{Output, World};
