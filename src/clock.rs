@@ -40,6 +40,14 @@ pub fn read_duration(text: &str) -> Option<Duration> {
     Duration::try_from(span).ok()
 }
 
+/// A word that nobody can foresee.
+pub fn nonce() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    // Keyed anew by the operating system.
+    let half = || RandomState::new().hash_one(0);
+    format!("{:016x}{:016x}", half(), half())
+}
+
 /// How long ago `time` was, in words: `3 h`.
 pub fn age(time: Time) -> String {
     let seconds = now().as_second().saturating_sub(time.as_second()).max(0);

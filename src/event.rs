@@ -189,7 +189,6 @@ impl FromStr for Branch {
         let bad = text.len() > 1_000
             || text.starts_with('-')
             || text.ends_with('.')
-            || text == "@"
             || text == "HEAD"
             || text.contains("..")
             || text.contains("@{")
@@ -370,12 +369,13 @@ mod tests {
             "x${file(\"/etc/passwd\")}",
             "ünï",
             "a-b",
+            "@",
             "@x",
         ] {
             assert!(good.parse::<Branch>().is_ok(), "{good:?}");
         }
         for bad in [
-            "", "-x", "a b", "a..b", "a\nb", "x.lock", "a//b", "/a", "a/", ".a", "a/.b", "@", "a.",
+            "", "-x", "a b", "a..b", "a\nb", "x.lock", "a//b", "/a", "a/", ".a", "a/.b", "a.",
         ] {
             assert!(bad.parse::<Branch>().is_err(), "{bad:?}");
         }

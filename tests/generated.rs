@@ -7,6 +7,8 @@ mod generated {
     pub(crate) mod hostile_values;
     pub(crate) mod modules;
     pub(crate) mod policies;
+    #[path = "../support/ref_names.rs"]
+    pub(crate) mod ref_names;
     pub(crate) mod sample;
     pub(crate) mod terraform;
 }

@@ -1,7 +1,7 @@
 //! Arguments that several commands share.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -10,7 +10,7 @@ use super::escape::is_control;
 use crate::clock;
 use crate::config::{self, ApiAddress, GithubApp, Tokens, host_of};
 use crate::error::{Diagnose, Error, Kind};
-use crate::git::{self, Remote, Token};
+use crate::git::{self, Committer, PrivateKey, Remote, SigningKey, Token};
 use crate::github::{self, Access, Github, GithubError, Repository};
 use crate::manager::Manager;
 
@@ -26,8 +26,8 @@ pub(super) struct ManagerArgs {
 }
 
 impl ManagerArgs {
-    /// The manager repository, reached with the token that may go there. A GitHub App's token is
-    /// asked for now, for this repository and `access` alone.
+    /// The manager repository with what opens it: over https a token, or that of a GitHub App, which
+    /// is asked for now, for this repository and `access` alone; over ssh `DAYFLY_SSH_KEY`.
     pub(super) fn manager(&self, access: Access) -> Result<Manager, Error> {
         let is_http = host_of(&self.manager).is_some();
         let token = match GithubApp::from_environment()?.filter(|_| is_http) {
@@ -40,7 +40,7 @@ impl ManagerArgs {
                 .for_url(&self.manager)
                 .map(Token::new),
         };
-        Ok(self.with(token))
+        self.with(token)
     }
 
     /// As [`ManagerArgs::manager`], with the door to its pull requests on GitHub.
@@ -58,7 +58,7 @@ impl ManagerArgs {
                 .ok_or_else(|| GithubError::NoToken(api.as_str().to_owned()))?,
         };
         let github = Github::new(&api, token.clone())?;
-        Ok((self.with(Some(token)), (github, repository)))
+        Ok((self.with(Some(token))?, (github, repository)))
     }
 
     /// As it was given.
@@ -71,11 +71,44 @@ impl ManagerArgs {
         Ok(Repository::of(api, &self.manager, &shown)?)
     }
 
-    fn with(&self, token: Option<Token>) -> Manager {
-        Manager {
-            remote: Remote::new(&self.manager, token),
-            branch: self.branch.clone(),
+    fn with(&self, token: Option<Token>) -> Result<Manager, Error> {
+        let mut remote = Remote::new(&self.manager, token);
+        if let Some(key) = config::ssh_key()
+            && remote.is_ssh()
+        {
+            remote = remote.with_ssh_key(PrivateKey::new("SSH key", &key)?)?;
         }
+        Ok(Manager {
+            remote,
+            branch: self.branch.clone(),
+        })
+    }
+}
+
+#[derive(Args)]
+pub(super) struct SigningArgs {
+    /// Sign commits with this SSH key: its file, or its text in the variable
+    #[arg(
+        long,
+        env = "DAYFLY_SIGNING_KEY",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    signing_key: Option<String>,
+}
+
+impl SigningArgs {
+    /// Who commits: the identity that `git commit` would use here, with the key.
+    pub(super) fn committer(&self) -> Result<Committer, Error> {
+        // A secret that a CI does not have is an empty variable.
+        let given = self
+            .signing_key
+            .as_deref()
+            .filter(|key| !key.trim().is_empty());
+        Ok(Committer {
+            key: given.map(SigningKey::read).transpose()?,
+            signature: git::identity(Path::new(".")),
+        })
     }
 }
 
@@ -92,6 +125,9 @@ pub(super) struct WriteArgs {
     /// Open a pull request on the manager repository, and keep it current, instead of committing
     #[arg(long)]
     pub(super) propose: bool,
+
+    #[command(flatten)]
+    pub(super) signing: SigningArgs,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

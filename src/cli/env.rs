@@ -1,11 +1,10 @@
 //! `dayfly env`: the environments of a manager repository.
 
-use std::path::Path;
-
 use clap::{Args, Subcommand, ValueEnum};
 use owo_colors::OwoColorize;
 use serde_json::{Map, Value, json};
 
+use super::actions;
 use super::arguments::{Cache, ManagerArgs, WriteArgs};
 use super::escape::escaped;
 use super::output::Output;
@@ -16,7 +15,6 @@ use crate::config::Scheme;
 use crate::environment::EnvironmentId;
 use crate::error::{Diagnose, Error, Kind};
 use crate::event::{Branch, HeadSha, PullRequest, PullRequestId};
-use crate::git::{self, Committer};
 use crate::github::Access;
 use crate::manager::{
     self, Environment, ManagerError, Outcome, OutcomeAction, Snapshot, Wish, Word,
@@ -200,10 +198,7 @@ fn delete(args: DeleteArgs, output: &Output) -> Ended {
 /// Does what `wish` asks for, or proposes it, and tells what was done; `note` is a reason beside
 /// the decision's own.
 pub(super) fn write(args: &WriteArgs, wish: Wish, note: Option<&str>, output: &Output) -> Ended {
-    let committer = Committer {
-        signature: git::identity(Path::new(".")),
-        key: None,
-    };
+    let committer = args.signing.committer()?;
     let mut outcome = if args.propose {
         propose::propose(args, &wish, &committer)?
     } else {
@@ -213,6 +208,7 @@ pub(super) fn write(args: &WriteArgs, wish: Wish, note: Option<&str>, output: &O
     };
     outcome.add_reason(note);
     tell(&outcome, output);
+    actions::record(&outcome)?;
     let is_denied = outcome.over_limit && !matches!(wish.word, Word::Event(_));
     Ok(if is_denied { Kind::Denied as u8 } else { DONE })
 }

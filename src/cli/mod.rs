@@ -3,6 +3,7 @@
 //! Rooms return values; only `output.rs` writes to the terminal, and only here an error becomes an
 //! exit code.
 
+mod actions;
 mod apply;
 mod arguments;
 mod changes;
@@ -78,7 +79,13 @@ pub fn main() -> ExitCode {
         Output::new(Format::Text).error(&error);
         return ExitCode::from(error.kind as u8);
     }
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            Output::new(Format::Text).parser(&error);
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+        }
+    };
     let output = Output::new(arguments.output);
     let ended = match arguments.command {
         Command::Demo(args) => demo::run(args, &output),

@@ -5,7 +5,9 @@ use std::io::Write;
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
+use super::actions::{defused, defused_json};
 use super::escape::{escaped, escaped_but_colours};
+use crate::config;
 use crate::error::Error;
 use crate::problem::{Problem, Severity};
 
@@ -19,11 +21,16 @@ pub(super) enum Format {
 
 pub(super) struct Output {
     format: Format,
+    /// Whether a runner reads along that takes some lines for commands.
+    is_read_by_runner: bool,
 }
 
 impl Output {
     pub(super) fn new(format: Format) -> Self {
-        Self { format }
+        Self {
+            format,
+            is_read_by_runner: config::is_github_actions(),
+        }
     }
 
     pub(super) fn is_json(&self) -> bool {
@@ -32,17 +39,24 @@ impl Output {
 
     /// A line of data. A reader that went away is no failure of ours.
     pub(super) fn data(&self, text: impl std::fmt::Display) {
+        let text = self.harmless(text.to_string());
         let _ = writeln!(anstream::stdout(), "{text}");
     }
 
     /// Bytes of data as they are.
     pub(super) fn bytes(&self, bytes: &[u8]) {
-        let _ = std::io::stdout().write_all(bytes);
+        if self.is_read_by_runner {
+            let text = self.harmless(String::from_utf8_lossy(bytes).into_owned());
+            let _ = std::io::stdout().write_all(text.as_bytes());
+        } else {
+            let _ = std::io::stdout().write_all(bytes);
+        }
     }
 
     /// The data as one JSON document.
     pub(super) fn json<T: Serialize>(&self, value: &T) {
         match serde_json::to_string_pretty(value) {
+            Ok(text) if self.is_read_by_runner => self.data(defused_json(&text)),
             Ok(text) => self.data(text),
             Err(error) => self.talk(error),
         }
@@ -56,8 +70,26 @@ impl Output {
 
     /// A line of talk. Of control characters it may hold colours, and line ends before it.
     pub(super) fn talk(&self, text: impl std::fmt::Display) {
-        let line = escaped_but_colours(&text.to_string());
+        let line = self.harmless(escaped_but_colours(&text.to_string()));
         let _ = writeln!(anstream::stderr(), "{line}");
+    }
+
+    /// What the parser of the command line says: the help, or what is wrong with a call.
+    pub(super) fn parser(&self, error: &clap::Error) {
+        let text = self.harmless(error.render().ansi().to_string());
+        let _ = if error.use_stderr() {
+            write!(anstream::stderr(), "{text}")
+        } else {
+            write!(anstream::stdout(), "{text}")
+        };
+    }
+
+    fn harmless(&self, text: String) -> String {
+        if self.is_read_by_runner {
+            defused(&text)
+        } else {
+            text
+        }
     }
 
     pub(super) fn error(&self, error: &Error) {

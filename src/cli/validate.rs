@@ -12,6 +12,7 @@ use super::output::Output;
 use super::{DONE, Ended, FAILED};
 use crate::git;
 use crate::github::Access;
+use crate::manager::{self, Trespass};
 use crate::problem::{Problem, Severity};
 use crate::reconcile;
 
@@ -20,9 +21,19 @@ use crate::reconcile;
 pub(super) struct Args {
     #[command(flatten)]
     manager: ManagerArgs,
+
+    /// Check instead that commits touch nothing but environment files, each by itself
+    ///
+    /// For the repository at the path of --manager, with its whole history. BASE...HEAD takes what
+    /// HEAD has since the two parted.
+    #[arg(long, value_name = "BASE..HEAD", allow_hyphen_values = true)]
+    only_environments: Option<String>,
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
+    if let Some(range) = &args.only_environments {
+        return only_environments(&args, range, output);
+    }
     let cache = Cache::new()?;
     let manager = args.manager.manager(Access::Read)?;
     let found = reconcile::validate(&manager, &cache.repository)?;
@@ -64,6 +75,35 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         ));
     }
     Ok(if errors == 0 { DONE } else { FAILED })
+}
+
+fn only_environments(args: &Args, range: &str, output: &Output) -> Ended {
+    let report = manager::only_environments(&args.manager.manager(Access::Read)?, range)?;
+    let is_valid = report.trespasses.is_empty();
+    if output.is_json() {
+        let mut told = json!(report);
+        told["valid"] = json!(is_valid);
+        output.json(&told);
+    } else {
+        for Trespass {
+            commit,
+            path,
+            reason,
+        } in &report.trespasses
+        {
+            let commit = commit.get(..8).unwrap_or(commit);
+            output.problem(&Problem::error(format!(
+                "commit {commit}: {path}: {reason}"
+            )));
+        }
+        output.data(format_args!(
+            "{}: {}, {}",
+            if is_valid { "valid" } else { "not valid" },
+            counted(report.commits, "commit"),
+            counted(report.trespasses.len(), "refused change"),
+        ));
+    }
+    Ok(if is_valid { DONE } else { FAILED })
 }
 
 /// Whether a checkout at `path` differs from its last commit. A bare repository has no checkout,

@@ -22,6 +22,38 @@ pub fn data_directory() -> Result<PathBuf, ConfigError> {
         .ok_or(ConfigError::NoDataDirectory)
 }
 
+/// `DAYFLY_SSH_KEY`: the path of the key that opens the manager repository over ssh, or its text.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the room that reads the environment"
+)]
+pub fn ssh_key() -> Option<String> {
+    // A secret that a CI does not have is an empty variable.
+    std::env::var("DAYFLY_SSH_KEY")
+        .ok()
+        .filter(|key| !key.trim().is_empty())
+}
+
+/// Whether what is printed goes to a runner of GitHub Actions, which takes some lines for commands.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the room that reads the environment"
+)]
+pub fn is_github_actions() -> bool {
+    std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| !value.is_empty())
+}
+
+/// The file in which a step of GitHub Actions leaves its outputs.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the room that reads the environment"
+)]
+pub fn step_output_file() -> Option<PathBuf> {
+    std::env::var_os("GITHUB_OUTPUT")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
 /// The tokens that this machine's environment holds, and where each may go.
 #[derive(Clone, Default)]
 pub struct Tokens {

@@ -16,9 +16,12 @@ use crate::event::PullRequestId;
 #[serde(transparent)]
 pub struct EnvironmentId(String);
 
+/// The longest label that a host name can have.
+const LONGEST: usize = 63;
+
 impl EnvironmentId {
     /// The id of `pull_request`: the first under `scheme` that `is_taken` does not claim for
-    /// another pull request. Longer ones follow the short one, up to the whole hash.
+    /// another pull request. Longer ones follow the short one, up to the length of a label.
     pub fn derive(
         pull_request: &PullRequestId,
         scheme: Scheme,
@@ -29,9 +32,9 @@ impl EnvironmentId {
             Scheme::SpaceliftDemo => (demo_input(pull_request), 7),
         };
         let digits = hexadecimal(&Sha256::digest(input.as_bytes()));
-        let length = (shortest..digits.len())
+        let length = (shortest..LONGEST)
             .find(|length| !is_taken(&digits[..*length]))
-            .unwrap_or(digits.len());
+            .unwrap_or(LONGEST);
         Self(digits[..length].to_owned())
     }
 
@@ -136,6 +139,18 @@ mod tests {
         ] {
             assert_eq!(read_environment_name(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn ids_and_names_fit_however_long_the_inputs_are() {
+        let pull_request = format!("{}/{}#{}", "1".repeat(100), "n".repeat(100), "9".repeat(18));
+        let pull_request = pull_request.parse().unwrap();
+        let longest = EnvironmentId::derive(&pull_request, Scheme::Dayfly, |_| true);
+        assert_eq!(longest.as_str().len(), 63);
+        // An id of 16 digits is one that 2^56 others have begun like.
+        let id = EnvironmentId::derive(&pull_request, Scheme::Dayfly, |id| id.len() < 16);
+        let file = format!("{}.tf", environment_name(&pull_request, &id));
+        assert!(file.len() <= 255, "{file}");
     }
 
     #[test]

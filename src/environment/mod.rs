@@ -7,6 +7,8 @@ mod file;
 mod identity;
 mod layout;
 mod merge;
+mod place;
+mod strict;
 
 pub use admission::{
     Admission, Judged, Judgement, Standing, Verdict, admit, judge_limit, limit_not_asked,
@@ -16,6 +18,8 @@ pub use file::EnvironmentFile;
 pub(crate) use file::literal;
 pub use identity::{EnvironmentId, environment_name, read_environment_name};
 pub use merge::{LaterTime, Merge, merge};
+pub use place::{is_environment, service_of};
+pub use strict::{Pattern, fault};
 
 use crate::error::{Diagnose, Kind};
 use crate::problem::Problem;

@@ -41,7 +41,10 @@ pub struct GeneratedFile {
 
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
-    #[error("`{0}` is no name for a service")]
+    #[error(
+        "`{0}` is no name for a service: that has up to 40 small letters, digits and single hyphens, \
+         beginning with a letter"
+    )]
     ServiceName(String),
     #[error("`{0}` is no domain")]
     Domain(String),
@@ -81,10 +84,6 @@ impl Diagnose for GenerateError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::ServiceName(_) => Some(
-                "use up to 40 small letters, digits and single hyphens, beginning with a letter"
-                    .to_owned(),
-            ),
             Self::Domain(_) => Some("write it without a scheme: preview.example.com".to_owned()),
             Self::HostName { .. } => Some("choose a shorter name or domain".to_owned()),
             Self::ManagerStack { .. } => Some(

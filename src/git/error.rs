@@ -17,6 +17,8 @@ pub enum GitError {
     TimedOut { doing: String, seconds: u64 },
     #[error("cannot {doing}: access denied: {words}")]
     Unauthorized { doing: String, words: String },
+    #[error("cannot {doing}: the server's key is not known: {words}")]
+    UnknownHost { doing: String, words: String },
     #[error("cannot {doing}: no such repository: {words}")]
     Absent { doing: String, words: String },
     #[error("cannot {doing}: it has no such branch or commit: {words}")]
@@ -46,6 +48,10 @@ pub enum GitError {
     EditPath { path: String, reason: &'static str },
     #[error("cannot check out {commit}: {} is not empty", directory.display())]
     NotEmpty { commit: String, directory: PathBuf },
+    #[error("cannot take {range:?} for a range of commits: {reason}")]
+    Range { range: String, reason: String },
+    #[error("cannot look at the history of {}: it is cut off", path.display())]
+    Shallow { path: PathBuf },
     /// A private key that was given; `key` names it, and never is its text.
     #[error("cannot use the {key}: {words}")]
     Key { key: String, words: String },
@@ -70,6 +76,8 @@ impl Diagnose for GitError {
             | Self::BranchName { .. }
             | Self::EditPath { .. }
             | Self::Key { .. }
+            | Self::Range { .. }
+            | Self::Shallow { .. }
             | Self::NotDescendant { .. }
             | Self::NotEmpty { .. } => Kind::Usage,
             _ => Kind::Outside,
@@ -85,6 +93,10 @@ impl Diagnose for GitError {
                 "check that the token or key is valid and may do this; GitHub also answers so for \
                  a repository that it does not show to you"
             }
+            Self::UnknownHost { .. } => {
+                "compare what `ssh-keyscan HOST` prints with what the server's owner publishes, then \
+                 add it to ~/.ssh/known_hosts"
+            }
             Self::Absent { .. } => {
                 "check the address; a private repository also looks absent without a token"
             }
@@ -95,6 +107,9 @@ impl Diagnose for GitError {
             Self::Refused { .. } => {
                 "the server's rules for this branch decide; allow this writer there, or choose \
                  another branch with --branch"
+            }
+            Self::Shallow { .. } => {
+                "fetch all of it: git fetch --unshallow (`fetch-depth: 0` for actions/checkout)"
             }
             Self::Key { .. } => {
                 "give a private SSH key without a passphrase, by its path or as its whole text; one \

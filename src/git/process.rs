@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::error::GitError;
 use super::remote::{Remote, strip_credentials};
+use super::ssh;
 
 /// How long `git` may say nothing. Transfers are asked to show their progress, so silence means
 /// that nothing moves, over http, ssh and on disk alike.
@@ -34,6 +35,9 @@ const REPOSITORY_VARIABLES: [&str; 13] = [
     "GIT_REPLACE_REF_BASE",
     "GIT_IMPLICIT_WORK_TREE",
 ];
+
+/// What dayfly itself is told by the environment and no hook has to know.
+const SECRETS: [&str; 3] = ["DAYFLY_TOKEN", "DAYFLY_SSH_KEY", "DAYFLY_SIGNING_KEY"];
 
 /// One call of `git`. Arguments are passed as they are: there is no shell.
 pub(super) struct Call<'a> {
@@ -73,7 +77,7 @@ impl<'a> Call<'a> {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        for name in REPOSITORY_VARIABLES {
+        for name in REPOSITORY_VARIABLES.iter().chain(&SECRETS) {
             command.env_remove(name);
         }
         Self {
@@ -109,6 +113,13 @@ impl<'a> Call<'a> {
             self.command.env(format!("GIT_CONFIG_KEY_{number}"), key);
             self.command
                 .env(format!("GIT_CONFIG_VALUE_{number}"), value);
+        }
+        if remote.is_ssh()
+            && let Some(command) = ssh::command(remote.ssh_key())
+        {
+            self.command
+                .env("GIT_SSH_COMMAND", command)
+                .env("GIT_SSH_VARIANT", "ssh");
         }
         if remote.has_secret() {
             self.command.env("GIT_ASKPASS", "");

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::error::GitError;
+use super::private_key::PrivateKey;
+use super::ssh;
+
 /// A secret that opens a repository over https. It shows itself nowhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -35,6 +39,7 @@ pub struct Remote {
     /// What `git` is given: an absolute path, or a URL without a secret in it.
     address: String,
     path: Option<PathBuf>,
+    is_ssh: bool,
     access: Access,
 }
 
@@ -46,6 +51,8 @@ enum Access {
     User(String),
     /// Basic authentication, `user:password` in base64; the second is the bare secret.
     Basic(Token, Token),
+    /// This key and no other.
+    Key(PrivateKey),
 }
 
 impl Remote {
@@ -61,6 +68,7 @@ impl Remote {
                 shown: url_or_path.to_owned(),
                 address: url_or_path.to_owned(),
                 path: None,
+                is_ssh: true,
                 access: Access::Ambient,
             };
         }
@@ -70,6 +78,7 @@ impl Remote {
             shown: url_or_path.to_owned(),
             address: path.to_string_lossy().into_owned(),
             path: Some(path),
+            is_ssh: false,
             access: Access::Ambient,
         }
     }
@@ -81,15 +90,17 @@ impl Remote {
             .eq_ignore_ascii_case("file")
             .then(|| PathBuf::from(decode(place)));
         if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
+            let is_ssh = scheme.to_ascii_lowercase().contains("ssh");
             // ssh takes no password from a URL; a user's name is part of the address there.
             let shown = match user {
-                Some(user) if scheme.contains("ssh") => format!("{scheme}://{user}@{place}"),
+                Some(user) if is_ssh => format!("{scheme}://{user}@{place}"),
                 _ => bare,
             };
             return Self {
                 address: shown.clone(),
                 shown,
                 path,
+                is_ssh,
                 access: Access::Ambient,
             };
         }
@@ -107,7 +118,29 @@ impl Remote {
             shown: bare.clone(),
             address: bare,
             path,
+            is_ssh: false,
             access,
+        }
+    }
+
+    /// The same, opened by this key and no other, if it is reached over ssh.
+    pub fn with_ssh_key(mut self, key: PrivateKey) -> Result<Self, GitError> {
+        if self.is_ssh {
+            ssh::check(&key)?;
+            self.access = Access::Key(key);
+        }
+        Ok(self)
+    }
+
+    /// Whether it is reached over ssh.
+    pub fn is_ssh(&self) -> bool {
+        self.is_ssh
+    }
+
+    pub(super) fn ssh_key(&self) -> Option<&PrivateKey> {
+        match &self.access {
+            Access::Key(key) => Some(key),
+            _ => None,
         }
     }
 
@@ -124,7 +157,7 @@ impl Remote {
     pub(super) fn settings(&self) -> Vec<(String, String)> {
         let address = &self.address;
         match &self.access {
-            Access::Ambient => Vec::new(),
+            Access::Ambient | Access::Key(_) => Vec::new(),
             Access::User(user) => vec![(format!("credential.{address}.username"), user.clone())],
             Access::Basic(pair, _) => vec![
                 // The empty value drops a header that a CI's checkout has left in a configuration:
@@ -148,14 +181,18 @@ impl Remote {
     /// `text` without this remote's secret and without the credentials of any URL in it.
     pub(super) fn redact(&self, text: &str) -> String {
         let mut text = strip_credentials(text);
-        if let Access::Basic(pair, secret) = &self.access {
-            for hidden in [pair, secret] {
-                if !hidden.expose().is_empty() {
-                    text = text.replace(hidden.expose(), "***");
+        match &self.access {
+            Access::Basic(pair, secret) => {
+                for hidden in [pair, secret] {
+                    if !hidden.expose().is_empty() {
+                        text = text.replace(hidden.expose(), "***");
+                    }
                 }
+                text
             }
+            Access::Key(key) => key.redact(&text),
+            Access::Ambient | Access::User(_) => text,
         }
-        text
     }
 }
 

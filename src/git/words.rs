@@ -123,6 +123,8 @@ pub(super) fn failure(doing: String, stderr: &str) -> GitError {
     let words = spoken(stderr);
     if said(&["couldn't find remote ref", "not our ref"]) {
         GitError::RefAbsent { doing, words }
+    } else if said(&["Host key verification failed"]) {
+        GitError::UnknownHost { doing, words }
     } else if said(&[
         "Authentication failed",
         "could not read Username",
@@ -366,6 +368,7 @@ mod tests {
             GitError::Unauthorized { .. } => "unauthorized",
             GitError::Absent { .. } => "absent",
             GitError::RefAbsent { .. } => "no such ref",
+            GitError::UnknownHost { .. } => "unknown host",
             GitError::Command { .. } => "other",
             error => panic!("{error}"),
         };
@@ -409,6 +412,10 @@ mod tests {
             (
                 "fatal: unable to access 'https://h/': Could not resolve host: h",
                 "other",
+            ),
+            (
+                "No ED25519 host key is known for h and you have requested strict checking.\nHost key verification failed.\nfatal: Could not read from remote repository.",
+                "unknown host",
             ),
             ("", "other"),
         ];

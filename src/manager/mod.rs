@@ -14,6 +14,7 @@ mod lateness;
 mod location;
 mod message;
 pub mod proposal;
+mod range;
 mod renaming;
 mod services;
 mod wish;
@@ -22,6 +23,7 @@ mod writer;
 pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
 pub use proposal::{ProposalState, ProposalText, Proposed, is_withdrawn};
+pub use range::{RangeReport, Trespass, only_environments};
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };
@@ -58,10 +60,14 @@ pub enum ManagerError {
     NoManager(String),
     #[error("{0} is no directory and no repository")]
     NoDirectory(String),
+    #[error("{0} is not on this machine, where its history can be looked at")]
+    NoHistory(String),
     #[error("{file} is not text in UTF-8")]
     NotText { file: String },
     #[error("there is no service {name} in the manager repository")]
     NoService { name: String, known: Vec<String> },
+    #[error("the directory {name:?} cannot be a service: {reason}")]
+    ServiceName { name: String, reason: &'static str },
     #[error("no service takes pull requests of {repository}")]
     NoSource {
         repository: RepositoryName,
@@ -134,7 +140,13 @@ impl Diagnose for ManagerError {
             Self::NoBranch { .. } => "name another one with --branch".to_owned(),
             Self::NoManager(_) => "`dayfly init` makes one".to_owned(),
             Self::NoDirectory(_) => "--manager takes a path or a URL".to_owned(),
+            Self::NoHistory(_) => {
+                "give --manager the path of a clone with its whole history".to_owned()
+            }
             Self::NoService { known, .. } | Self::NoSource { known, .. } => list(known),
+            Self::ServiceName { .. } => {
+                "rename it: up to 63 letters, digits and `-`, `_`, `.`".to_owned()
+            }
             Self::ManyServices { .. } => "name one with --service".to_owned(),
             Self::NotItsSource {
                 service,

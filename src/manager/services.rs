@@ -9,10 +9,10 @@ use super::ManagerError;
 use super::finding::{Found, find};
 use super::location::read_text;
 use crate::config::{ConfigError, Expression, ServiceRules, Source};
-use crate::environment::{EnvironmentFile, EnvironmentId, read_environment_name};
+use crate::environment::{EnvironmentFile, EnvironmentId, Pattern, read_environment_name};
 use crate::event::{PullRequest, PullRequestId, RepositoryName};
 use crate::files::{Files, join};
-use crate::generate;
+use crate::generate::{self, RenderedFile};
 use crate::module;
 use crate::problem::Problem;
 
@@ -70,11 +70,28 @@ pub(super) fn service(files: &dyn Files, name: &str) -> Result<Option<Service>, 
     let Some(text) = read_text(files, &path)? else {
         return Ok(None);
     };
+    check_name(name)?;
     let rules = ServiceRules::read(&path, &text)?;
     Ok(Some(Service {
         name: name.to_owned(),
         rules,
     }))
+}
+
+/// A service's name stands in paths, slugs, commit messages and, as a label, in host names.
+fn check_name(name: &str) -> Result<(), ManagerError> {
+    let is_fine = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    let reason = if name.len() > 63 {
+        "it is longer than 63 letters, and could not stand in a host name"
+    } else if !name.chars().all(is_fine) {
+        "it holds a letter that no name of a service may hold"
+    } else {
+        return Ok(());
+    };
+    Err(ManagerError::ServiceName {
+        name: name.to_owned(),
+        reason,
+    })
 }
 
 /// Everything that is wrong with the rules and the templates of the services.
@@ -97,7 +114,18 @@ fn check_service(files: &dyn Files, name: &str) -> Result<(), ManagerError> {
     let template_text = template_text.ok_or_else(|| ManagerError::NoTemplate {
         service: name.to_owned(),
     })?;
-    // A pull request that might come: what fails for it fails for each.
+    example_files(&service, &template, &template_text).map(|_| ())
+}
+
+/// What the template, which stands at `path`, makes of pull requests that might come, of each
+/// source, once as a person asks for it and once as an event does: what fails for one of them fails
+/// for each of its kind.
+pub(super) fn example_files(
+    service: &Service,
+    path: &str,
+    template: &str,
+) -> Result<Vec<Pattern>, ManagerError> {
+    let mut files = Vec::new();
     for source in &service.rules.sources {
         let pull_request = PullRequest::example(source.repository.clone());
         let id = EnvironmentId::given("00000000");
@@ -107,14 +135,22 @@ fn check_service(files: &dyn Files, name: &str) -> Result<(), ManagerError> {
             .collect();
         values.insert("environment".to_owned(), json!(id));
         values.insert("pull_request".to_owned(), json!(pull_request.id));
-        service.url(id.as_str(), Some(&pull_request.id))?;
-        // Once as a person asks for it, once as an event does.
-        generate::environment_file(&template_text, &template, "example", &values)?;
+        if let Some(url) = service.url(id.as_str(), Some(&pull_request.id))? {
+            service.check_host(&url)?;
+        }
+        let render = |values: &BTreeMap<String, Value>| {
+            generate::render_environment_file(template, path, "example", values)
+        };
+        files.push(render(&values)?);
         values.insert("repository_id".to_owned(), json!(1));
         values.insert("event_at".to_owned(), json!("2026-11-21T09:00:00Z"));
-        generate::environment_file(&template_text, &template, "example", &values)?;
+        files.push(render(&values)?);
     }
-    Ok(())
+    let pattern = |file: RenderedFile| Pattern {
+        text: file.text,
+        written: file.written,
+    };
+    Ok(files.into_iter().map(pattern).collect())
 }
 
 pub(super) fn environments_directory(service: &str) -> String {
@@ -189,6 +225,22 @@ impl Service {
                 Problem::error("`url` must be a string").in_file(&self.rules.file),
             ))),
         }
+    }
+
+    fn check_host(&self, url: &str) -> Result<(), ManagerError> {
+        let place = url.split_once("://").map_or(url, |(_, place)| place);
+        let host = place.split(['/', ':', '?', '#']).next().unwrap_or_default();
+        let long = host.split('.').find(|label| label.len() > 63);
+        let message = match long {
+            Some(label) => format!("`{label}` of `url` is longer than the 63 letters of a label"),
+            None if host.len() > 253 => {
+                "`url` is longer than the 253 letters of a host name".to_owned()
+            }
+            None => return Ok(()),
+        };
+        Err(ManagerError::Config(ConfigError::File(
+            Problem::error(message).in_file(&self.rules.file),
+        )))
     }
 
     fn evaluate(

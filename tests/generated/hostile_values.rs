@@ -171,3 +171,47 @@ fn a_template_that_quotes_wrongly_is_refused() {
         }
     }
 }
+
+/// Any branch that Git takes, and any text at all: each in a file of its own, all in one run.
+#[test]
+fn terraform_reads_any_branch_and_any_text() {
+    use proptest::prelude::*;
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let mut texts = super::ref_names::ref_names(250);
+    texts.extend((0..250).map(|_| any::<String>().new_tree(&mut runner).unwrap().current()));
+    let given: BTreeMap<String, Value> = (0..)
+        .zip(&texts)
+        .map(|(number, text)| (format!("v{number}"), Value::from(text.as_str())))
+        .collect();
+    let printed: String = (0..texts.len())
+        .map(|number| format!("    {{{{ v{number} }}}},\n"))
+        .collect();
+    let many = format!(
+        "module {{{{ module }}}} {{\n  source = \"../template\"\n  given  = [\n{printed}  ]\n}}\n"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("environments");
+    let template = directory.path().join("template");
+    fs::create_dir_all(&root).unwrap();
+    fs::create_dir_all(&template).unwrap();
+    let module = "variable \"given\" {}\noutput \"given\" { value = var.given }\n";
+    fs::write(template.join("main.tf"), module).unwrap();
+    let file = environment_file(&many, "t", "many", &given).unwrap();
+    fs::write(root.join("many.tf"), file).unwrap();
+    fs::write(
+        root.join("main.tf"),
+        "output \"given\" { value = module.many.given }\n",
+    )
+    .unwrap();
+    terraform(&root, &["init", "-no-color"]);
+    terraform(&root, &["apply", "-auto-approve", "-no-color"]);
+    let outputs: Value = serde_json::from_str(&terraform(&root, &["output", "-json"])).unwrap();
+    let expected: Vec<Value> = texts
+        .iter()
+        .map(|text| Value::from(text.nfc().collect::<String>()))
+        .collect();
+    assert_eq!(outputs["given"]["value"], Value::from(expected));
+}

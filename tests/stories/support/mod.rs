@@ -9,7 +9,10 @@ mod bare_repository;
 mod git_server;
 mod github;
 mod github_scene;
+#[path = "../../support/ref_names.rs"]
+mod ref_names;
 mod scene;
+mod ssh_server;
 pub(crate) mod world;
 mod writer;
 
@@ -17,6 +20,8 @@ pub(crate) use bare_repository::BareRepository;
 pub(crate) use git_server::GitServer;
 pub(crate) use github::{FakeGithub, Grant, Merge, Trouble};
 pub(crate) use github_scene::{GithubScene, MANAGER, TOKEN};
+pub(crate) use ref_names::ref_names;
 pub(crate) use scene::{INFRA, INFRA_7, PullRequest, SERVICE, SERVICE_10, Scene};
-pub(crate) use world::World;
+pub(crate) use ssh_server::{SshAgent, SshServer, generate_key};
+pub(crate) use world::{Output, World};
 pub(crate) use writer::{Writer, id, tip};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -116,10 +116,21 @@ impl World {
         finish(self.command(env!("CARGO_BIN_EXE_dayfly")).args(arguments))
     }
 
-    /// Runs the binary with these variables besides.
-    pub(crate) fn dayfly_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+    /// As `dayfly`, with these variables beside the world's.
+    pub(crate) fn dayfly_with<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        variables: &[(&str, &str)],
+        arguments: &[S],
+    ) -> Output {
         let mut command = self.command(env!("CARGO_BIN_EXE_dayfly"));
-        finish(command.args(arguments).envs(variables.iter().copied()))
+        finish(command.envs(variables.iter().copied()).args(arguments))
+    }
+
+    /// Puts a script before all programs of its name.
+    pub(crate) fn program(&self, name: &str, script: &str) {
+        let path = self.path("bin").join(name);
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// A program, prepared to run in the world's own directory and environment.
