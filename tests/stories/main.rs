@@ -24,6 +24,7 @@ mod github_app;
 mod previews;
 mod proposals;
 mod github_actions;
+mod intents;
 mod longest_and_strangest;
 mod proxies;
 mod ranges;

@@ -2,10 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -17,11 +18,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// Serves every repository below one directory until it is dropped.
 pub(crate) struct GitServer {
     address: SocketAddr,
+    gate: Arc<Mutex<Option<Arc<Gate>>>>,
     traffic: Arc<Traffic>,
     others: Others,
     stop: Option<oneshot::Sender<()>>,
@@ -42,6 +44,93 @@ pub(crate) struct Counts {
     pub(crate) bytes_sent: usize,
 }
 
+/// Where a request is held on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// The server has not seen it.
+    Before,
+    /// The server has done it and has not answered.
+    After,
+}
+
+/// Says of a request, by its path and its body, whether it is held.
+type Chooses = Box<dyn FnMut(&str, &[u8]) -> bool + Send>;
+
+struct Gate {
+    hold: Hold,
+    chooses: Mutex<Chooses>,
+    /// Whether a request is held.
+    is_held: watch::Sender<bool>,
+    end: watch::Sender<Option<Fate>>,
+}
+
+/// What becomes of requests that were held.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    GoOn,
+    Fail,
+}
+
+/// A request that is held, or will be. Once this is dropped, what was held fails, and nothing is
+/// held any more.
+pub(crate) struct Held {
+    gate: Arc<Gate>,
+    at: Arc<Mutex<Option<Arc<Gate>>>>,
+}
+
+impl Held {
+    /// Waits until a request is held.
+    pub(crate) fn wait(&self) {
+        let began = Instant::now();
+        while !*self.gate.is_held.borrow() {
+            assert!(began.elapsed() < Duration::from_secs(60), "nothing is held");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until a request is held, which is true, or the process has ended.
+    pub(crate) fn wait_or_end(&self, child: &mut Child) -> bool {
+        loop {
+            if *self.gate.is_held.borrow() {
+                return true;
+            }
+            if child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Lets what was held go on.
+    pub(crate) fn release(self) {
+        self.gate.end.send_replace(Some(Fate::GoOn));
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        *self.at.lock().unwrap() = None;
+        self.gate
+            .end
+            .send_if_modified(|end| end.replace(end.unwrap_or(Fate::Fail)).is_none());
+    }
+}
+
+impl Gate {
+    /// Whether a request is to be held.
+    fn takes(&self, path: &str, body: &[u8]) -> bool {
+        (self.chooses.lock().unwrap())(path, body)
+    }
+
+    /// Holds a request until its fate is known.
+    async fn hold(&self) -> Fate {
+        self.is_held.send_replace(true);
+        let mut end = self.end.subscribe();
+        let fate = end.wait_for(Option::is_some).await.map(|fate| *fate);
+        fate.ok().flatten().unwrap_or(Fate::Fail)
+    }
+}
+
 #[derive(Default)]
 struct Traffic {
     requests: AtomicUsize,
@@ -57,6 +146,7 @@ type Others = Arc<Mutex<Option<Arc<dyn Fn(&str) -> bool + Send + Sync>>>>;
 
 struct Site {
     root: PathBuf,
+    gate: Arc<Mutex<Option<Arc<Gate>>>>,
     /// The `Authorization` that opens the door.
     authorization: Option<String>,
     others: Others,
@@ -77,8 +167,10 @@ impl GitServer {
             )
         });
         let others = Others::default();
+        let gate = Arc::default();
         let site = Site {
             root: root.to_owned(),
+            gate: Arc::clone(&gate),
             authorization,
             others: others.clone(),
             traffic: traffic.clone(),
@@ -102,6 +194,7 @@ impl GitServer {
         });
         Self {
             address,
+            gate,
             traffic,
             others,
             stop: Some(stop),
@@ -112,6 +205,25 @@ impl GitServer {
     /// Opens the door also to the tokens that `judge` takes, such as those of an App.
     pub(crate) fn also_admit(&self, judge: Arc<dyn Fn(&str) -> bool + Send + Sync>) {
         *self.others.lock().unwrap() = Some(judge);
+    }
+
+    /// Holds the requests that `chooses` says it of.
+    pub(crate) fn hold(
+        &self,
+        hold: Hold,
+        chooses: impl FnMut(&str, &[u8]) -> bool + Send + 'static,
+    ) -> Held {
+        let gate = Arc::new(Gate {
+            hold,
+            chooses: Mutex::new(Box::new(chooses)),
+            is_held: watch::Sender::new(false),
+            end: watch::Sender::new(None),
+        });
+        *self.gate.lock().unwrap() = Some(gate.clone());
+        Held {
+            gate,
+            at: self.gate.clone(),
+        }
     }
 
     /// The URL of a path below the root.
@@ -167,7 +279,23 @@ async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
         let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"git\"")];
         return (StatusCode::UNAUTHORIZED, challenge, "").into_response();
     }
-    match site.run_backend(&parts, body).await {
+    let gate = site.gate.lock().unwrap().clone();
+    let gate = gate.filter(|gate| gate.takes(parts.uri.path(), &body));
+    let held = || StatusCode::SERVICE_UNAVAILABLE.into_response();
+    if let Some(gate) = &gate
+        && gate.hold == Hold::Before
+        && gate.hold().await == Fate::Fail
+    {
+        return held();
+    }
+    let said = site.run_backend(&parts, body).await;
+    if let Some(gate) = &gate
+        && gate.hold == Hold::After
+        && gate.hold().await == Fate::Fail
+    {
+        return held();
+    }
+    match said {
         Ok(said) => {
             site.traffic
                 .bytes_sent

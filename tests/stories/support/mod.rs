@@ -17,7 +17,7 @@ pub(crate) mod world;
 mod writer;
 
 pub(crate) use bare_repository::BareRepository;
-pub(crate) use git_server::GitServer;
+pub(crate) use git_server::{GitServer, Hold};
 pub(crate) use github::{FakeGithub, Grant, Merge, Trouble};
 pub(crate) use github_scene::{GithubScene, MANAGER, TOKEN};
 pub(crate) use ref_names::ref_names;
