@@ -37,7 +37,12 @@ const REPOSITORY_VARIABLES: [&str; 13] = [
 ];
 
 /// What dayfly itself is told by the environment and no hook has to know.
-const SECRETS: [&str; 3] = ["DAYFLY_TOKEN", "DAYFLY_SSH_KEY", "DAYFLY_SIGNING_KEY"];
+const SECRETS: [&str; 4] = [
+    "DAYFLY_TOKEN",
+    "DAYFLY_APP_KEY",
+    "DAYFLY_SSH_KEY",
+    "DAYFLY_SIGNING_KEY",
+];
 
 /// One call of `git`. Arguments are passed as they are: there is no shell.
 pub(super) struct Call<'a> {
