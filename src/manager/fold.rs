@@ -9,8 +9,7 @@ use super::message::message;
 use super::{ManagerError, Outcome, OutcomeAction, Wish};
 use crate::clock;
 use crate::git::{
-    AtomicPush, BranchMove, CommitId, Committer, GitError, ReferenceEdit, Remote, Repository,
-    Signature,
+    AtomicPush, BranchMove, CommitId, Committer, GitError, Remote, Repository, Signature,
 };
 
 /// A wish, and whose it is.
@@ -121,17 +120,19 @@ impl<'a> Fold<'a> {
         self.listing.closings.change_to(&self.closings)
     }
 
-    fn removals(&self) -> Vec<ReferenceEdit> {
-        let intents = self
-            .answers
-            .iter()
-            .filter_map(|answer| answer.request.intent.as_ref());
-        intents.map(Intent::removal).collect()
+    fn intents(&self) -> impl Iterator<Item = &Intent> {
+        let answers = self.answers.iter();
+        answers.filter_map(|answer| answer.request.intent.as_ref())
     }
 
     /// Whether a push of it answers a wish that waits in the manager repository.
     pub(super) fn answers_intents(&self) -> bool {
-        !self.removals().is_empty()
+        self.intents().next().is_some()
+    }
+
+    /// Whether others are writing at this very time.
+    pub(super) fn answers_fresh_intents(&self) -> bool {
+        self.intents().any(Intent::is_fresh)
     }
 
     /// Whether there is nothing to push.
@@ -142,7 +143,7 @@ impl<'a> Fold<'a> {
     /// Pushes all of it, or nothing.
     pub(super) fn push(&self, memory: &Change) -> Result<AtomicPush, GitError> {
         let mut edits = memory.edits(&self.head);
-        edits.extend(self.removals());
+        edits.extend(self.intents().map(Intent::removal));
         self.cache.push_atomic(self.remote, self.step(), &edits)
     }
 }

@@ -8,11 +8,13 @@
 use std::collections::BTreeMap;
 
 use super::{ManagerError, Wish};
-use crate::clock;
+use crate::clock::{self, Time};
 use crate::git::{AtomicPush, CommitId, GitError, ReferenceEdit, Remote, Repository, Signature};
 
 const PREFIX: &str = "refs/dayfly/intents/";
 const FIRST_LINE: &str = "dayfly intent 1";
+/// How long writers wait for one another, most often.
+const FRESH_SECONDS: i64 = 60;
 /// GitHub's events are smaller, and no helper is to be kept busy by more.
 const LONGEST_MESSAGE: usize = 64 * 1024;
 
@@ -23,13 +25,8 @@ pub(super) struct Intent {
     target: CommitId,
     pub(super) wish: Wish,
     pub(super) author: Signature,
-}
-
-/// How publishing an intent ended.
-pub(super) enum Publishing {
-    Published(Intent),
-    /// The server takes no such reference, or no atomic pushes, without which nobody may help.
-    NotHere,
+    /// By the writer's clock.
+    asked_at: Time,
 }
 
 impl Intent {
@@ -48,39 +45,42 @@ impl Intent {
             .collect()
     }
 
-    /// Makes the wish known to all writers.
+    /// Makes the wish known to all writers. `None` if the server takes no such reference, or no
+    /// atomic pushes, without which nobody may help.
     pub(super) fn publish(
         cache: &Repository,
         remote: &Remote,
         wish: &Wish,
         author: &Signature,
-    ) -> Result<Publishing, ManagerError> {
+    ) -> Result<Option<Self>, ManagerError> {
         let Ok(text) = serde_json::to_string(wish) else {
-            return Ok(Publishing::NotHere);
+            return Ok(None);
         };
         let message = format!("{FIRST_LINE}\n\n{text}\n");
         if message.len() > LONGEST_MESSAGE {
-            return Ok(Publishing::NotHere);
+            return Ok(None);
         }
-        let target = cache.commit_message(&message, author, clock::now())?;
+        let asked_at = clock::now();
+        let target = cache.commit_message(&message, author, asked_at)?;
         let intent = Self {
             id: clock::new_id(),
             target,
             wish: wish.clone(),
             author: author.clone(),
+            asked_at,
         };
         match cache.publish(remote, &intent.reference(), &intent.target) {
-            Ok(AtomicPush::Accepted) => Ok(Publishing::Published(intent)),
+            Ok(AtomicPush::Accepted) => Ok(Some(intent)),
             // Somebody has this very id: once in many lives.
-            Ok(AtomicPush::LostRace) => Ok(Publishing::NotHere),
+            Ok(AtomicPush::LostRace) => Ok(None),
             Ok(AtomicPush::Refused(words)) => {
                 tracing::debug!(words, "the server takes no intents");
-                Ok(Publishing::NotHere)
+                Ok(None)
             }
             // Without an answer it may stand there or not: the next listing tells.
             Err(error @ (GitError::TimedOut { .. } | GitError::Command { .. })) => {
                 tracing::debug!(%error, "it is not known whether the intent was taken");
-                Ok(Publishing::Published(intent))
+                Ok(Some(intent))
             }
             Err(error) => Err(error.into()),
         }
@@ -100,7 +100,14 @@ impl Intent {
             target: target.clone(),
             wish: serde_json::from_str(text).ok()?,
             author: info.author,
+            asked_at: info.time,
         })
+    }
+
+    /// Whether its writer may well be waiting. Clocks differ: nothing but speed depends on it.
+    pub(super) fn is_fresh(&self) -> bool {
+        let age = clock::now().as_second() - self.asked_at.as_second();
+        age.abs() <= FRESH_SECONDS
     }
 
     /// What a push has to hold that carries the wish out.
@@ -111,7 +118,8 @@ impl Intent {
         }
     }
 
-    /// Takes the wish back; `false` if another writer has answered it already.
+    /// Takes the wish back; `false` if another writer has answered it already. Where the server lets
+    /// nothing be removed the reference stays, and no push can ever answer it.
     pub(super) fn withdraw(
         &self,
         cache: &Repository,
@@ -120,12 +128,15 @@ impl Intent {
         match cache.push_atomic(remote, None, &[self.removal()])? {
             AtomicPush::Accepted => Ok(true),
             AtomicPush::LostRace => Ok(false),
-            AtomicPush::Refused(words) => Err(GitError::Refused {
-                remote: remote.to_string(),
-                branch: self.reference(),
-                words,
+            AtomicPush::Refused(words) => {
+                let reference = self.reference();
+                tracing::warn!(
+                    reference,
+                    words,
+                    "the server keeps a reference of no more use"
+                );
+                Ok(true)
             }
-            .into()),
         }
     }
 

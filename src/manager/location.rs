@@ -38,7 +38,7 @@ pub enum Snapshot {
     Commit {
         branch: String,
         commit: CommitId,
-        tree: CommitTree,
+        tree: Box<CommitTree>,
     },
     Directory(Directory),
 }
@@ -116,7 +116,7 @@ impl Manager {
                 branch: branch.clone(),
             })?;
         Ok(Snapshot::Commit {
-            tree: cache.tree(&commit)?,
+            tree: Box::new(cache.tree(&commit)?),
             branch,
             commit,
         })
@@ -148,7 +148,7 @@ fn is_repository(path: &Path) -> bool {
 impl Snapshot {
     pub fn files(&self) -> &dyn Files {
         match self {
-            Self::Commit { tree, .. } => tree,
+            Self::Commit { tree, .. } => tree.as_ref(),
             Self::Directory(directory) => directory,
         }
     }

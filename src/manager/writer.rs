@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::closings::{self, Step};
 use super::fold::{Answer, Fold, Request};
-use super::intents::{Intent, Publishing};
+use super::intents::Intent;
 use super::lateness::overtaken;
 use super::location::Listing;
 use super::message::read_message;
@@ -155,7 +155,7 @@ impl Writer<'_> {
             self.help(&fold, listing);
             return Ok(Attempt::Done(decision.outcome));
         }
-        let is_contended = fold.answers_intents() && self.intent.is_none();
+        let is_contended = self.intent.is_none() && fold.answers_fresh_intents();
         fold.add(Request {
             wish: self.wish.clone(),
             author: self.committer.signature.clone(),
@@ -306,10 +306,8 @@ impl Writer<'_> {
         }
         tracing::debug!(tip = %listing.tip, "lost the race for the branch, asking for help");
         let author = &self.committer.signature;
-        match Intent::publish(self.cache, &self.manager.remote, self.wish, author)? {
-            Publishing::Published(intent) => self.intent = Some(intent),
-            Publishing::NotHere => self.helps = false,
-        }
+        self.intent = Intent::publish(self.cache, &self.manager.remote, self.wish, author)?;
+        self.helps = self.intent.is_some();
         Ok(())
     }
 
@@ -403,10 +401,10 @@ impl Writer<'_> {
     /// Ends without having won. Taking the intent back decides between this writer and any other
     /// that is carrying it out: one of the two finds it gone.
     fn give_up(&mut self) -> Result<Outcome, ManagerError> {
-        if self.intent.is_some() {
-            if let Attempt::Done(outcome) = self.withdraw_or_tell()? {
-                return Ok(outcome);
-            }
+        if let Some(_) = &self.intent
+            && let Attempt::Done(outcome) = self.withdraw_or_tell()?
+        {
+            return Ok(outcome);
         }
         Err(ManagerError::LostRace {
             manager: self.manager.remote.to_string(),

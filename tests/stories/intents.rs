@@ -453,6 +453,6 @@ fn server_that_takes_no_intents_takes_the_write() {
     std::fs::write(scene.manager.path.join("keep"), "").unwrap();
     let outcome = scene.event("opened", &opened(12));
     assert_eq!(outcome["action"], "created", "{outcome}");
-    assert_eq!(files_of(&scene, 11), 0);
-    assert_eq!(references(&scene).len(), 1);
+    assert_eq!((files_of(&scene, 11), files_of(&scene, 12)), (0, 1));
+    assert_eq!(openings(&scene, 12), 1);
 }
