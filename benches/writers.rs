@@ -4,8 +4,18 @@
 //! Everything runs as a user would run it: `dayfly` and `git` as processes, a server that is
 //! `git http-backend`. Results are kept in `benches/README.md`.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "it starts what it measures, and tells"
+)]
+
 #[path = "../tests/stories/support/git_server.rs"]
-#[allow(dead_code, reason = "the stories ask it for more")]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "it is a part of the tests, which ask it for more"
+)]
 mod git_server;
 
 use std::fmt::Write as _;
