@@ -300,6 +300,8 @@ pub struct PullRequestEvent {
     pub pull_request: PullRequest,
     /// When it happened, by the clock of who sent it.
     pub at: Option<Time>,
+    /// The login of who did it, as it was sent: anything may stand in it.
+    pub by: Option<String>,
 }
 
 macro_rules! string_conversions {

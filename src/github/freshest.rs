@@ -77,9 +77,10 @@ pub fn freshest(
     (renamed(fresh, event), None)
 }
 
-/// The event keeps the name that it was sent with: the answer may spell it otherwise.
+/// The event keeps who did it, and the name that it was sent with: the answer may spell it otherwise.
 fn renamed(mut fresh: PullRequestEvent, event: PullRequestEvent) -> PullRequestEvent {
     fresh.pull_request.id = event.pull_request.id;
+    fresh.by = event.by;
     fresh
 }
 
@@ -98,6 +99,7 @@ mod tests {
             action,
             pull_request,
             at: crate::clock::Time::from_second(second).ok(),
+            by: None,
         }
     }
 

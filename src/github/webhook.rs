@@ -45,6 +45,7 @@ struct Payload {
     pull_request: PayloadPullRequest,
     repository: PayloadRepository,
     changes: Option<PayloadChanges>,
+    sender: Option<PayloadPerson>,
     /// The label that was set or removed.
     label: Option<PayloadLabel>,
 }
@@ -76,6 +77,11 @@ struct PayloadSide {
 struct PayloadRepository {
     id: u64,
     full_name: String,
+}
+
+#[derive(Deserialize)]
+struct PayloadPerson {
+    login: String,
 }
 
 #[derive(Deserialize)]
@@ -137,6 +143,7 @@ pub fn read_event(name: &str, payload: &[u8]) -> Result<PullRequestEvent, Webhoo
         action,
         // One clock for all events, also for `closed`: only then do they have an order.
         at: pull_request.updated_at,
+        by: payload.sender.map(|sender| sender.login),
         pull_request: PullRequest {
             id: PullRequestId {
                 repository,

@@ -3,7 +3,7 @@
 //! Trailers are the record of who asked for what: no input can add one. Each value stands on a line
 //! of its own and holds no line end; free text of a pull request's is in none of them.
 
-use super::{Outcome, OutcomeAction, Wish};
+use super::{Outcome, OutcomeAction, Wish, Word};
 
 const ENVIRONMENT: &str = "Dayfly-Environment: ";
 const INTENT: &str = "Dayfly-Intent: ";
@@ -15,7 +15,7 @@ const VERBS: [(OutcomeAction, &str); 3] = [
     (OutcomeAction::Deleted, REMOVE),
 ];
 
-/// The commit's message: what, and in trailers for which pull request and after which event.
+/// The commit's message: what, and in trailers for which pull request, after which event and by whom.
 /// `intent` is the id of the one that it answers, if it does.
 pub(super) fn message(outcome: &Outcome, wish: &Wish, intent: Option<&str>) -> String {
     let pull_request = wish.word.pull_request();
@@ -31,6 +31,11 @@ pub(super) fn message(outcome: &Outcome, wish: &Wish, intent: Option<&str>) -> S
         word(&outcome.environment),
         line(wish.word.as_str()),
     );
+    if let Word::Event(event) = &wish.word
+        && let Some(login) = &event.by
+    {
+        message.push_str(&format!("Dayfly-By: {}\n", line(login)));
+    }
     if let Some(at) = wish.word.at() {
         message.push_str(&format!("Dayfly-Event-At: {at}\n"));
     }
@@ -79,7 +84,6 @@ mod tests {
 
     use super::*;
     use crate::event::{Action, PullRequest, PullRequestEvent};
-    use crate::manager::Word;
 
     /// The trailers as Git finds them.
     fn trailers(message: &str) -> Vec<String> {
@@ -150,7 +154,8 @@ mod tests {
         #[test]
         fn git_reads_our_trailers_and_no_other(
             service in text(), environment in text(), event in text(), number in 1..999_u64,
-            is_dated in any::<bool>(), intent in proptest::option::of("[0-9a-f]{16}")
+            is_dated in any::<bool>(), intent in proptest::option::of("[0-9a-f]{16}"),
+            login in proptest::option::of(text())
         ) {
             let mut pull_request = PullRequest::example("acme/x".parse().unwrap());
             pull_request.id.number = number;
@@ -169,12 +174,16 @@ mod tests {
                 word: Word::Event(PullRequestEvent {
                     action: Action::Other(event.clone()),
                     pull_request,
+                    by: login.clone(),
                     at: is_dated.then(|| "2026-11-21T09:00:00Z".parse().unwrap()),
                 }),
                 service: None,
             };
             let found = trailers(&message(&outcome, &wish, intent.as_deref()));
             let mut keys = vec!["Dayfly-Environment", "Dayfly-Pull-Request", "Dayfly-Event"];
+            if login.is_some() {
+                keys.push("Dayfly-By");
+            }
             if is_dated {
                 keys.push("Dayfly-Event-At");
             }

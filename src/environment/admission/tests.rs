@@ -14,6 +14,7 @@ fn event(action: Action, change: impl FnOnce(&mut PullRequest)) -> PullRequestEv
         action,
         pull_request,
         at: None,
+        by: None,
     }
 }
 
