@@ -1,6 +1,6 @@
 //! The files of a commit, read straight from the object database.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use git2::{ErrorCode, ObjectType, Oid};
@@ -28,7 +28,16 @@ struct Objects {
     directories: HashMap<String, Arc<Directory>>,
 }
 
-type Directory = BTreeMap<String, (Kind, Oid)>;
+/// Sorted by name.
+struct Directory(Vec<(String, Kind, Oid)>);
+
+impl Directory {
+    fn get(&self, name: &str) -> Option<(Kind, Oid)> {
+        let Self(entries) = self;
+        let found = entries.binary_search_by(|(own, ..)| own.as_str().cmp(name));
+        found.ok().map(|at| (entries[at].1, entries[at].2))
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -121,7 +130,7 @@ impl Objects {
         };
         let directory = self.directory(parent)?;
         Ok(match directory.as_ref().and_then(|found| found.get(name)) {
-            Some((Kind::File, id)) => Some(*id),
+            Some((Kind::File, id)) => Some(id),
             _ => None,
         })
     }
@@ -130,7 +139,7 @@ impl Objects {
         let mut directory = self.listing("", self.root)?;
         let mut reached = String::new();
         for name in path.split('/').filter(|_| !path.is_empty()) {
-            let Some((Kind::Directory, id)) = directory.get(name).copied() else {
+            let Some((Kind::Directory, id)) = directory.get(name) else {
                 return Ok(None);
             };
             reached = crate::files::join(&reached, name);
@@ -150,9 +159,12 @@ impl Objects {
                 Some(ObjectType::Blob) if entry.filemode() != LINK_MODE => Kind::File,
                 _ => return None,
             };
-            Some((entry.name().ok()?.to_owned(), (kind, entry.id())))
+            Some((entry.name().ok()?.to_owned(), kind, entry.id()))
         });
-        let directory: Arc<Directory> = Arc::new(entries.collect());
+        let mut entries: Vec<_> = entries.collect();
+        // Git sorts a directory as if its name ended in a slash.
+        entries.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
+        let directory = Arc::new(Directory(entries));
         drop(tree);
         self.directories.insert(path.to_owned(), directory.clone());
         Ok(directory)
@@ -185,9 +197,9 @@ impl Files for CommitTree {
             .objects()
             .directory(directory)
             .map_err(fail(directory))?;
-        let entries = found.iter().flat_map(|directory| directory.iter());
+        let entries = found.iter().flat_map(|directory| &directory.0);
         Ok(entries
-            .map(|(name, (kind, _))| Entry {
+            .map(|(name, kind, _)| Entry {
                 name: name.clone(),
                 is_directory: *kind == Kind::Directory,
             })

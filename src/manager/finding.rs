@@ -4,7 +4,7 @@
 //! name, and ends with its pull request.
 
 use super::ManagerError;
-use super::services::{environment_paths, read_environment, stem};
+use super::services::{environment_files, environment_path, read_environment, stem};
 use crate::environment::{EnvironmentFile, EnvironmentId, environment_name, read_environment_name};
 use crate::event::PullRequestId;
 use crate::files::Files;
@@ -35,11 +35,11 @@ pub(super) fn find(
     let name = environment_name(pull_request, &EnvironmentId::given(""));
     let (mut by_name, mut broken, mut shared) = (None, None, None);
     // A repository may have got another name, a pull request keeps its number.
-    let paths: Vec<String> = environment_paths(files, service)?
-        .into_iter()
-        .filter(|path| {
-            read_environment_name(stem(path)).is_none_or(|(of, _)| of == pull_request.number)
+    let paths: Vec<String> = environment_files(files, service)?
+        .filter(|file| {
+            read_environment_name(stem(file)).is_none_or(|(of, _)| of == pull_request.number)
         })
+        .map(|file| environment_path(service, &file))
         .collect();
     files.prepare(&paths)?;
     for path in paths {

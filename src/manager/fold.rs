@@ -9,7 +9,8 @@ use super::message::message;
 use super::{ManagerError, Outcome, OutcomeAction, Wish};
 use crate::clock;
 use crate::git::{
-    AtomicPush, BranchMove, CommitId, Committer, GitError, Remote, Repository, Signature,
+    AtomicPush, BranchMove, CommitId, CommitTree, Committer, GitError, Remote, Repository,
+    Signature,
 };
 
 /// A wish, and whose it is.
@@ -47,6 +48,8 @@ pub(super) struct Fold<'a> {
     /// Who makes the commits; their authors are those of the wishes.
     committer: &'a Committer,
     head: CommitId,
+    /// The files of the head.
+    files: CommitTree,
     closings: Closings,
     pub(super) answers: Vec<Answer>,
 }
@@ -57,8 +60,9 @@ impl<'a> Fold<'a> {
         remote: &'a Remote,
         listing: &'a Listing,
         committer: &'a Committer,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, ManagerError> {
+        Ok(Self {
+            files: cache.remote_tree(&listing.tip, remote)?,
             cache,
             remote,
             listing,
@@ -66,18 +70,27 @@ impl<'a> Fold<'a> {
             head: listing.tip.clone(),
             closings: listing.closings.clone(),
             answers: Vec::new(),
-        }
+        })
     }
 
     /// What `wish` means on the head of the chain, without carrying it out.
     pub(super) fn decide(&self, wish: &Wish) -> Result<Decision, ManagerError> {
-        let files = self.cache.remote_tree(&self.head, self.remote)?;
-        decide(&files, wish, &self.closings)
+        decide(&self.files, wish, &self.closings)
     }
 
-    /// Carries a wish out on the head of the chain. After an error the chain is as it was.
+    /// Decides a wish and carries it out on the head of the chain. After an error the chain is as
+    /// it was.
     pub(super) fn add(&mut self, request: Request) -> Result<(), ManagerError> {
         let decision = self.decide(&request.wish)?;
+        self.carry_out(request, decision)
+    }
+
+    /// Carries out what was decided of a wish on the head of the chain.
+    pub(super) fn carry_out(
+        &mut self,
+        request: Request,
+        decision: Decision,
+    ) -> Result<(), ManagerError> {
         let mut outcome = decision.outcome;
         if let Some(edit) = decision.edit {
             let intent = request.intent.as_ref().map(|intent| intent.id.as_str());
@@ -91,7 +104,10 @@ impl<'a> Fold<'a> {
                 clock::now(),
             )?;
             match &commit {
-                Some(commit) => self.head = commit.clone(),
+                Some(commit) => {
+                    self.files = self.cache.remote_tree(commit, self.remote)?;
+                    self.head = commit.clone();
+                }
                 None => outcome.action = OutcomeAction::Unchanged,
             }
             outcome.commit = commit.as_ref().map(ToString::to_string);

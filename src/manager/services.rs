@@ -160,19 +160,20 @@ pub(super) fn environments_directory(service: &str) -> String {
 /// What all environments of a service share: none of them itself.
 const VARIABLES_FILE: &str = "variables.tf";
 
-/// The files of a service that may hold environments: paths, in the order of their names.
-pub(super) fn environment_paths(
+/// The files of a service that may hold environments, by their names, in order.
+pub(super) fn environment_files(
     files: &dyn Files,
     service: &str,
-) -> Result<Vec<String>, ManagerError> {
-    let directory = environments_directory(service);
-    let entries = files.list(&directory)?;
+) -> Result<impl Iterator<Item = String>, ManagerError> {
+    let entries = files.list(&environments_directory(service))?.into_iter();
     Ok(entries
-        .into_iter()
         .filter(|entry| !entry.is_directory && entry.name.ends_with(".tf"))
         .filter(|entry| entry.name != VARIABLES_FILE)
-        .map(|entry| join(&directory, &entry.name))
-        .collect())
+        .map(|entry| entry.name))
+}
+
+pub(super) fn environment_path(service: &str, file: &str) -> String {
+    join(&environments_directory(service), file)
 }
 
 impl Service {
@@ -295,12 +296,13 @@ pub(super) fn stem(path: &str) -> &str {
 /// names are read.
 pub(super) fn count_environments(files: &dyn Files, service: &str) -> Result<usize, ManagerError> {
     let mut count = 0;
-    for path in environment_paths(files, service)? {
-        let is_one = match read_environment_name(stem(&path)) {
+    for file in environment_files(files, service)? {
+        let path = || environment_path(service, &file);
+        let is_one = match read_environment_name(stem(&file)) {
             Some(_) => true,
             None => files
-                .read(&path)?
-                .is_some_and(|bytes| matches!(read_environment(&path, &bytes), Ok(Some(_)))),
+                .read(&path())?
+                .is_some_and(|bytes| matches!(read_environment(&path(), &bytes), Ok(Some(_)))),
         };
         count += usize::from(is_one);
     }
@@ -317,12 +319,12 @@ pub(super) fn taken_ids(
     let (mut taken, mut unsure) = (BTreeSet::new(), Vec::new());
     let directories = files.list("")?;
     for directory in directories.iter().filter(|entry| entry.is_directory) {
-        for path in environment_paths(files, &directory.name)? {
-            match read_environment_name(&stem(&path).to_ascii_lowercase()) {
+        for file in environment_files(files, &directory.name)? {
+            match read_environment_name(stem(&file)) {
                 Some((number, id)) if number != pull_request.number => {
-                    taken.insert(id.to_owned());
+                    taken.insert(id.to_ascii_lowercase());
                 }
-                _ => unsure.push(path),
+                _ => unsure.push(environment_path(&directory.name, &file)),
             }
         }
     }
@@ -376,7 +378,9 @@ pub fn environments(
     };
     let mut environments = Vec::new();
     for service in services {
-        let paths = environment_paths(files, &service.name)?;
+        let paths: Vec<String> = environment_files(files, &service.name)?
+            .map(|file| environment_path(&service.name, &file))
+            .collect();
         files.prepare(&paths)?;
         for path in paths {
             let Some(bytes) = files.read(&path)? else {

@@ -27,7 +27,7 @@ const MENDINGS: usize = 3;
 /// How long a writer has its turn, alone and for each that waits: time to look, decide and push
 /// for all of them, and not so short that looking whether it is over keeps the server busy.
 const TURN: Duration = Duration::from_millis(250);
-const TURN_FOR_EACH: Duration = Duration::from_millis(20);
+const TURN_FOR_EACH: Duration = Duration::from_millis(40);
 /// How many commits of history are searched for one's own, first and at last.
 const DEPTHS: [u32; 2] = [256, 8192];
 /// Where the history that is searched is kept in the cache.
@@ -141,7 +141,7 @@ impl Writer<'_> {
                 None => Attempt::Again,
             });
         }
-        let mut fold = Fold::new(self.cache, &self.manager.remote, listing, self.committer);
+        let mut fold = Fold::new(self.cache, &self.manager.remote, listing, self.committer)?;
         let decision = fold.decide(self.wish)?;
         for request in self.requests(listing) {
             if let Err(error) = fold.add(request) {
@@ -156,11 +156,16 @@ impl Writer<'_> {
             return Ok(Attempt::Done(decision.outcome));
         }
         let is_contended = self.intent.is_none() && fold.answers_fresh_intents();
-        fold.add(Request {
+        let own = Request {
             wish: self.wish.clone(),
             author: self.committer.signature.clone(),
             intent: self.intent.clone(),
-        })?;
+        };
+        if fold.answers.is_empty() {
+            fold.carry_out(own, decision)?;
+        } else {
+            fold.add(own)?;
+        }
         let own = fold.answers.len() - 1;
         if fold.is_empty() {
             return Ok(Attempt::Done(fold.answers.remove(own).outcome));
@@ -282,7 +287,10 @@ impl Writer<'_> {
             let Ok(listing) = self.manager.look(self.cache) else {
                 return;
             };
-            let mut fold = Fold::new(self.cache, &self.manager.remote, &listing, self.committer);
+            let fold = Fold::new(self.cache, &self.manager.remote, &listing, self.committer);
+            let Ok(mut fold) = fold else {
+                return;
+            };
             let requests = std::mem::take(&mut self.others);
             for request in requests.iter().cloned() {
                 if let Err(error) = fold.add(request) {
