@@ -22,6 +22,12 @@ pub enum ReferenceEdit {
     Create { name: String, target: CommitId },
     /// It goes; it must stand where it is expected.
     Delete { name: String, expected: CommitId },
+    /// It moves, to whatever commit; it must stand where it is expected, or not be there.
+    Move {
+        name: String,
+        from: Option<CommitId>,
+        to: CommitId,
+    },
 }
 
 /// How an atomic push ended that the server took a decision on.
@@ -89,6 +95,11 @@ impl Repository {
                 ReferenceEdit::Delete { name, expected } => {
                     leases.push(format!("--force-with-lease={name}:{expected}"));
                     refspecs.push(format!(":{name}"));
+                }
+                ReferenceEdit::Move { name, from, to } => {
+                    let from = from.as_ref().map_or("", CommitId::as_str);
+                    leases.push(format!("--force-with-lease={name}:{from}"));
+                    refspecs.push(format!("{to}:{name}"));
                 }
             }
         }

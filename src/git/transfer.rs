@@ -74,9 +74,24 @@ pub(super) fn fetch_objects(
         .args(ids.iter().map(Oid::to_string))
         .run()?;
     if answer.success {
-        Ok(())
-    } else {
-        Err(words::failure(doing, &answer.stderr))
+        return Ok(());
+    }
+    match words::failure(doing.clone(), &answer.stderr) {
+        // Not every server gives single objects: then all of the branches' files.
+        GitError::RefAbsent { .. } => {
+            let answer = call_in(directory, doing.as_str(), remote)
+                .args(UPKEEP)
+                .args(NO_NEGOTIATION)
+                .args(["fetch", "--progress", "--no-tags", "--no-write-fetch-head"])
+                .args(["--no-recurse-submodules", "--no-filter", "--depth=1"])
+                .args(["--", remote.address(), "+refs/heads/*:refs/dayfly/whole/*"])
+                .run()?;
+            match answer.success {
+                true => Ok(()),
+                false => Err(words::failure(doing, &answer.stderr)),
+            }
+        }
+        error => Err(error),
     }
 }
 
@@ -102,7 +117,12 @@ impl Repository {
         extent: Extent,
     ) -> Result<(), GitError> {
         let doing = format!("fetch from {remote}");
-        let filters = extent.filters().iter().map(Some).chain([None]);
+        // On this disk nothing is gained by leaving out, and git cannot name a path to go on from.
+        let filters = match remote.local_path() {
+            Some(_) => &[],
+            None => extent.filters(),
+        };
+        let filters = filters.iter().map(Some).chain([None]);
         for filter in filters {
             let answer = self
                 .call(doing.as_str(), remote)
@@ -118,7 +138,11 @@ impl Repository {
                 ])
                 .args(["--no-write-fetch-head", "--no-recurse-submodules"])
                 .args(depth.map(|commits| format!("--depth={commits}")))
-                .args(filter.map(|filter| format!("--filter={filter}")))
+                // Git keeps a filter that was once used, and would use it again.
+                .args([match filter {
+                    Some(filter) => format!("--filter={filter}"),
+                    None => "--no-filter".to_owned(),
+                }])
                 .args(["--", remote.address()])
                 .args(refspecs)
                 .run()?;

@@ -113,7 +113,10 @@ fn is_lasting(said: &str) -> bool {
 /// Whether a server refused a fetch for what it was to leave out.
 pub(super) fn refuses_filter(stderr: &str) -> bool {
     stderr.lines().any(|line| {
-        line.contains("filter") && (line.contains("not supported") || line.contains("not allowed"))
+        line.contains("filter")
+            && ["not supported", "not allowed", "max depth"]
+                .iter()
+                .any(|words| line.contains(words))
     })
 }
 
@@ -121,7 +124,11 @@ pub(super) fn refuses_filter(stderr: &str) -> bool {
 pub(super) fn failure(doing: String, stderr: &str) -> GitError {
     let said = |texts: &[&str]| texts.iter().any(|text| stderr.contains(text));
     let words = spoken(stderr);
-    if said(&["couldn't find remote ref", "not our ref"]) {
+    if said(&[
+        "couldn't find remote ref",
+        "not our ref",
+        "unadvertised object",
+    ]) {
         GitError::RefAbsent { doing, words }
     } else if said(&["Host key verification failed"]) {
         GitError::UnknownHost { doing, words }

@@ -56,11 +56,12 @@ pub(super) struct Change {
 }
 
 /// A branch's tip, and the commit that it is to become, if any.
-#[derive(Clone, Copy)]
 pub(super) struct Step<'a> {
     pub(super) branch: &'a str,
     pub(super) tip: &'a CommitId,
     pub(super) new: Option<&'a CommitId>,
+    /// The passing of the gate, of an opening and of a close without a commit.
+    pub(super) gate: Option<ReferenceEdit>,
 }
 
 impl Subject {
@@ -231,6 +232,11 @@ impl Change {
         *self == Self::default()
     }
 
+    /// Whether a close is remembered by it.
+    pub(super) fn remembers(&self) -> bool {
+        !self.remember.is_empty()
+    }
+
     fn creations(&self, target: &CommitId) -> impl Iterator<Item = ReferenceEdit> {
         self.remember.iter().map(|name| ReferenceEdit::Create {
             name: name.clone(),
@@ -263,40 +269,71 @@ impl Change {
     }
 }
 
-/// Pushes a step of the branch and a change of the memory in one. Where the server does not take
-/// both, the step alone; the text says then that the close is not remembered, and why.
+/// How a push ended, and how much of it the server took.
+pub(super) struct Sent {
+    pub(super) pushed: Push,
+    /// That a close is not remembered, and why.
+    pub(super) note: Option<String>,
+    /// Whether the gate was passed as well.
+    pub(super) is_gated: bool,
+}
+
+/// Pushes a step of the branch, a change of the memory and the passing of the gate in one. Where
+/// the server does not take all of it, less, and at last the step alone.
 pub(super) fn push(
     cache: &Repository,
     remote: &Remote,
-    step: Step<'_>,
+    step: &Step<'_>,
     change: &Change,
-) -> Result<(Push, Option<String>), GitError> {
-    let mut note = None;
-    if !change.is_empty() {
-        let branch_move = step.new.map(|to| BranchMove {
-            branch: step.branch,
-            from: step.tip,
-            to,
-        });
-        for edits in change.attempts(step.new.unwrap_or(step.tip)) {
-            match cache.push_atomic(remote, branch_move, &edits)? {
-                AtomicPush::Accepted => return Ok((Push::Accepted, None)),
-                AtomicPush::LostRace => return Ok((Push::LostRace, None)),
-                AtomicPush::Refused(words) => {
-                    tracing::debug!(words, "the memory of closes was refused");
-                    note = Some(words);
-                }
+) -> Result<Sent, GitError> {
+    let branch_move = step.new.map(|to| BranchMove {
+        branch: step.branch,
+        from: step.tip,
+        to,
+    });
+    let mut attempts = change.attempts(step.new.unwrap_or(step.tip));
+    if let Some(gate) = &step.gate {
+        let mut all = attempts.first().cloned().unwrap_or_default();
+        all.push(gate.clone());
+        attempts.insert(0, all);
+    }
+    let mut refused = None;
+    for (number, edits) in attempts
+        .iter()
+        .filter(|edits| !edits.is_empty())
+        .enumerate()
+    {
+        let pushed = match cache.push_atomic(remote, branch_move, edits)? {
+            AtomicPush::Accepted => Push::Accepted,
+            AtomicPush::LostRace => Push::LostRace,
+            AtomicPush::Refused(words) => {
+                tracing::debug!(words, "what goes beside the branch was refused");
+                refused = Some(words);
+                continue;
             }
-        }
+        };
+        return Ok(Sent {
+            pushed,
+            note: None,
+            is_gated: number == 0 && step.gate.is_some(),
+        });
     }
     let pushed = match step.new {
         Some(new) => cache.push(remote, new, step.branch, Some(step.tip))?,
         None => Push::Accepted,
     };
-    let note = note.filter(|_| !change.remember.is_empty()).map(|words| {
-        format!("the close is not remembered, a late event may undo it: the server said: {words}")
-    });
-    Ok((pushed, note))
+    let note = refused
+        .filter(|_| !change.remember.is_empty())
+        .map(|words| {
+            format!(
+                "the close is not remembered, a late event may undo it: the server said: {words}"
+            )
+        });
+    Ok(Sent {
+        pushed,
+        note,
+        is_gated: false,
+    })
 }
 
 #[cfg(test)]

@@ -1,16 +1,21 @@
 //! Wishes carried out one after the other on one tip, each as a commit of its own, to be pushed as
 //! one.
 
+use std::collections::BTreeSet;
+
 use super::closings::{Change, Closings, Subject};
 use super::decision::{Decision, decide};
 use super::intents::Intent;
 use super::location::Listing;
 use super::message::message;
+use super::services::{environment_files, environment_path, stem};
 use super::{ManagerError, Outcome, OutcomeAction, Wish};
 use crate::clock;
+use crate::environment::read_environment_name;
+use crate::files::Files;
 use crate::git::{
-    AtomicPush, BranchMove, CommitId, CommitTree, Committer, GitError, Remote, Repository,
-    Signature,
+    AtomicPush, BranchMove, CommitId, CommitTree, Committer, GitError, ReferenceEdit, Remote,
+    Repository, Signature,
 };
 
 /// A wish, and whose it is.
@@ -31,6 +36,12 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// Whether an environment came to be that an earlier close may still forbid.
+    pub(super) fn is_opening(&self) -> bool {
+        let is_timed = self.request.wish.word.at().is_some();
+        self.outcome.action == OutcomeAction::Created && is_timed && self.subject.is_some()
+    }
+
     /// The wish, to be decided anew: its intent is gone.
     pub(super) fn again(&self) -> Request {
         Request {
@@ -52,6 +63,8 @@ pub(super) struct Fold<'a> {
     files: CommitTree,
     closings: Closings,
     pub(super) answers: Vec<Answer>,
+    /// What else the push removes.
+    pub(super) dropped: Vec<ReferenceEdit>,
 }
 
 impl<'a> Fold<'a> {
@@ -70,7 +83,31 @@ impl<'a> Fold<'a> {
             head: listing.tip.clone(),
             closings: listing.closings.clone(),
             answers: Vec::new(),
+            dropped: Vec::new(),
         })
+    }
+
+    /// Fetches in one call what deciding the wishes is going to read of environments.
+    pub(super) fn prepare<'b>(
+        &self,
+        wishes: impl Iterator<Item = &'b Wish>,
+    ) -> Result<(), ManagerError> {
+        let numbers: BTreeSet<u64> = wishes.map(|wish| wish.word.pull_request().number).collect();
+        if numbers.len() < 2 {
+            // The decision itself fetches as much.
+            return Ok(());
+        }
+        let mut paths = Vec::new();
+        for directory in self.files.list("")? {
+            let service = directory.name;
+            for file in environment_files(&self.files, &service)? {
+                let number = read_environment_name(stem(&file)).map(|(number, _)| number);
+                if number.is_none_or(|number| numbers.contains(&number)) {
+                    paths.push(environment_path(&service, &file));
+                }
+            }
+        }
+        Ok(self.files.prepare(&paths)?)
     }
 
     /// What `wish` means on the head of the chain, without carrying it out.
@@ -143,12 +180,14 @@ impl<'a> Fold<'a> {
 
     /// Whether a push of it answers a wish that waits in the manager repository.
     pub(super) fn answers_intents(&self) -> bool {
-        self.intents().next().is_some()
+        self.intents().next().is_some() || !self.dropped.is_empty()
     }
 
-    /// Whether others are writing at this very time.
-    pub(super) fn answers_fresh_intents(&self) -> bool {
-        self.intents().any(Intent::is_fresh)
+    /// The wishes of others in it that wait nowhere else.
+    pub(super) fn unasked(&self) -> Vec<Request> {
+        let answers = self.answers.iter();
+        let unasked = answers.filter(|answer| answer.request.intent.is_none());
+        unasked.map(Answer::again).collect()
     }
 
     /// Whether there is nothing to push.
@@ -156,10 +195,29 @@ impl<'a> Fold<'a> {
         self.step().is_none() && self.memory().is_empty() && !self.answers_intents()
     }
 
+    /// The passing of the gate, if there is an opening among it or a close without a commit.
+    pub(super) fn gate(&self) -> Result<Option<ReferenceEdit>, ManagerError> {
+        let gate = &self.listing.gate;
+        if self.answers.iter().any(Answer::is_opening) {
+            return Ok(Some(gate.pass(&self.head)));
+        }
+        if self.step().is_none() && self.memory().remembers() {
+            let passed = gate.pass_without_commit(self.cache, self.committer)?;
+            return Ok(Some(passed));
+        }
+        Ok(None)
+    }
+
     /// Pushes all of it, or nothing.
-    pub(super) fn push(&self, memory: &Change) -> Result<AtomicPush, GitError> {
+    pub(super) fn push(
+        &self,
+        memory: &Change,
+        gate: Option<ReferenceEdit>,
+    ) -> Result<AtomicPush, GitError> {
         let mut edits = memory.edits(&self.head);
+        edits.extend(gate);
         edits.extend(self.intents().map(Intent::removal));
+        edits.extend(self.dropped.iter().cloned());
         self.cache.push_atomic(self.remote, self.step(), &edits)
     }
 }

@@ -12,6 +12,8 @@ use crate::clock::{self, Time};
 use crate::git::{AtomicPush, CommitId, GitError, ReferenceEdit, Remote, Repository, Signature};
 
 const PREFIX: &str = "refs/dayfly/intents/";
+/// Stands where the server lets no reference be removed: then nobody asks, and nobody helps.
+const ALONE: &str = "refs/dayfly/alone";
 const FIRST_LINE: &str = "dayfly intent 1";
 /// How long writers wait for one another, most often.
 const FRESH_SECONDS: i64 = 60;
@@ -29,10 +31,22 @@ pub(super) struct Intent {
     asked_at: Time,
 }
 
+/// A day: no job waits that long.
+const OLD_SECONDS: i64 = 86_400;
+
+fn is_old(asked_at: Time) -> bool {
+    clock::now().as_second() - asked_at.as_second() > OLD_SECONDS
+}
+
 impl Intent {
     /// What fetches all intents.
     pub(super) fn refspec() -> String {
         format!("+{PREFIX}*:{PREFIX}*")
+    }
+
+    /// Whether writers may help each other in the repository of these references.
+    pub(super) fn are_taken(references: &BTreeMap<String, CommitId>) -> bool {
+        !references.contains_key(ALONE)
     }
 
     /// The intents among the references of a manager repository, by their ids.
@@ -110,6 +124,24 @@ impl Intent {
         age.abs() <= FRESH_SECONDS
     }
 
+    /// Whether its writer is gone for sure.
+    pub(super) fn is_old(&self) -> bool {
+        is_old(self.asked_at)
+    }
+
+    /// The removal of one that cannot be read, if its writer is gone for sure.
+    pub(super) fn abandoned(
+        cache: &Repository,
+        id: &str,
+        target: &CommitId,
+    ) -> Option<ReferenceEdit> {
+        let info = cache.commit_info(target).ok()?;
+        is_old(info.time).then(|| ReferenceEdit::Delete {
+            name: format!("{PREFIX}{id}"),
+            expected: target.clone(),
+        })
+    }
+
     /// What a push has to hold that carries the wish out.
     pub(super) fn removal(&self) -> ReferenceEdit {
         ReferenceEdit::Delete {
@@ -135,6 +167,8 @@ impl Intent {
                     words,
                     "the server keeps a reference of no more use"
                 );
+                // No other writer is to make one more.
+                let _ = cache.publish(remote, ALONE, &self.target);
                 Ok(true)
             }
         }

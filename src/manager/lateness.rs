@@ -3,7 +3,7 @@
 
 use super::closings::{Closings, Subject, is_late};
 use super::fold::{Answer, Fold};
-use super::{Manager, OutcomeAction, Word};
+use super::{Manager, Word};
 use crate::clock::Time;
 use crate::event::Action;
 use crate::git::CommitId;
@@ -28,11 +28,11 @@ impl Word {
     }
 }
 
-/// Which answers of a fold that was pushed are to be decided anew, because a close and an opening
-/// passed each other unseen. A close that finds no file moves no branch, so an opening meanwhile
-/// does not lose the race against it: each looks, once its own word stands, whether the other's
-/// does too. One of the two always sees it, decides again and removes the file. `is_remembered`
-/// says whether the server took the memory of the fold's closes.
+/// Which answers of a fold are to be decided anew that was pushed without passing the gate, because
+/// the server does not take that: a close and an opening may have passed each other unseen. Each
+/// looks, once its own word stands, whether the other's does too. One of the two always sees it,
+/// decides again and removes the file. `is_remembered` says whether the server took the memory of
+/// the fold's closes.
 pub(super) fn overtaken(
     manager: &Manager,
     fold: &Fold<'_>,
@@ -41,9 +41,7 @@ pub(super) fn overtaken(
 ) -> Vec<usize> {
     let is_bare = fold.step().is_none();
     let is_asking = |answer: &Answer| {
-        let is_opening = answer.outcome.action == OutcomeAction::Created
-            && answer.request.wish.word.at().is_some();
-        is_remembered && answer.subject.is_some() && (is_bare || is_opening)
+        is_remembered && answer.subject.is_some() && (is_bare || answer.is_opening())
     };
     let asking = || {
         let answers = fold.answers.iter().enumerate();

@@ -6,6 +6,7 @@ use std::thread;
 
 use super::ManagerError;
 use super::closings::Closings;
+use super::gate::Gate;
 use super::intents::Intent;
 use crate::config::Settings;
 use crate::files::{Directory, Files};
@@ -26,6 +27,9 @@ pub(super) struct Listing {
     pub(super) branches: BTreeMap<String, CommitId>,
     pub(super) tip: CommitId,
     pub(super) closings: Closings,
+    pub(super) gate: Gate,
+    /// Whether the server lets writers help each other.
+    pub(super) takes_intents: bool,
     /// The names of the intents that wait there, and their commits.
     pub(super) intents: BTreeMap<String, CommitId>,
 }
@@ -62,6 +66,8 @@ impl Manager {
             Some(tip) => Ok(Listing {
                 tip: tip.clone(),
                 closings: Closings::read(&tips.references),
+                gate: Gate::read(&tips.references),
+                takes_intents: Intent::are_taken(&tips.references),
                 intents: Intent::named(&tips.references),
                 branches: tips.branches,
                 branch,

@@ -9,6 +9,7 @@ mod decision;
 mod explanation;
 mod finding;
 mod fold;
+mod gate;
 mod intents;
 mod lateness;
 mod location;

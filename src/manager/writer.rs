@@ -4,24 +4,27 @@
 //! publishes an intent and waits for its turn; whoever's turn it is carries out all intents that
 //! it sees in one push. ARCHITECTURE.md tells why no wish is lost and none carried out twice.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::closings::{self, Step};
+use super::closings::{self, Sent, Step};
 use super::fold::{Answer, Fold, Request};
 use super::intents::Intent;
 use super::lateness::overtaken;
 use super::location::Listing;
 use super::message::read_message;
-use super::services::environments_directory;
+use super::services::{environment_path, service as service_of};
 use super::{Manager, ManagerError, Outcome, OutcomeAction, Wish};
 use crate::clock;
 use crate::environment::{EnvironmentId, environment_name};
 use crate::event::Action;
-use crate::files::join;
-use crate::git::{AtomicPush, Committer, Extent, GitError, Push, Repository};
+use crate::git::{
+    AtomicPush, CommitId, Committer, Extent, GitError, Push, ReferenceEdit, Repository,
+};
 
-/// How many wishes of others one push takes along.
+/// How many wishes of others one push takes along, and for how long they are looked at.
 const MOST_FOLDED: usize = 200;
+const LONGEST_FOLD: Duration = Duration::from_secs(3);
 /// How often what went wrong for others is mended before it is left to the next writer.
 const MENDINGS: usize = 3;
 /// How long a writer has its turn, alone and for each that waits: time to look, decide and push
@@ -56,6 +59,7 @@ pub fn write(
         intent: None,
         told: None,
         others: Vec::new(),
+        passed_over: BTreeSet::new(),
     };
     writer.write()
 }
@@ -76,6 +80,8 @@ struct Writer<'a> {
     told: Option<Answer>,
     /// Wishes of others that it carried out and that are to be decided anew.
     others: Vec<Request>,
+    /// The intents that nobody waits for: whose turn it is does not depend on them.
+    passed_over: BTreeSet<String>,
 }
 
 /// How an attempt ended.
@@ -86,10 +92,23 @@ enum Attempt {
     Again,
 }
 
+/// How taking an intent back ended.
+enum Withdrawal {
+    TakenBack,
+    /// Another writer had carried it out.
+    CarriedOut(Outcome),
+    /// Another writer had found nothing to do for it, or a close has overtaken it since.
+    Dropped,
+}
+
 /// How a push of a fold ended.
 enum Pushed {
-    /// With what is to be told besides, if anything.
-    Accepted(Option<String>),
+    Accepted {
+        /// What is to be told besides, if anything.
+        note: Option<String>,
+        /// Which answers are to be decided anew, by their numbers.
+        redo: Vec<usize>,
+    },
     LostRace,
     /// The server takes no push that answers intents.
     NotTogether,
@@ -142,45 +161,52 @@ impl Writer<'_> {
             });
         }
         let mut fold = Fold::new(self.cache, &self.manager.remote, listing, self.committer)?;
-        let decision = fold.decide(self.wish)?;
-        for request in self.requests(listing) {
-            if let Err(error) = fold.add(request) {
-                // Its own writer meets the same error, and can tell somebody.
-                tracing::debug!(%error, "another writer's wish is left to itself");
-            }
-        }
-        if decision.edit.is_none() && decision.memory.is_empty() {
-            // Nothing is asked of the branch: what becomes of the others' wishes does not matter.
-            self.withdraw()?;
-            self.help(&fold, listing);
-            return Ok(Attempt::Done(decision.outcome));
-        }
-        let is_contended = self.intent.is_none() && fold.answers_fresh_intents();
+        let (requests, dropped) = self.requests(listing);
+        fold.dropped = dropped;
+        let wishes = requests.iter().map(|request| &request.wish);
+        fold.prepare(wishes.chain([self.wish]))?;
+        let mut intents = requests
+            .iter()
+            .filter_map(|request| request.intent.as_ref());
+        let is_contended = self.intent.is_none() && intents.any(Intent::is_fresh);
         let own = Request {
             wish: self.wish.clone(),
             author: self.committer.signature.clone(),
             intent: self.intent.clone(),
         };
-        if fold.answers.is_empty() {
-            fold.carry_out(own, decision)?;
-        } else {
+        let number = self.wish.word.pull_request().number;
+        let is_about_the_same =
+            |request: &Request| request.wish.word.pull_request().number == number;
+        let mut rest = Vec::new();
+        let own = if requests.iter().any(is_about_the_same) {
+            // The last to arrive is the last to be decided.
+            self.fold(&mut fold, requests);
             fold.add(own)?;
-        }
-        let own = fold.answers.len() - 1;
-        if fold.is_empty() {
-            return Ok(Attempt::Done(fold.answers.remove(own).outcome));
-        }
+            fold.answers.len() - 1
+        } else {
+            let decision = fold.decide(self.wish)?;
+            if decision.edit.is_none() && decision.memory.is_empty() {
+                // What becomes of the others' wishes does not matter to it.
+                self.fold(&mut fold, requests);
+                return self.end_without_a_push(decision.outcome, &fold, listing);
+            }
+            fold.carry_out(own, decision)?;
+            rest = requests;
+            0
+        };
         if is_contended && self.attempts == 0 && !self.is_out_of_patience() {
             // Others have lost a race: one more in it would only spoil theirs.
             self.told = Some(fold.answers.remove(own));
             return Ok(Attempt::LostRace);
         }
+        self.fold(&mut fold, rest);
+        if fold.is_empty() {
+            return Ok(Attempt::Done(fold.answers.remove(own).outcome));
+        }
         self.attempts += 1;
-        let pushed = self.push(&fold, listing)?;
-        let ended = match pushed {
-            Pushed::Accepted(note) => {
+        let ended = match self.push(&fold, listing)? {
+            Pushed::Accepted { note, redo } => {
                 self.intent = None;
-                let redo = overtaken(self.manager, &fold, &listing.tip, note.is_none());
                 let is_own_overtaken = redo.contains(&own);
                 let others = redo.into_iter().filter(|number| *number != own);
                 self.others = others.map(|number| fold.answers[number].again()).collect();
@@ -194,38 +220,94 @@ impl Writer<'_> {
             }
             Pushed::LostRace => {
                 self.told = Some(fold.answers.remove(own));
+                self.others.extend(fold.unasked());
                 Attempt::LostRace
             }
             Pushed::NotTogether => {
                 self.told = Some(fold.answers.remove(own));
+                self.others.extend(fold.unasked());
                 self.helps = false;
-                self.withdraw_or_tell()?
+                match self.withdraw_or_tell()? {
+                    Withdrawal::CarriedOut(outcome) => Attempt::Done(outcome),
+                    Withdrawal::TakenBack | Withdrawal::Dropped => Attempt::Again,
+                }
             }
         };
         Ok(ended)
     }
 
-    /// The wishes of others that wait, in the order of what they are about.
-    fn requests(&mut self, listing: &Listing) -> Vec<Request> {
+    /// Ends where nothing is to be written: its intent, if it stands, is taken back, and others are
+    /// helped.
+    fn end_without_a_push(
+        &mut self,
+        outcome: Outcome,
+        fold: &Fold<'_>,
+        listing: &Listing,
+    ) -> Result<Attempt, ManagerError> {
+        if self.intent.is_some()
+            && let Withdrawal::CarriedOut(outcome) = self.withdraw_or_tell()?
+        {
+            return Ok(Attempt::Done(outcome));
+        }
+        self.help(fold, listing);
+        Ok(Attempt::Done(outcome))
+    }
+
+    /// The wishes of others that wait, in the order of what they are about, those first whose
+    /// writers may be waiting; and what is in nobody's way any more if it goes.
+    fn requests(&mut self, listing: &Listing) -> (Vec<Request>, Vec<ReferenceEdit>) {
         let mut requests = std::mem::take(&mut self.others);
-        if !self.helps {
-            return requests;
+        self.passed_over.clear();
+        if !self.helps || !listing.takes_intents {
+            return (requests, Vec::new());
         }
         let own = self.intent.as_ref().map(|intent| intent.id.as_str());
-        let mut waiting: Vec<Intent> = listing
-            .intents
-            .iter()
-            .filter(|(id, _)| Some(id.as_str()) != own)
-            .filter_map(|(id, target)| Intent::read(self.cache, id, target))
-            .take(MOST_FOLDED)
-            .collect();
-        waiting.sort_by(|a, b| (a.wish.word.at(), &a.id).cmp(&(b.wish.word.at(), &b.id)));
+        let (mut waiting, mut dropped) = (Vec::new(), Vec::new());
+        for (id, target) in &listing.intents {
+            if Some(id.as_str()) == own {
+                continue;
+            }
+            let intent = Intent::read(self.cache, id, target);
+            if !intent.as_ref().is_some_and(Intent::is_fresh) {
+                self.passed_over.insert(id.clone());
+            }
+            match intent {
+                Some(intent) => waiting.push(intent),
+                None => dropped.extend(Intent::abandoned(self.cache, id, target)),
+            }
+        }
+        waiting.sort_by_cached_key(|intent| {
+            (!intent.is_fresh(), intent.wish.word.at(), intent.id.clone())
+        });
+        waiting.truncate(MOST_FOLDED);
         requests.extend(waiting.into_iter().map(|intent| Request {
             wish: intent.wish.clone(),
             author: intent.author.clone(),
             intent: Some(intent),
         }));
-        requests
+        (requests, dropped)
+    }
+
+    /// Adds the wishes of others to a fold, as far as there is time for them.
+    fn fold(&mut self, fold: &mut Fold<'_>, requests: Vec<Request>) {
+        let began = Instant::now();
+        for request in requests {
+            if began.elapsed() > LONGEST_FOLD {
+                self.others
+                    .extend(Some(request).filter(|r| r.intent.is_none()));
+                continue;
+            }
+            let intent = request.intent.clone();
+            if let Err(error) = fold.add(request) {
+                // Its own writer meets the same error, and can tell somebody.
+                tracing::debug!(%error, "another writer's wish is left to itself");
+                if let Some(intent) = intent {
+                    fold.dropped
+                        .extend(intent.is_old().then(|| intent.removal()));
+                    self.passed_over.insert(intent.id);
+                }
+            }
+        }
     }
 
     fn push(&self, fold: &Fold<'_>, listing: &Listing) -> Result<Pushed, ManagerError> {
@@ -235,31 +317,46 @@ impl Writer<'_> {
         if let (true, 1, Some(at)) = (is_closed, self.attempts, self.wish.word.at()) {
             listing.closings.prune(&mut memory, at);
         }
+        let gate = fold.gate()?;
         let step = Step {
             branch: &listing.branch,
             tip: &listing.tip,
             new: fold.step().map(|step| step.to),
+            gate: gate.clone(),
         };
-        let pushed = if fold.answers_intents() {
-            fold.push(&memory).map(|pushed| match pushed {
-                AtomicPush::Accepted => Pushed::Accepted(None),
-                AtomicPush::LostRace => Pushed::LostRace,
-                AtomicPush::Refused(words) => {
+        let sent = if fold.answers_intents() {
+            let sent = |pushed| Sent {
+                pushed,
+                note: None,
+                is_gated: gate.is_some(),
+            };
+            match fold.push(&memory, gate.clone()) {
+                Ok(AtomicPush::Accepted) => Ok(sent(Push::Accepted)),
+                Ok(AtomicPush::LostRace) => Ok(sent(Push::LostRace)),
+                Ok(AtomicPush::Refused(words)) => {
                     tracing::debug!(words, "the wishes of others were refused");
-                    Pushed::NotTogether
+                    return Ok(Pushed::NotTogether);
                 }
-            })
+                Err(error) => Err(error),
+            }
         } else {
-            let pushed = closings::push(self.cache, &self.manager.remote, step, &memory);
-            pushed.map(|(pushed, note)| match pushed {
-                Push::Accepted => Pushed::Accepted(note),
-                Push::LostRace => Pushed::LostRace,
-            })
+            closings::push(self.cache, &self.manager.remote, &step, &memory)
         };
-        match pushed {
-            Ok(pushed) => Ok(pushed),
-            Err(error) => look_again(self.manager, step, error),
-        }
+        let sent = match sent {
+            Ok(sent) => sent,
+            Err(error) => look_again(self.manager, &step, error)?,
+        };
+        Ok(match sent.pushed {
+            Push::Accepted if sent.is_gated => Pushed::Accepted {
+                note: sent.note,
+                redo: Vec::new(),
+            },
+            Push::Accepted => Pushed::Accepted {
+                redo: overtaken(self.manager, fold, &listing.tip, sent.note.is_none()),
+                note: sent.note,
+            },
+            Push::LostRace => Pushed::LostRace,
+        })
     }
 
     /// Pushes what is only for others; if that does not succeed, the next writer will.
@@ -268,12 +365,11 @@ impl Writer<'_> {
             return;
         }
         match self.push(fold, listing) {
-            Ok(Pushed::Accepted(_)) => {
-                let redo = overtaken(self.manager, fold, &listing.tip, true);
+            Ok(Pushed::Accepted { redo, .. }) => {
                 let redo = redo.into_iter();
                 self.others = redo.map(|number| fold.answers[number].again()).collect();
             }
-            Ok(_) => {}
+            Ok(_) => self.others.extend(fold.unasked()),
             Err(error) => tracing::debug!(%error, "other writers' wishes are left to them"),
         }
     }
@@ -309,7 +405,7 @@ impl Writer<'_> {
 
     /// Publishes the wish, so that the winner of the next race carries it out.
     fn ask_for_help(&mut self, listing: &Listing) -> Result<(), ManagerError> {
-        if !self.helps || self.intent.is_some() {
+        if !self.helps || !listing.takes_intents || self.intent.is_some() {
             return Ok(());
         }
         tracing::debug!(tip = %listing.tip, "lost the race for the branch, asking for help");
@@ -332,11 +428,13 @@ impl Writer<'_> {
             if !listing.intents.contains_key(&intent.id) {
                 return Ok(Some(listing));
             }
-            let rank = listing.intents.range(..intent.id.clone()).count();
+            let waiting = listing.intents.keys();
+            let waiting = waiting.filter(|id| !self.passed_over.contains(*id));
+            let rank = waiting.clone().filter(|id| **id < intent.id).count();
             if passed >= rank || self.is_out_of_patience() {
                 return Ok(None);
             }
-            let waiting = u32::try_from(listing.intents.len()).unwrap_or(u32::MAX);
+            let waiting = u32::try_from(waiting.count()).unwrap_or(u32::MAX);
             let turn = TURN + TURN_FOR_EACH.saturating_mul(waiting);
             self.sleep(turn.mul_f64(0.75 + clock::jitter() / 2.0));
         }
@@ -351,7 +449,7 @@ impl Writer<'_> {
     /// What another writer made of the wish, its intent being gone: `None` if there is no commit
     /// of it, so that it is to be decided anew, or if a close overtook it.
     fn answered(&mut self, listing: &Listing) -> Result<Option<Outcome>, ManagerError> {
-        let (Some(intent), Some(told)) = (self.intent.take(), &self.told) else {
+        let (Some(intent), Some(told)) = (self.intent.take(), self.told.take()) else {
             return Ok(None);
         };
         let refspec = format!("+refs/heads/{}:{HISTORY}", listing.branch);
@@ -367,7 +465,7 @@ impl Writer<'_> {
                 Some((commit, read_message(&info.message, &intent.id)?))
             });
             if let Some((commit, (action, environment))) = found {
-                let outcome = outcome_of_another(told, action, environment, commit.to_string());
+                let outcome = self.outcome_of_another(&told, action, environment, commit);
                 let subject = told.subject.as_ref();
                 let is_overtaken = action == OutcomeAction::Created
                     && subject.is_some_and(|subject| {
@@ -382,37 +480,44 @@ impl Writer<'_> {
         Ok(None)
     }
 
-    /// Takes the own intent back, if there is one.
-    fn withdraw(&mut self) -> Result<(), ManagerError> {
-        if let Some(intent) = self.intent.take() {
-            intent.withdraw(self.cache, &self.manager.remote)?;
+    /// Takes the own intent back, if there is one; `false` if it was gone already.
+    fn withdraw(&mut self) -> Result<bool, ManagerError> {
+        let Some(intent) = &self.intent else {
+            return Ok(true);
+        };
+        let is_taken_back = intent.withdraw(self.cache, &self.manager.remote)?;
+        if is_taken_back {
+            self.intent = None;
         }
-        Ok(())
+        Ok(is_taken_back)
     }
 
-    /// Takes the own intent back, or tells what another writer made of it meanwhile.
-    fn withdraw_or_tell(&mut self) -> Result<Attempt, ManagerError> {
-        let Some(intent) = &self.intent else {
-            return Ok(Attempt::Again);
-        };
-        if intent.withdraw(self.cache, &self.manager.remote)? {
-            self.intent = None;
-            return Ok(Attempt::Again);
+    /// As [`Writer::withdraw`], and tells what another writer made of it meanwhile.
+    fn withdraw_or_tell(&mut self) -> Result<Withdrawal, ManagerError> {
+        if self.withdraw()? {
+            return Ok(Withdrawal::TakenBack);
         }
         let listing = self.manager.listing()?;
         Ok(match self.answered(&listing)? {
-            Some(outcome) => Attempt::Done(outcome),
-            None => Attempt::Again,
+            Some(outcome) => Withdrawal::CarriedOut(outcome),
+            None => Withdrawal::Dropped,
         })
     }
 
     /// Ends without having won. Taking the intent back decides between this writer and any other
     /// that is carrying it out: one of the two finds it gone.
     fn give_up(&mut self) -> Result<Outcome, ManagerError> {
-        if let Some(_) = &self.intent
-            && let Attempt::Done(outcome) = self.withdraw_or_tell()?
-        {
-            return Ok(outcome);
+        match self.withdraw_or_tell()? {
+            Withdrawal::CarriedOut(outcome) => return Ok(outcome),
+            Withdrawal::TakenBack => {}
+            Withdrawal::Dropped => {
+                let listing = self.manager.look(self.cache)?;
+                let fold = Fold::new(self.cache, &self.manager.remote, &listing, self.committer)?;
+                let decision = fold.decide(self.wish)?;
+                if decision.edit.is_none() && decision.memory.is_empty() {
+                    return Ok(decision.outcome);
+                }
+            }
         }
         Err(ManagerError::LostRace {
             manager: self.manager.remote.to_string(),
@@ -420,36 +525,44 @@ impl Writer<'_> {
             waited: self.started.elapsed(),
         })
     }
-}
 
-/// What is told of a wish that another writer carried out: what it came to when it was decided
-/// last, as far as the commit does not tell otherwise.
-fn outcome_of_another(
-    told: &Answer,
-    action: OutcomeAction,
-    environment: String,
-    commit: String,
-) -> Outcome {
-    let mut outcome = told.outcome.clone();
-    let is_same = outcome.environment.as_ref() == Some(&environment);
-    if let (false, Some(service)) = (is_same, &outcome.service) {
+    /// What is told of a wish that another writer carried out: what it came to when it was decided
+    /// last, as far as the commit does not tell otherwise.
+    fn outcome_of_another(
+        &self,
+        told: &Answer,
+        action: OutcomeAction,
+        environment: String,
+        commit: &CommitId,
+    ) -> Outcome {
+        let mut outcome = told.outcome.clone();
         let pull_request = told.request.wish.word.pull_request();
-        let name = environment_name(pull_request, &EnvironmentId::given(&environment));
-        outcome.path = Some(join(
-            &environments_directory(service),
-            &format!("{name}.tf"),
-        ));
-        outcome.url = None;
+        if let (false, Some(service)) = (
+            outcome.environment.as_ref() == Some(&environment),
+            &outcome.service,
+        ) {
+            let name = environment_name(pull_request, &EnvironmentId::given(&environment));
+            outcome.path = Some(environment_path(service, &format!("{name}.tf")));
+            let files = self.cache.remote_tree(commit, &self.manager.remote);
+            outcome.url = files
+                .ok()
+                .and_then(|files| service_of(&files, service).ok().flatten())
+                .and_then(|service| service.url(&environment, Some(pull_request)).ok().flatten());
+        }
+        if outcome.action != action {
+            outcome.reason = None;
+            outcome.over_limit = false;
+        }
+        outcome.action = action;
+        outcome.environment = Some(environment).filter(|id| !id.is_empty());
+        outcome.commit = Some(commit.to_string());
+        outcome
     }
-    outcome.action = action;
-    outcome.environment = Some(environment).filter(|id| !id.is_empty());
-    outcome.commit = Some(commit);
-    outcome
 }
 
 /// How a push ended to which no answer came: where the branch stands tells it. If it stands where
 /// nobody expected it, the decision is taken anew, and finds what is done already done.
-fn look_again(manager: &Manager, step: Step<'_>, error: GitError) -> Result<Pushed, ManagerError> {
+fn look_again(manager: &Manager, step: &Step<'_>, error: GitError) -> Result<Sent, ManagerError> {
     let is_slow = matches!(error, GitError::TimedOut { .. });
     let (Some(new), true) = (
         step.new,
@@ -457,11 +570,16 @@ fn look_again(manager: &Manager, step: Step<'_>, error: GitError) -> Result<Push
     ) else {
         return Err(error.into());
     };
+    let sent = |pushed| Sent {
+        pushed,
+        note: None,
+        is_gated: false,
+    };
     match manager.tip() {
-        Ok((_, tip)) if tip == *new => Ok(Pushed::Accepted(None)),
+        Ok((_, tip)) if tip == *new => Ok(sent(Push::Accepted)),
         // A server that gave no answer in time may still be at it.
         Ok((_, tip)) if tip == *step.tip && !is_slow => Err(error.into()),
-        Ok((_, tip)) if tip != *step.tip => Ok(Pushed::LostRace),
+        Ok((_, tip)) if tip != *step.tip => Ok(sent(Push::LostRace)),
         _ => Err(ManagerError::Unheard {
             manager: manager.remote.to_string(),
             branch: step.branch.to_owned(),

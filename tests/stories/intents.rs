@@ -41,11 +41,13 @@ git update-ref refs/heads/main "$other" "$2""#,
     scene
 }
 
+/// What dayfly keeps beside the branches, but the gate, which stays.
 fn references(scene: &Scene) -> Vec<String> {
     let names = scene
         .manager
         .git(&["for-each-ref", "--format=%(refname)", "refs/dayfly"]);
-    names.lines().map(str::to_owned).collect()
+    let names = names.lines().filter(|name| *name != "refs/dayfly/gate");
+    names.map(str::to_owned).collect()
 }
 
 fn files_of(scene: &Scene, number: u64) -> usize {
@@ -147,17 +149,15 @@ fn next_writer_finishes_what_a_dead_one_asked_for() {
     let log = scene
         .manager
         .git(&["log", "-2", "--format=%an, %cn: %s", "main"]);
-    let mut lines = log.lines();
+    let told: Vec<&str> = log.lines().collect();
     assert_eq!(
-        lines.next(),
-        Some("Bea, Bea: hello-service: open acme/hello-service#11")
+        told,
+        [
+            "Ann Author, Bea: hello-service: open acme/hello-service#10",
+            "Bea, Bea: hello-service: open acme/hello-service#11",
+        ],
+        "each commit has its own author"
     );
-    let dead = lines.next().unwrap();
-    assert!(
-        dead.ends_with(", Bea: hello-service: open acme/hello-service#10"),
-        "{dead}"
-    );
-    assert!(!dead.starts_with("Bea"), "the author is kept: {dead}");
     assert_eq!(references(&scene), [""; 0]);
     assert_whole(&scene);
 }
@@ -455,4 +455,85 @@ fn server_that_takes_no_intents_takes_the_write() {
     assert_eq!(outcome["action"], "created", "{outcome}");
     assert_eq!((files_of(&scene, 11), files_of(&scene, 12)), (0, 1));
     assert_eq!(openings(&scene, 12), 1);
+}
+
+#[test]
+fn own_word_comes_after_those_it_helps_with() {
+    let scene = scene();
+    die_asking(&scene, 10, &["--head-sha", "aaaa1111"]);
+    let name = format!("{SERVICE}#10");
+    let delete = ["env", "delete", &name, "--output", "json"];
+    let outcome = scene.dayfly(&delete).succeeded().json();
+    assert_eq!(outcome["action"], "deleted", "{outcome}");
+    assert_eq!((openings(&scene, 10), files_of(&scene, 10)), (1, 0));
+    assert_eq!(references(&scene), [""; 0]);
+}
+
+#[test]
+fn many_change_what_stands() {
+    let scene = Scene::new();
+    let numbers = 1..=12;
+    let all = |arguments: &[&str]| {
+        let writers: Vec<Child> = numbers
+            .clone()
+            .map(|number| upsert(&scene, number, arguments))
+            .collect();
+        for writer in writers {
+            let (status, outcome) = ended(writer);
+            assert_eq!(status, Some(0), "{outcome}");
+        }
+    };
+    all(&["--head-sha", "aaaa1111"]);
+    all(&["--head-sha", "bbbb2222"]);
+    let files = scene.manager.files("main");
+    let texts = files.iter().filter(|file| file.contains("/acme-"));
+    for file in texts {
+        let text = scene.manager.read("main", file).unwrap();
+        assert!(text.contains("bbbb2222"), "{text}");
+    }
+    assert_eq!(references(&scene), [""; 0]);
+    assert_whole(&scene);
+}
+
+/// What a writer leaves out of a fetch is asked for in a way that every server gives.
+#[test]
+fn servers_give_parts_or_all_or_no_single_objects() {
+    let scene = Scene::new();
+    let life = |number: u64, manager: &str, variables: &[(&str, &str)]| {
+        let name = format!("{SERVICE}#{number}");
+        let run = |arguments: &[&str]| {
+            let mut all = vec!["env"];
+            all.extend(arguments);
+            all.extend(["--manager", manager, "--output", "json"]);
+            scene.world.dayfly_with(variables, &all).succeeded().json()["action"].clone()
+        };
+        let upsert = |sha: &str| run(&["upsert", &name, "--head-sha", sha, "--head-branch", "x"]);
+        let said = [
+            upsert("aaaa1111"),
+            upsert("bbbb2222"),
+            run(&["delete", &name]),
+        ];
+        assert_eq!(
+            said,
+            ["created", "updated", "deleted"],
+            "{manager} {variables:?}"
+        );
+    };
+    let url = scene.manager.url.clone();
+    let old = [
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", "protocol.version"),
+        ("GIT_CONFIG_VALUE_0", "0"),
+    ];
+    life(1, &url, &[]);
+    life(2, &url, &old);
+    life(3, scene.manager.path.to_str().unwrap(), &[]);
+    let set = |name: &str, value: &str| scene.manager.git(&["config", name, value]);
+    set("uploadpackfilter.tree.maxDepth", "0");
+    life(4, &url, &[]);
+    set("uploadpackfilter.allow", "false");
+    life(5, &url, &[]);
+    life(6, &url, &old);
+    set("uploadpack.allowFilter", "false");
+    life(7, &url, &[]);
 }

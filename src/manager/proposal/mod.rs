@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::closings::Closings;
 use super::decision::{Decision, decide};
+use super::gate::Gate;
 use super::location::Manager;
 use super::services::environments_directory;
 use super::{ManagerError, Outcome, OutcomeAction, Wish};
@@ -58,6 +59,7 @@ pub struct Look<'a> {
     commit: CommitId,
     tree: CommitTree,
     closings: Closings,
+    gate: Gate,
     /// What the wish means on the manager's own branch.
     decision: Decision,
     branch: Option<Branch>,
@@ -126,6 +128,7 @@ pub fn look<'a>(
         base: listing.branch,
         commit: listing.tip,
         closings: listing.closings,
+        gate: listing.gate,
         tree,
         decision,
         branch,

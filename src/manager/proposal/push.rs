@@ -1,8 +1,8 @@
 //! What a proposal changes on the server, and what may have happened there meanwhile.
 
-use super::super::closings::{self, Step as Move};
+use super::super::closings::{self, Sent, Step as Move};
 use super::{Branch, Decision, Look, Manager, Outcome, Step, find_branch};
-use crate::git::{AtomicPush, CommitId, GitError, Push, ReferenceEdit, Repository};
+use crate::git::{AtomicPush, CommitId, Committer, GitError, Push, ReferenceEdit, Repository};
 use crate::manager::{ManagerError, OutcomeAction};
 
 /// Deletes a proposal's branch from where it is expected to stand; `false` if it stands elsewhere.
@@ -32,13 +32,16 @@ impl Look<'_> {
     /// Pushes what a decision remembers or forgets of closes, by itself; `false` if the race for
     /// it was lost.
     pub(super) fn push_memory(&self, decision: &Decision) -> Result<bool, ManagerError> {
+        let committer = Committer::default();
+        let gate = self.gate.pass_without_commit(self.cache, &committer)?;
         let step = Move {
             branch: &self.base,
             tip: &self.commit,
             new: None,
+            gate: Some(gate),
         };
-        let (pushed, note) =
-            closings::push(self.cache, &self.manager.remote, step, &decision.memory)?;
+        let Sent { pushed, note, .. } =
+            closings::push(self.cache, &self.manager.remote, &step, &decision.memory)?;
         if let Some(note) = note {
             tracing::warn!(note, "a close is not remembered");
         }
