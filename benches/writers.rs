@@ -197,12 +197,18 @@ impl Ground {
     }
 
     fn upsert(&self, number: usize) -> Command {
+        self.upsert_at(number, 0)
+    }
+
+    /// The pull request as it is that many minutes after it was opened, at another commit.
+    fn upsert_at(&self, number: usize, minute: usize) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_dayfly"));
         command
             .args(["env", "upsert", &format!("{REPOSITORY}#{number}")])
             .args(["--manager", &self.url(), "--timeout", "10m"])
-            .args(["--head-sha", &format!("{number:040x}")])
-            .args(["--head-branch", "feature", "--at", "2026-11-21T09:00:00Z"]);
+            .args(["--head-sha", &format!("{:040x}", number + minute)])
+            .args(["--head-branch", "feature"])
+            .args(["--at", &format!("2026-11-21T09:{minute:02}:00Z")]);
         command
     }
 
@@ -226,7 +232,7 @@ impl Ground {
     }
 
     /// Which environments stand on the branch, and that nothing else came to be.
-    fn check(&self, numbers: impl Iterator<Item = usize>) -> Result<()> {
+    fn check(&self, numbers: impl Iterator<Item = usize>, commits_each: usize) -> Result<()> {
         let bare = self.bare();
         let bare = text(&bare);
         let files = self.git(&[
@@ -242,7 +248,7 @@ impl Ground {
             ensure!(files.lines().any(|line| line == name), "{name} is missing");
             let commits = self.git(&["-C", bare, "rev-list", "--count", "main", "--", &name])?;
             ensure!(
-                commits.trim() == "1",
+                commits.trim() == commits_each.to_string(),
                 "{name} has {} commits",
                 commits.trim()
             );
@@ -370,8 +376,14 @@ fn together(options: &Options) -> Result<()> {
     };
     let ground = Ground::new(options.environments)?;
     let own = race(&ground, numbers().map(|n| ground.upsert(n)).collect())?;
-    ground.check(numbers())?;
-    row("dayfly env upsert", own);
+    ground.check(numbers(), 1)?;
+    row("dayfly env upsert, new", own);
+    let again = numbers()
+        .map(|number| ground.upsert_at(number, 1))
+        .collect();
+    let again = race(&ground, again)?;
+    ground.check(numbers(), 2)?;
+    row("dayfly env upsert, standing", again);
     if options.no_shell {
         return Ok(());
     }
@@ -383,11 +395,13 @@ fn together(options: &Options) -> Result<()> {
             .map(|n| ground.shell(PULL_REBASE_PUSH, n))
             .collect(),
     )?;
-    ground.check(numbers())?;
+    ground.check(numbers(), 1)?;
     row("git pull --rebase; git push", shell);
+    let ratio = |own: Duration| shell.0.as_secs_f64() / own.as_secs_f64();
     println!(
-        "the shell loop took {:.1} times as long",
-        shell.0.as_secs_f64() / own.0.as_secs_f64()
+        "the shell loop took {:.1} times as long as new ones, {:.1} times as long as standing ones",
+        ratio(own.0),
+        ratio(again.0)
     );
     Ok(())
 }
@@ -411,7 +425,8 @@ fn alone(options: &Options) -> Result<()> {
         "\none write, {} environments, median of {}",
         options.alone, options.rounds
     );
-    let (mut floor, mut own, mut clone) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut floor, mut own, mut again, mut clone) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..options.rounds {
         let number = 1_000_000 + 3 * round;
         floor.push(prebuilt(&ground, number)?);
@@ -420,7 +435,9 @@ fn alone(options: &Options) -> Result<()> {
             &ground,
             vec![ground.shell(BLOBLESS_CLONE, number + 2)],
         )?);
-        ground.check(number..number + 3)?;
+        ground.check(number..number + 3, 1)?;
+        again.push(race(&ground, vec![ground.upsert_at(number + 1, 1)])?);
+        ground.check(number + 1..number + 2, 2)?;
     }
     println!(
         "{:<28}{:>9}{:>8}{:>10}{:>12}{:>12}",
@@ -429,7 +446,8 @@ fn alone(options: &Options) -> Result<()> {
     let least = median(&floor).0.as_secs_f64();
     for (name, results) in [
         ("floor: ls-remote, push", &floor),
-        ("dayfly env upsert", &own),
+        ("dayfly env upsert, new", &own),
+        ("dayfly env upsert, standing", &again),
         ("blobless clone, plumbing", &clone),
     ] {
         let (wall, counts) = median(results);
