@@ -197,15 +197,12 @@ impl<'a> Fold<'a> {
 
     /// The passing of the gate, if there is an opening among it or a close without a commit.
     pub(super) fn gate(&self) -> Result<Option<ReferenceEdit>, ManagerError> {
-        let gate = &self.listing.gate;
-        if self.answers.iter().any(Answer::is_opening) {
-            return Ok(Some(gate.pass(&self.head)));
+        let is_bare_close = self.step().is_none() && self.memory().remembers();
+        if !is_bare_close && !self.answers.iter().any(Answer::is_opening) {
+            return Ok(None);
         }
-        if self.step().is_none() && self.memory().remembers() {
-            let passed = gate.pass_without_commit(self.cache, self.committer)?;
-            return Ok(Some(passed));
-        }
-        Ok(None)
+        let passed = self.listing.gate.pass(self.cache, self.committer)?;
+        Ok(Some(passed))
     }
 
     /// Pushes all of it, or nothing.

@@ -22,23 +22,24 @@ impl Gate {
         Self(references.get(NAME).cloned())
     }
 
-    /// What an opening pushes besides: its own commit is new.
-    pub(super) fn pass(&self, commit: &CommitId) -> ReferenceEdit {
-        ReferenceEdit::Move {
-            name: NAME.to_owned(),
-            from: self.0.clone(),
-            to: commit.clone(),
-        }
+    /// What fetches it: git wants to have what it moves a reference from.
+    pub(super) fn refspec() -> String {
+        format!("+{NAME}*:{NAME}*")
     }
 
-    /// What a close pushes besides that has no commit of its own.
-    pub(super) fn pass_without_commit(
+    /// What is pushed besides. The reference moves to a commit without files, so that having it
+    /// costs next to nothing.
+    pub(super) fn pass(
         &self,
         cache: &Repository,
         committer: &Committer,
     ) -> Result<ReferenceEdit, ManagerError> {
         let message = format!("dayfly gate\n\n{}\n", clock::new_id());
-        let note = cache.commit_message(&message, &committer.signature, clock::now())?;
-        Ok(self.pass(&note))
+        let to = cache.commit_message(&message, &committer.signature, clock::now())?;
+        Ok(ReferenceEdit::Move {
+            name: NAME.to_owned(),
+            from: self.0.clone(),
+            to,
+        })
     }
 }

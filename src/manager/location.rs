@@ -88,7 +88,11 @@ impl Manager {
             Some(branch) => format!("refs/heads/{branch}"),
             None => "HEAD".to_owned(),
         };
-        let refspecs = [format!("+{source}:{SEEN}"), Intent::refspec()];
+        let refspecs = [
+            format!("+{source}:{SEEN}"),
+            Intent::refspec(),
+            Gate::refspec(),
+        ];
         let (listing, fetched) = thread::scope(|scope| {
             let listing = scope.spawn(|| self.listing());
             let fetched = cache.fetch_extent(&self.remote, &refspecs, Some(1), Extent::Upper);

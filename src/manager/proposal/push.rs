@@ -33,7 +33,7 @@ impl Look<'_> {
     /// it was lost.
     pub(super) fn push_memory(&self, decision: &Decision) -> Result<bool, ManagerError> {
         let committer = Committer::default();
-        let gate = self.gate.pass_without_commit(self.cache, &committer)?;
+        let gate = self.gate.pass(self.cache, &committer)?;
         let step = Move {
             branch: &self.base,
             tip: &self.commit,
