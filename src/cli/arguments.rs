@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::escape::is_control;
 use crate::clock;
-use crate::config::{self, ApiAddress, GithubApp, Tokens, host_of};
+use crate::config::{self, ApiAddress, GithubApp, Tokens, host_of, is_safe};
 use crate::error::{Diagnose, Error, Kind};
 use crate::git::{self, Committer, PrivateKey, Remote, SigningKey, Token};
 use crate::github::{self, Access, Github, GithubError, Repository};
@@ -32,6 +32,7 @@ impl ManagerArgs {
         let is_http = host_of(&self.manager).is_some();
         let token = match GithubApp::from_environment()?.filter(|_| is_http) {
             Some(app) => {
+                self.refuse_clear_text()?;
                 let api = ApiAddress::from_environment()?;
                 let repository = self.repository(&api)?;
                 Some(github::installation_token(&api, &app, &repository, access)?)
@@ -48,6 +49,7 @@ impl ManagerArgs {
         &self,
         access: Access,
     ) -> Result<(Manager, (Github, Repository)), Error> {
+        self.refuse_clear_text()?;
         let api = ApiAddress::from_environment()?;
         let repository = self.repository(&api)?;
         let token = match GithubApp::from_environment()? {
@@ -59,6 +61,15 @@ impl ManagerArgs {
         };
         let github = Github::new(&api, token.clone())?;
         Ok((self.with(Some(token))?, (github, repository)))
+    }
+
+    /// No token is asked for that could only be sent for all to read.
+    fn refuse_clear_text(&self) -> Result<(), ClearText> {
+        if host_of(&self.manager).is_none() || is_safe(&self.manager) {
+            return Ok(());
+        }
+        let shown = Remote::new(&self.manager, None).to_string();
+        Err(ClearText { shown })
     }
 
     /// As it was given.
@@ -147,6 +158,22 @@ impl DataArgs {
             Some(directory) => Ok(directory.clone()),
             None => Ok(config::data_directory()?),
         }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a token would go to {shown} in clear text")]
+struct ClearText {
+    shown: String,
+}
+
+impl Diagnose for ClearText {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("give the manager repository's address with https://".to_owned())
     }
 }
 

@@ -85,6 +85,8 @@ pub(super) fn propose(
                 tip,
             } => {
                 let is_gone = desk.withdraw(&outcome, &branch, &tip, latest.as_ref())?;
+                // Whoever merged it meanwhile has moved the manager's own branch.
+                let is_gone = is_gone && desk.manager.tip()?.1 == *look.base_tip();
                 is_gone.then(|| with(outcome, latest.as_ref()))
             }
             Step::Again => None,
@@ -142,7 +144,7 @@ impl Desk {
         }
     }
 
-    /// Closes the pull request, then deletes the branch; `false` if the branch has moved.
+    /// Closes the pull request, then deletes the branch; `false` if it was merged or has moved.
     fn withdraw(
         &self,
         outcome: &Outcome,
@@ -153,8 +155,12 @@ impl Desk {
         let open = open(latest);
         if let Some(open) = open {
             let body = proposal::withdrawn(&open.body, outcome.reason.as_deref());
-            self.github
+            let answer = self
+                .github
                 .withdraw_proposal(&self.repository, open.number, &body)?;
+            if answer.state == ProposalState::Merged {
+                return Ok(false);
+            }
         }
         let discarded = proposal::discard(&self.manager, &self.cache.repository, branch, tip);
         match (discarded, open) {

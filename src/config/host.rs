@@ -106,7 +106,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
 }
 
 /// Whether a secret may be sent to `url`: over https, or without leaving this machine.
-pub(super) fn is_safe(url: &str) -> bool {
+pub fn is_safe(url: &str) -> bool {
     let is_https = url
         .get(..8)
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use git2::{FileMode, ObjectType, Oid};
+use git2::{ObjectType, Oid};
 
+use super::directory::{BLOB, EXECUTABLE, Entries, TREE};
 use super::error::GitError;
 
 /// One file of a commit to be. Paths have `/` between names.
@@ -97,64 +98,53 @@ impl<'a> Branch<'a> {
         base: Option<Oid>,
     ) -> Result<Option<Oid>, GitError> {
         let failed = || GitError::object("write a tree");
+        let objects = repository.odb().map_err(failed())?;
         let base = match base {
-            Some(id) => Some(repository.find_tree(id).map_err(failed())?),
+            Some(id) => Some(objects.read(id).map_err(failed())?),
             None => None,
         };
-        let mut builder = repository.treebuilder(base.as_ref()).map_err(failed())?;
+        let text = base.as_ref().map_or(&[][..], |base| base.data());
+        let mut entries = Entries::parse(text).map_err(failed())?;
         for (name, node) in &self.0 {
-            let present = base.as_ref().and_then(|tree| tree.get_name(name));
-            let kind = present.as_ref().and_then(git2::TreeEntry::kind);
+            let present = entries.get(name);
+            let is_directory = present.is_some_and(|(mode, _)| mode == TREE);
             let entry = match node {
                 Node::Below(below) => {
-                    let inner = present
-                        .filter(|_| kind == Some(ObjectType::Tree))
-                        .map(|e| e.id());
+                    let inner = present.filter(|_| is_directory).map(|(_, id)| id);
                     let edited = below.apply(repository, inner)?;
                     if inner.is_none() && edited.is_none() {
                         continue;
                     }
-                    if let (Some(_), None) = (kind, inner) {
-                        let path = (*name).to_owned();
+                    if present.is_some() && inner.is_none() {
                         return Err(GitError::EditPath {
-                            path,
+                            path: (*name).to_owned(),
                             reason: "it is no directory",
                         });
                     }
-                    edited.map(|tree| (tree, FileMode::Tree))
+                    edited.map(|tree| (TREE, tree))
                 }
-                Node::Here(Edit::Write { path, .. } | Edit::Remove { path })
-                    if kind == Some(ObjectType::Tree) =>
-                {
+                Node::Here(Edit::Write { path, .. } | Edit::Remove { path }) if is_directory => {
                     return Err(GitError::EditPath {
                         path: path.clone(),
                         reason: "it is a directory",
                     });
                 }
                 Node::Here(Edit::Write { bytes, .. }) => {
-                    let executable = present.is_some_and(|e| e.filemode() == 0o100_755);
-                    let mode = if executable {
-                        FileMode::BlobExecutable
-                    } else {
-                        FileMode::Blob
+                    let mode = match present {
+                        Some((EXECUTABLE, _)) => EXECUTABLE,
+                        _ => BLOB,
                     };
-                    Some((repository.blob(bytes).map_err(failed())?, mode))
+                    Some((mode, repository.blob(bytes).map_err(failed())?))
                 }
                 Node::Here(Edit::Remove { .. }) => None,
             };
-            match entry {
-                Some((id, mode)) => {
-                    builder.insert(name, id, mode.into()).map_err(failed())?;
-                }
-                None if kind.is_some() => builder.remove(name).map_err(failed())?,
-                None => {}
-            }
+            entries.set(name, entry);
         }
-        if builder.is_empty() {
-            Ok(None)
-        } else {
-            builder.write().map(Some).map_err(failed())
+        if entries.is_empty() {
+            return Ok(None);
         }
+        let tree = objects.write(ObjectType::Tree, &entries.text());
+        tree.map(Some).map_err(failed())
     }
 }
 

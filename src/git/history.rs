@@ -65,7 +65,10 @@ impl Repository {
             if name.starts_with('-') {
                 return Err(fail(format!("{name} looks like an option")));
             }
-            let name = if name.is_empty() { "HEAD" } else { name };
+            // An unset variable must not compare HEAD with itself.
+            if name.is_empty() {
+                return Err(fail("a side of it is empty".to_owned()));
+            }
             let found = objects
                 .revparse_single(name)
                 .and_then(|object| object.peel_to_commit());
@@ -93,8 +96,9 @@ impl Repository {
                 "{base} is no ancestor of HEAD: write BASE...HEAD for what HEAD has since they parted"
             )));
         }
+        // Where they parted is the author's choice: what stands is judged by BASE itself.
         Ok(Range {
-            base: parting.into(),
+            base: base.into(),
             head: head.into(),
         })
     }
@@ -325,6 +329,11 @@ mod tests {
             "other..main",
             "other...main",
             "base..main:a",
+            "base..",
+            "..main",
+            "...main",
+            "..",
+            "...",
         ] {
             let refused = repository.range(text);
             assert!(

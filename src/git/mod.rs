@@ -11,6 +11,7 @@ mod atomic_push;
 mod checkout;
 mod commit;
 mod commit_id;
+mod directory;
 mod edit;
 mod error;
 mod history;

@@ -34,7 +34,7 @@ impl Diagnose for WebhookError {
                 "--event-path (or GITHUB_EVENT_PATH) names the JSON file of the whole event"
                     .to_owned(),
             ),
-            Self::Name(_) => None,
+            Self::Name(error) => error.hint(),
         }
     }
 }
@@ -123,6 +123,12 @@ pub fn read_event(name: &str, payload: &[u8]) -> Result<PullRequestEvent, Webhoo
     let before = changes.and_then(|changes| changes.body.as_ref());
     let ignore_changed =
         before.is_some_and(|body| body.from.as_deref().is_some_and(asks_for_none) != none_is_asked);
+    // An end needs none of these, whatever they are.
+    let is_end = payload.action == "closed" || pull_request.state != "open";
+    let any = PullRequest::example(repository.clone());
+    let sha = or_any(pull_request.head.sha.parse(), &any.head_sha, is_end)?;
+    let head = or_any(pull_request.head.branch.parse(), &any.head_branch, is_end)?;
+    let base = or_any(pull_request.base.branch.parse(), &any.head_branch, is_end)?;
     let label = payload.label.map(|label| label.name);
     let action = match payload.action.as_str() {
         "opened" => Action::Opened,
@@ -150,19 +156,9 @@ pub fn read_event(name: &str, payload: &[u8]) -> Result<PullRequestEvent, Webhoo
                 number: pull_request.number,
             },
             repository_id: Some(payload.repository.id),
-            head_sha: pull_request.head.sha.parse().map_err(WebhookError::Name)?,
-            head_branch: pull_request
-                .head
-                .branch
-                .parse()
-                .map_err(WebhookError::Name)?,
-            base_branch: Some(
-                pull_request
-                    .base
-                    .branch
-                    .parse()
-                    .map_err(WebhookError::Name)?,
-            ),
+            head_sha: sha,
+            head_branch: head,
+            base_branch: Some(base),
             is_open: pull_request.state == "open",
             is_draft: pull_request.draft,
             is_fork,
@@ -174,6 +170,14 @@ pub fn read_event(name: &str, payload: &[u8]) -> Result<PullRequestEvent, Webhoo
                 .collect(),
         },
     })
+}
+
+/// What was read, or `any` where it cannot be and nothing hangs on it.
+fn or_any<T: Clone>(read: Result<T, EventError>, any: &T, is_end: bool) -> Result<T, WebhookError> {
+    match read {
+        Err(_) if is_end => Ok(any.clone()),
+        read => read.map_err(WebhookError::Name),
+    }
 }
 
 #[cfg(test)]

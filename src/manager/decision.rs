@@ -77,16 +77,17 @@ fn by_hand(admission: Admission) -> Judgement {
 
 /// What stands for the pull request of `event`, and whether any of its inputs is the head's commit.
 fn standing(existing: Option<&Found>, event: &PullRequestEvent) -> Standing {
-    let head = event.pull_request.head_sha.as_str();
     match existing {
         None => Standing::Nothing,
-        Some(Found::File { file, .. })
-            if file.attributes.iter().any(|(_, value)| *value == head) =>
-        {
-            Standing::AtHead
-        }
+        Some(Found::File { file, .. }) if names_head(file, &event.pull_request) => Standing::AtHead,
         Some(_) => Standing::Elsewhere,
     }
+}
+
+/// Whether any input in the file is the head's commit.
+fn names_head(file: &EnvironmentFile, pull_request: &PullRequest) -> bool {
+    let head = pull_request.head_sha.as_str();
+    file.attributes.iter().any(|(_, value)| *value == head)
 }
 
 /// What `wish` means once the rules have judged it.
@@ -120,10 +121,10 @@ fn decide_as(
     {
         return Ok(late(service, existing, until));
     }
-    // A pull request made with a label has two events in one second, and jobs that race: what it
-    // lacked when it was opened is no news to the other.
-    let is_first_word =
-        wish.word.is_action(&Action::Opened) && matches!(admission, Admission::Refuse(_));
+    // In one second only a close, and what turns a pull request away by itself, is sure to be
+    // later than what was taken: what others lack is no news to it.
+    let is_close = wish.word.is_person() || wish.word.is_end();
+    let is_first_word = matches!(admission, Admission::Refuse(_)) && !is_end && !is_close;
     if let Some(Found::File { file, .. }) = &existing
         && let (Some(written), Some(at)) = (file.event_at, wish.word.at())
         && (at < written || (at == written && is_first_word))
@@ -240,17 +241,18 @@ fn update(
     file: EnvironmentFile,
     text: &str,
 ) -> Result<Decision, ManagerError> {
-    let id = match file.environment {
+    let id = match &file.environment {
         Some(id) => EnvironmentId::given(id),
         None => derive_id(files, service, pull_request)?,
     };
     let rendered = render(files, service, wish, pull_request, &id, &file.name)?;
+    let is_at_head = names_head(&file, pull_request);
     let (action, edit) = match merge(
         &file.path,
         text,
         &rendered.text,
         &rendered.written,
-        wish.word.later_time(),
+        wish.word.later_time(&service.rules.admit, is_at_head),
     )? {
         Merge::Unchanged => (OutcomeAction::Unchanged, None),
         Merge::Changed(text) => {
@@ -271,7 +273,7 @@ fn create(
     pull_request: &PullRequest,
 ) -> Result<Decision, ManagerError> {
     let limit = service.rules.admit.limit;
-    let count = count_environments(files, &service.name)?;
+    let count = count_environments(files, service)?;
     // All files are read only where it must be told which one is the oldest.
     let standing = match count < limit {
         true => Vec::new(),

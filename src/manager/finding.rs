@@ -4,8 +4,10 @@
 //! name, and ends with its pull request.
 
 use super::ManagerError;
-use super::services::{environment_files, environment_path, read_environment, stem};
-use crate::environment::{EnvironmentFile, EnvironmentId, environment_name, read_environment_name};
+use super::services::{
+    Service, WriterNames, environment_files, environment_path, read_environment,
+};
+use crate::environment::{EnvironmentFile, EnvironmentId, environment_name};
 use crate::event::PullRequestId;
 use crate::files::Files;
 
@@ -27,7 +29,7 @@ pub(super) enum Found {
 /// request's is an error: it can be neither written nor removed for this one.
 pub(super) fn find(
     files: &dyn Files,
-    service: &str,
+    service: &Service,
     pull_request: &PullRequestId,
     repository_id: Option<u64>,
 ) -> Result<Option<Found>, ManagerError> {
@@ -35,11 +37,14 @@ pub(super) fn find(
     let name = environment_name(pull_request, &EnvironmentId::given(""));
     let (mut by_name, mut broken, mut shared) = (None, None, None);
     // A repository may have got another name, a pull request keeps its number.
-    let paths: Vec<String> = environment_files(files, service)?
+    let names = WriterNames::of(service);
+    let paths: Vec<String> = environment_files(files, &service.name)?
         .filter(|file| {
-            read_environment_name(stem(file)).is_none_or(|(of, _)| of == pull_request.number)
+            names
+                .read(file)
+                .is_none_or(|(of, _)| of == pull_request.number)
         })
-        .map(|file| environment_path(service, &file))
+        .map(|file| environment_path(&service.name, &file))
         .collect();
     files.prepare(&paths)?;
     for path in paths {

@@ -55,7 +55,7 @@ pub(super) fn find_under_names(
     repository_id: Option<u64>,
 ) -> Result<Option<Found>, ManagerError> {
     let asked = &pull_request.repository;
-    let found = find(files, &service.name, pull_request, repository_id)?;
+    let found = find(files, service, pull_request, repository_id)?;
     if matches!(found, Some(Found::File { .. })) {
         return Ok(found);
     }
@@ -74,7 +74,7 @@ pub(super) fn find_under_names(
             repository: name.clone(),
             number: pull_request.number,
         };
-        match find(files, &service.name, &other, repository_id)? {
+        match find(files, service, &other, repository_id)? {
             Some(found @ Found::File { .. }) => return Ok(Some(found)),
             found => broken = broken.or(found),
         }

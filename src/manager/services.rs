@@ -9,7 +9,9 @@ use super::ManagerError;
 use super::finding::{Found, find};
 use super::location::read_text;
 use crate::config::{ConfigError, Expression, ServiceRules, Source};
-use crate::environment::{EnvironmentFile, EnvironmentId, Pattern, read_environment_name};
+use crate::environment::{
+    EnvironmentFile, EnvironmentId, Pattern, environment_name, read_environment_name,
+};
 use crate::event::{PullRequest, PullRequestId, RepositoryName};
 use crate::files::{Files, join};
 use crate::generate::{self, RenderedFile};
@@ -292,35 +294,71 @@ pub(super) fn stem(path: &str) -> &str {
     name.strip_suffix(".tf").unwrap_or(name)
 }
 
-/// How many environments a service has. A name that the writer gives tells enough; files of other
-/// names are read.
-pub(super) fn count_environments(files: &dyn Files, service: &str) -> Result<usize, ManagerError> {
-    let mut count = 0;
-    for file in environment_files(files, service)? {
-        let path = || environment_path(service, &file);
-        let is_one = match read_environment_name(stem(&file)) {
-            Some(_) => true,
-            None => files
-                .read(&path())?
-                .is_some_and(|bytes| matches!(read_environment(&path(), &bytes), Ok(Some(_)))),
+/// The names that the writer gives to environments: they tell the number of the pull request and
+/// the id without being read. A name that a person chose may look alike, so the beginning must be
+/// that of a repository which the service has, or had.
+pub(super) struct WriterNames(Vec<String>);
+
+impl WriterNames {
+    pub(super) fn of(service: &Service) -> Self {
+        let sources = service.rules.sources.iter();
+        let repositories =
+            sources.flat_map(|source| source.former_names.iter().chain([&source.repository]));
+        let beginning = |repository: &RepositoryName| {
+            let first = PullRequestId {
+                repository: repository.clone(),
+                number: 0,
+            };
+            let name = environment_name(&first, &EnvironmentId::given(""));
+            name.strip_suffix("0-").unwrap_or(&name).to_owned()
         };
+        Self(repositories.map(beginning).collect())
+    }
+
+    /// The number and the id in the name of a file; `None` if it has to be read.
+    pub(super) fn read<'a>(&self, file: &'a str) -> Option<(u64, &'a str)> {
+        let (number, id) = read_environment_name(stem(file))?;
+        let end = file.len() - ".tf".len() - id.len() - 1;
+        let beginning = file
+            .get(..end)?
+            .trim_end_matches(|letter: char| letter.is_ascii_digit());
+        let is_own = |own: &String| own.eq_ignore_ascii_case(beginning);
+        self.0.iter().any(is_own).then_some((number, id))
+    }
+}
+
+/// How many environments a service has.
+pub(super) fn count_environments(
+    files: &dyn Files,
+    service: &Service,
+) -> Result<usize, ManagerError> {
+    let names = WriterNames::of(service);
+    let mut count = 0;
+    for file in environment_files(files, &service.name)? {
+        let path = || environment_path(&service.name, &file);
+        let is_one = names.read(&file).is_some()
+            || files
+                .read(&path())?
+                .is_some_and(|bytes| matches!(read_environment(&path(), &bytes), Ok(Some(_))));
         count += usize::from(is_one);
     }
     Ok(count)
 }
 
-/// The ids that other pull requests' environments have, in all services. As the number of them, by
-/// the names of their files where these tell it.
+/// The ids that other pull requests' environments have, in all services.
 pub(super) fn taken_ids(
     files: &dyn Files,
     pull_request: &PullRequestId,
     repository_id: Option<u64>,
 ) -> Result<BTreeSet<String>, ManagerError> {
     let (mut taken, mut unsure) = (BTreeSet::new(), Vec::new());
+    let (services, _) = services(files)?;
     let directories = files.list("")?;
     for directory in directories.iter().filter(|entry| entry.is_directory) {
+        let service = services.iter().find(|known| known.name == directory.name);
+        let names = service.map_or(WriterNames(Vec::new()), WriterNames::of);
         for file in environment_files(files, &directory.name)? {
-            match read_environment_name(stem(&file)) {
+            match names.read(&file) {
                 Some((number, id)) if number != pull_request.number => {
                     taken.insert(id.to_ascii_lowercase());
                 }
@@ -449,9 +487,7 @@ pub fn find_environment(
             None => services(files)?.0,
         };
         for service in services {
-            if let Some(Found::Broken { error, .. }) =
-                find(files, &service.name, &pull_request, None)?
-            {
+            if let Some(Found::Broken { error, .. }) = find(files, &service, &pull_request, None)? {
                 return Err(error);
             }
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
+use crate::config::Admit;
 use crate::environment::LaterTime;
 use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
 
@@ -59,10 +60,35 @@ impl Word {
         matches!(self, Self::Event(event) if event.action == *action)
     }
 
-    /// An opening anew is news by itself: a close from before it, still on its way, must not end
-    /// the environment.
-    pub(super) fn later_time(&self) -> LaterTime {
-        if self.is_action(&Action::Reopened) {
+    /// What may be a return is news by itself, though it changes nothing: an end from before it,
+    /// still on its way, must not end the environment. So is a commit that the file already names,
+    /// if an older one may still come.
+    pub(super) fn later_time(&self, rules: &Admit, is_at_head: bool) -> LaterTime {
+        let is_one_of = |labels: &[String], label: &Option<String>| {
+            let label = label.as_deref().unwrap_or_default();
+            labels.iter().any(|own| own.eq_ignore_ascii_case(label))
+        };
+        let is_news = match self {
+            Self::Event(event) => match &event.action {
+                Action::Reopened => true,
+                Action::Synchronize => is_at_head,
+                Action::ReadyForReview => !rules.drafts,
+                Action::Edited {
+                    base_changed,
+                    ignore_changed,
+                } => *base_changed || *ignore_changed,
+                Action::Labeled(label) => {
+                    let approval = std::slice::from_ref(&rules.fork_label);
+                    is_one_of(&rules.labels, label)
+                        || event.pull_request.is_fork && is_one_of(approval, label)
+                }
+                Action::Unlabeled(label) => is_one_of(&rules.exclude_labels, label),
+                _ => false,
+            },
+            Self::Upsert { at, .. } => at.is_some() && is_at_head,
+            Self::Delete { .. } => false,
+        };
+        if is_news {
             LaterTime::News
         } else {
             LaterTime::NoNews

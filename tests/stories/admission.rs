@@ -535,3 +535,76 @@ fn other_letters_are_the_same_repository() {
     let reopened = event(&scene, &shouted.payload("reopened", 5));
     assert_eq!(reopened["path"], opened["path"]);
 }
+
+/// What changes nothing may still be a return: what was before it, and arrives after it, is late.
+#[test]
+fn late_turn_away_does_not_undo_a_return_that_changed_nothing() {
+    let scene = Scene::new();
+    let own = PullRequest::service();
+    set(&scene, "labels          = []", "labels          = [\"go\"]");
+    set(&scene, "drafts          = true", "drafts          = false");
+    let labeled = |minute| label_event(&own, "labeled", minute, "go", &["go"]);
+    assert_eq!(event(&scene, &labeled(1))["action"], "created");
+    assert_eq!(event(&scene, &labeled(5))["action"], "updated");
+    assert_eq!(event(&scene, &labeled(5))["action"], "unchanged");
+    let late = label_event(&own, "unlabeled", 3, "go", &[]);
+    assert_said(&event(&scene, &late), "ignored", "stale");
+
+    let draft = |action, minute, is_draft: bool| {
+        let mut payload = label_event(&own, action, minute, "go", &["go"]);
+        payload["pull_request"]["draft"] = json!(is_draft);
+        payload
+    };
+    event(&scene, &draft("ready_for_review", 9, false));
+    let late = draft("converted_to_draft", 7, true);
+    assert_said(&event(&scene, &late), "ignored", "stale");
+    // In one second only what turns away by itself is sure to be later.
+    let same_second = draft("synchronize", 9, true);
+    assert_said(&event(&scene, &same_second), "ignored", "stale");
+
+    // A branch that was forced back to its commit has an older commit on its way.
+    let at = |minute, sha: &str| {
+        let mut payload = draft("synchronize", minute, false);
+        payload["pull_request"]["head"]["sha"] = json!(sha.repeat(40));
+        payload
+    };
+    event(&scene, &at(11, "a"));
+    event(&scene, &at(15, "a"));
+    assert_said(&event(&scene, &at(13, "b")), "ignored", "stale");
+}
+
+/// A name that a person gave tells nothing, however much it looks like the writer's.
+#[test]
+fn file_renamed_to_what_looks_like_another_is_found() {
+    let scene = Scene::new();
+    let own = PullRequest::service();
+    let opened = event(&scene, &own.payload("opened", 1));
+    let path = opened["path"].as_str().unwrap();
+    let text = scene.manager.read("main", path).unwrap();
+    let renamed = "hello-service/environments/checkout-redesign-2-20261121.tf";
+    scene.manager.remove("main", &[path]);
+    scene.manager.commit("main", &[(renamed, &text)]);
+    let next = own.at(&"c".repeat(40));
+    let followed = event(&scene, &next.payload("synchronize", 2));
+    assert_eq!(
+        (&followed["action"], &followed["path"]),
+        (&json!("updated"), &json!(renamed))
+    );
+    let closed = event(&scene, &next.payload("closed", 3));
+    assert_eq!(closed["action"], "deleted", "{closed}");
+    assert!(!scene.manager.files("main").contains(&renamed.to_owned()));
+}
+
+#[test]
+fn close_needs_no_branch_that_can_be() {
+    let scene = Scene::new();
+    let own = PullRequest::service();
+    event(&scene, &own.payload("opened", 1));
+    let mut payload = own.payload("closed", 2);
+    payload["pull_request"]["base"]["ref"] = json!("-x");
+    assert_eq!(event(&scene, &payload)["action"], "deleted");
+    payload["action"] = json!("opened");
+    payload["pull_request"]["state"] = json!("open");
+    let refused = run(&scene, &["event"], &payload).exited(2);
+    assert!(refused.stderr.contains("hint: "), "{}", refused.stderr);
+}

@@ -326,7 +326,7 @@ fn a_change_and_its_revert_are_two_changes() {
         "--manager",
         checkout.directory.to_str().unwrap(),
         "--only-environments",
-        "base..",
+        "base..HEAD",
     ]);
     let expected = format!(
         "error: commit {}: policies/trigger.rego: it is no environment file\n",

@@ -341,7 +341,7 @@ fn another_spelling_is_no_news() {
         repository: "ACME/Hello-Service".to_owned(),
         ..pull_request
     };
-    assert_eq!(scene.event("synchronize", &shouted)["action"], "unchanged");
+    assert_eq!(scene.event("labeled", &shouted)["action"], "unchanged");
 }
 
 #[test]

@@ -182,6 +182,11 @@ fn mark(text: Option<&[u8]>) -> String {
 const MARK: &str = "Dayfly-Base: ";
 
 impl Look<'_> {
+    /// The commit of the manager's own branch that was looked at.
+    pub fn base_tip(&self) -> &CommitId {
+        &self.commit
+    }
+
     /// The branch whose pull request GitHub is to be asked for, and the one that it goes into;
     /// `None` where no answer would change anything.
     pub fn question(&self) -> Option<(&str, &str)> {
@@ -209,7 +214,7 @@ impl Look<'_> {
             return self.go_on(branch, tip, committer);
         }
         if let Some(outcome) = self.turned_down(latest, self.decision.edit.as_ref()) {
-            return Ok(Step::Done(outcome));
+            return self.only_remember(outcome);
         }
         if self.decision.edit.is_none() && !self.wish.word.is_end() {
             return self.remember_only();
@@ -234,6 +239,15 @@ impl Look<'_> {
         }
     }
 
+    /// Nothing is proposed, since a person said no; but an end is an end.
+    fn only_remember(&self, outcome: Outcome) -> Result<Step, ManagerError> {
+        let memory = &self.decision.memory;
+        if memory.remembers() && !self.push_memory(&self.decision)? {
+            return Ok(Step::Again);
+        }
+        Ok(Step::Done(outcome))
+    }
+
     /// Proposes on a new branch what the wish changes on the manager's own.
     fn begin(
         &self,
@@ -245,7 +259,7 @@ impl Look<'_> {
             return self.remember_only();
         };
         if let Some(outcome) = self.turned_down(latest, Some(edit)) {
-            return Ok(Step::Done(outcome));
+            return self.only_remember(outcome);
         }
         let mut outcome = self.decision.outcome.clone();
         let standing = self.tree.read(&branch.path)?;
@@ -331,6 +345,10 @@ impl Look<'_> {
             return self.give_up(branch, tip, decision, proposed.is_some());
         }
         if after == proposed.as_ref() && !is_behind {
+            // Also what has been proposed already may end later by now.
+            if !decision.memory.is_empty() && !self.push_memory(&decision)? {
+                return Ok(Step::Again);
+            }
             outcome.action = OutcomeAction::Unchanged;
             return Ok(self.propose(branch, outcome, standing.is_some(), after.is_some(), false));
         }
@@ -407,7 +425,9 @@ impl Look<'_> {
     /// and so are a reopening and a person's word.
     fn turned_down(&self, latest: Option<&Proposed>, edit: Option<&Edit>) -> Option<Outcome> {
         let latest = latest.filter(|latest| latest.state == ProposalState::TurnedDown)?;
-        let asks_anew = self.wish.word.is_person() || self.wish.word.is_action(&Action::Reopened);
+        // Nor is a no to an earlier removal one to the end of the pull request.
+        let word = &self.wish.word;
+        let asks_anew = word.is_person() || word.is_action(&Action::Reopened) || word.is_end();
         let kind = match edit? {
             Edit::Write { .. } => Kind::Write,
             Edit::Remove { .. } => Kind::Remove,
