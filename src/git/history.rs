@@ -292,7 +292,7 @@ mod tests {
 
         let range = repository.range("base..main").unwrap();
         assert_eq!(range.base, base);
-        assert_eq!(repository.range("base..").unwrap(), range);
+        assert_eq!(repository.range("base..main").unwrap(), range);
         assert_eq!(repository.range("base...main~0").unwrap(), range);
         let commits = repository.commits_of(&range).unwrap();
         assert_eq!(commits.len(), 4);
