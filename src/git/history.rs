@@ -42,7 +42,7 @@ const TREE_MODE: i32 = 0o040_000;
 
 impl Repository {
     /// Reads `BASE..HEAD`, or `BASE...HEAD` for what HEAD has since the two parted. Either end is
-    /// whatever `git rev-parse` takes; an empty one is HEAD.
+    /// whatever `git rev-parse` takes, and must be there.
     pub fn range(&self, text: &str) -> Result<Range, GitError> {
         let fail = |reason: String| GitError::Range {
             range: text.to_owned(),

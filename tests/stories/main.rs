@@ -18,6 +18,7 @@ mod broken_files;
 mod closes;
 mod crashes;
 mod demo;
+mod disorder;
 mod git_races;
 mod git_transport;
 mod github_app;
