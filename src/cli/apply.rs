@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::arguments::{DataArgs, ManagerArgs};
 use super::output::Output;
 use super::progress::Progress;
-use super::{DONE, Ended, FAILED, changes};
+use super::{DONE, Ended, FAILED, changes, interruption};
 use crate::config::{self, Tokens};
 use crate::error::Kind;
 use crate::github::Access;
@@ -128,6 +128,7 @@ fn tell(applied: &Applied, output: &Output) {
 /// Becomes true when the user interrupts; runs end in order then.
 pub(super) fn stop_signal() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
+    interruption::take_over();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

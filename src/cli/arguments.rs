@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::escape::is_control;
+use super::interruption;
 use crate::clock;
 use crate::config::{self, ApiAddress, GithubApp, Tokens, host_of, is_safe};
 use crate::error::{Diagnose, Error, Kind};
@@ -87,12 +88,20 @@ impl ManagerArgs {
         if let Some(key) = config::ssh_key()
             && remote.is_ssh()
         {
+            guard(&key);
             remote = remote.with_ssh_key(PrivateKey::new("SSH key", &key)?)?;
         }
         Ok(Manager {
             remote,
             branch: self.branch.clone(),
         })
+    }
+}
+
+/// A key that is written to this machine's disk goes, however the program ends.
+fn guard(key: &str) {
+    if git::is_key_text(key) {
+        interruption::guard();
     }
 }
 
@@ -116,6 +125,9 @@ impl SigningArgs {
             .signing_key
             .as_deref()
             .filter(|key| !key.trim().is_empty());
+        if let Some(key) = given {
+            guard(key);
+        }
         Ok(Committer {
             key: given.map(SigningKey::read).transpose()?,
             signature: git::identity(Path::new(".")),

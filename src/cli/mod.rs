@@ -14,6 +14,7 @@ mod escape;
 mod event;
 mod explain;
 mod init;
+mod interruption;
 mod logs;
 mod output;
 mod plan;

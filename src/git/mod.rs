@@ -33,7 +33,7 @@ pub use commit_id::{CommitId, CommitIdError};
 pub use edit::Edit;
 pub use error::GitError;
 pub use history::{Range, Standing, Touched};
-pub use private_key::PrivateKey;
+pub use private_key::{PrivateKey, is_key_text, remove_keys};
 pub use remote::{Remote, Token};
 pub use repository::{CommitInfo, Repository};
 pub use signature::{Signature, identity};

@@ -5,9 +5,28 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::GitError;
+
+/// Where the keys stand that were given as text, for an end that runs no destructor.
+static DIRECTORIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes the keys that were given as text. For the end of the program: none is written after it,
+/// and whoever would write one waits for ever.
+pub fn remove_keys() {
+    let directories = DIRECTORIES.lock().unwrap_or_else(PoisonError::into_inner);
+    for directory in directories.iter() {
+        // Nobody is left to be told.
+        let _gone = fs::remove_dir_all(directory);
+    }
+    std::mem::forget(directories);
+}
+
+/// Whether this is a key itself, not its path.
+pub fn is_key_text(path_or_text: &str) -> bool {
+    path_or_text.contains("-----BEGIN ")
+}
 
 /// A private SSH key in a file. It shows itself nowhere.
 #[derive(Clone)]
@@ -22,7 +41,7 @@ pub struct PrivateKey {
 impl PrivateKey {
     /// Takes a path, or the key itself. `what` names it in errors.
     pub fn new(what: &str, path_or_text: &str) -> Result<Self, GitError> {
-        if path_or_text.contains("-----BEGIN ") {
+        if is_key_text(path_or_text) {
             let shown = format!("{what} given as text");
             return Self::of_text(&shown, path_or_text).map_err(|source| GitError::Disk {
                 doing: format!("write the {shown} to a temporary file"),
@@ -51,7 +70,9 @@ impl PrivateKey {
     }
 
     fn of_text(shown: &str, text: &str) -> io::Result<Self> {
+        let mut directories = DIRECTORIES.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = tempfile::Builder::new().prefix("dayfly-key-").tempdir()?;
+        directories.push(directory.path().to_owned());
         let path = directory.path().join("key");
         let mut file = OpenOptions::new()
             .write(true)

@@ -1,8 +1,9 @@
 //! Commits signed with an SSH key, as Git verifies them.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
-use crate::support::{Output, Scene, SshAgent, generate_key};
+use crate::support::{Hold, Output, Scene, SshAgent, generate_key};
 
 fn upsert(scene: &Scene, number: u32, variables: &[(&str, &str)], more: &[&str]) -> Output {
     let pull_request = format!("acme/hello-service#{number}");
@@ -116,4 +117,41 @@ fn a_key_that_cannot_sign_ends_it_before_anything_is_pushed() {
         &["env", "upsert", "--help"],
     );
     assert!(!help.succeeded().stdout.contains(body[0]));
+}
+
+#[test]
+fn a_cancelled_job_leaves_no_key_behind() {
+    let scene = Scene::new();
+    let key = scene.world.path("key");
+    generate_key(&key, "");
+    let text = fs::read_to_string(&key).unwrap();
+    let temporary = scene.world.path("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let keys = || {
+        let entries = fs::read_dir(&temporary).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("dayfly-key-")).count()
+    };
+    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        let held = scene.world.server.hold(Hold::Before, |_, _| true);
+        let mut job = scene
+            .world
+            .command(env!("CARGO_BIN_EXE_dayfly"))
+            .args(["env", "upsert", "acme/hello-service#1", "--manager"])
+            .arg(&scene.manager.url)
+            .args(["--head-sha", &"a".repeat(40), "--head-branch", "x"])
+            .env("TMPDIR", &temporary)
+            .env("DAYFLY_SIGNING_KEY", &text)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        held.wait();
+        assert_eq!(keys(), 1, "it is in use");
+        let number = job.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &number]).status();
+        assert!(sent.unwrap().success());
+        assert_eq!(job.wait().unwrap().code(), Some(code), "{signal}");
+        assert_eq!(keys(), 0, "{signal}");
+    }
 }
