@@ -12,9 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Time;
 use crate::event::PullRequestId;
-use crate::git::{
-    AtomicPush, BranchMove, CommitId, GitError, Push, ReferenceEdit, Remote, Repository,
-};
+use crate::git::{CommitId, ReferenceEdit};
 
 const PREFIX: &str = "refs/dayfly/closed/";
 /// How long a close is remembered, at least: jobs that wait longer are given up by every CI.
@@ -53,15 +51,6 @@ pub(super) struct Closings(Vec<Closing>);
 pub(super) struct Change {
     remember: Vec<String>,
     forget: Vec<(String, CommitId)>,
-}
-
-/// A branch's tip, and the commit that it is to become, if any.
-pub(super) struct Step<'a> {
-    pub(super) branch: &'a str,
-    pub(super) tip: &'a CommitId,
-    pub(super) new: Option<&'a CommitId>,
-    /// The passing of the gate, of an opening and of a close without a commit.
-    pub(super) gate: Option<ReferenceEdit>,
 }
 
 impl Subject {
@@ -259,7 +248,7 @@ impl Change {
     /// What is tried one after the other until the server takes it: all of it; without deletions,
     /// which some servers prohibit. An old close beside a newer one does no harm, nor does one
     /// beside a file that is newer still.
-    fn attempts(&self, target: &CommitId) -> Vec<Vec<ReferenceEdit>> {
+    pub(super) fn attempts(&self, target: &CommitId) -> Vec<Vec<ReferenceEdit>> {
         let create: Vec<ReferenceEdit> = self.creations(target).collect();
         let mut attempts = vec![self.edits(target)];
         if !self.forget.is_empty() && !create.is_empty() {
@@ -267,73 +256,6 @@ impl Change {
         }
         attempts
     }
-}
-
-/// How a push ended, and how much of it the server took.
-pub(super) struct Sent {
-    pub(super) pushed: Push,
-    /// That a close is not remembered, and why.
-    pub(super) note: Option<String>,
-    /// Whether the gate was passed as well.
-    pub(super) is_gated: bool,
-}
-
-/// Pushes a step of the branch, a change of the memory and the passing of the gate in one. Where
-/// the server does not take all of it, less, and at last the step alone.
-pub(super) fn push(
-    cache: &Repository,
-    remote: &Remote,
-    step: &Step<'_>,
-    change: &Change,
-) -> Result<Sent, GitError> {
-    let branch_move = step.new.map(|to| BranchMove {
-        branch: step.branch,
-        from: step.tip,
-        to,
-    });
-    let mut attempts = change.attempts(step.new.unwrap_or(step.tip));
-    if let Some(gate) = &step.gate {
-        let mut all = attempts.first().cloned().unwrap_or_default();
-        all.push(gate.clone());
-        attempts.insert(0, all);
-    }
-    let mut refused = None;
-    for (number, edits) in attempts
-        .iter()
-        .filter(|edits| !edits.is_empty())
-        .enumerate()
-    {
-        let pushed = match cache.push_atomic(remote, branch_move, edits)? {
-            AtomicPush::Accepted => Push::Accepted,
-            AtomicPush::LostRace => Push::LostRace,
-            AtomicPush::Refused(words) => {
-                tracing::debug!(words, "what goes beside the branch was refused");
-                refused = Some(words);
-                continue;
-            }
-        };
-        return Ok(Sent {
-            pushed,
-            note: None,
-            is_gated: number == 0 && step.gate.is_some(),
-        });
-    }
-    let pushed = match step.new {
-        Some(new) => cache.push(remote, new, step.branch, Some(step.tip))?,
-        None => Push::Accepted,
-    };
-    let note = refused
-        .filter(|_| !change.remember.is_empty())
-        .map(|words| {
-            format!(
-                "the close is not remembered, a late event may undo it: the server said: {words}"
-            )
-        });
-    Ok(Sent {
-        pushed,
-        note,
-        is_gated: false,
-    })
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod message;
 pub mod proposal;
 mod range;
 mod renaming;
+mod sending;
 mod services;
 mod wish;
 mod writer;

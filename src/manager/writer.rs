@@ -9,11 +9,11 @@ mod asking;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::closings::{self, Sent, Step};
 use super::fold::{Answer, Fold, Request};
 use super::intents::Intent;
 use super::lateness::overtaken;
 use super::location::Listing;
+use super::sending::{self, Sent, Step};
 use super::{Manager, ManagerError, Outcome, Wish};
 use crate::event::Action;
 use crate::git::{AtomicPush, Committer, GitError, Push, ReferenceEdit, Repository};
@@ -320,7 +320,7 @@ impl Writer<'_> {
                 Err(error) => Err(error),
             }
         } else {
-            closings::push(self.cache, &self.manager.remote, &step, &memory)
+            sending::push(self.cache, &self.manager.remote, &step, &memory)
         };
         let sent = match sent {
             Ok(sent) => sent,

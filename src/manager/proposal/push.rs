@@ -1,6 +1,6 @@
 //! What a proposal changes on the server, and what may have happened there meanwhile.
 
-use super::super::closings::{self, Sent, Step as Move};
+use super::super::sending::{self, Sent, Step as Move};
 use super::{Branch, Decision, Look, Manager, Outcome, Step, find_branch};
 use crate::git::{AtomicPush, CommitId, Committer, GitError, Push, ReferenceEdit, Repository};
 use crate::manager::{ManagerError, OutcomeAction};
@@ -41,7 +41,7 @@ impl Look<'_> {
             gate: Some(gate),
         };
         let Sent { pushed, note, .. } =
-            closings::push(self.cache, &self.manager.remote, &step, &decision.memory)?;
+            sending::push(self.cache, &self.manager.remote, &step, &decision.memory)?;
         if let Some(note) = note {
             tracing::warn!(note, "a close is not remembered");
         }
