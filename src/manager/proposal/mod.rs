@@ -4,6 +4,7 @@
 //! The branch is pushed from where it is expected to stand, never forced. Each step is decided on
 //! what stands now, so a repetition finishes what was interrupted.
 
+mod names;
 mod overlay;
 mod push;
 mod text;
@@ -19,10 +20,10 @@ use super::gate::Gate;
 use super::location::Manager;
 use super::services::environments_directory;
 use super::{ManagerError, Outcome, OutcomeAction, Wish};
-use crate::environment::{EnvironmentId, environment_name};
-use crate::event::{Action, PullRequestId};
+use crate::event::Action;
 use crate::files::{Files, join};
 use crate::git::{CommitId, CommitTree, Committer, Edit, Repository};
+use names::{branch_name, find_branch, stem_of};
 use overlay::Overlay;
 use text::{Kind, marker};
 
@@ -137,30 +138,6 @@ pub fn look<'a>(
 
 fn tree_has(tree: &CommitTree, path: &str) -> bool {
     tree.read(path).is_ok_and(|found| found.is_some())
-}
-
-fn branch_name(service: &str, stem: &str) -> String {
-    format!("dayfly/{service}/{stem}")
-}
-
-fn stem_of(path: &str) -> String {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    name.strip_suffix(".tf").unwrap_or(name).to_owned()
-}
-
-/// The name of the environment that a branch proposes for a pull request, if there is one.
-fn find_branch<'a>(
-    branches: impl Iterator<Item = &'a str>,
-    service: &str,
-    pull_request: &PullRequestId,
-) -> Option<String> {
-    let name = environment_name(pull_request, &EnvironmentId::given(""));
-    let start = branch_name(service, &name);
-    let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    branches
-        .filter_map(|branch| branch.strip_prefix(&start))
-        .find(|id| is_id(id))
-        .map(|id| format!("{name}{id}"))
 }
 
 /// What the manager's own branch says at the path of an environment, for the record: a proposal

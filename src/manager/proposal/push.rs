@@ -1,7 +1,8 @@
 //! What a proposal changes on the server, and what may have happened there meanwhile.
 
 use super::super::sending::{self, Sent, Step as Move};
-use super::{Branch, Decision, Look, Manager, Outcome, Step, find_branch};
+use super::names::find_branch;
+use super::{Branch, Decision, Look, Manager, Outcome, Step};
 use crate::git::{AtomicPush, CommitId, Committer, GitError, Push, ReferenceEdit, Repository};
 use crate::manager::{ManagerError, OutcomeAction};
 
