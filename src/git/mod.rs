@@ -25,6 +25,8 @@ mod ssh;
 mod tips;
 mod transfer;
 mod tree;
+mod update;
+mod wire;
 mod words;
 mod work_tree;
 
@@ -41,4 +43,5 @@ pub use signing::{Committer, SigningKey};
 pub use tips::{Tips, list_tips};
 pub use transfer::{Extent, MIRROR, Push};
 pub use tree::CommitTree;
+pub use wire::is_on_wire;
 pub use work_tree::{commit_paths, has_changes, init_work_tree};

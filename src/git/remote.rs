@@ -173,6 +173,18 @@ impl Remote {
         }
     }
 
+    /// The header that opens it, if it is reached over http by nothing but its address and, at
+    /// most, a token; `None` if by anything else.
+    pub(super) fn plain_http(&self) -> Option<Option<String>> {
+        let scheme = self.address.split_once("://")?.0.to_ascii_lowercase();
+        match &self.access {
+            _ if !matches!(scheme.as_str(), "http" | "https") => None,
+            Access::Ambient => Some(None),
+            Access::Basic(pair, _) => Some(Some(format!("Basic {}", pair.expose()))),
+            Access::User(_) | Access::Key(_) => None,
+        }
+    }
+
     /// Whether a secret of its own is sent.
     pub(super) fn has_secret(&self) -> bool {
         matches!(self.access, Access::Basic(..))

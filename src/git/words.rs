@@ -2,7 +2,7 @@
 
 use super::error::GitError;
 
-/// How the server took a push of one branch.
+/// How the server took a push.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Accepted,
@@ -16,16 +16,8 @@ pub(super) enum Verdict {
     Unheard,
 }
 
-/// Reads the answer to `git push --porcelain` of one branch.
+/// Reads the answer to `git push --porcelain`: one verdict for all references.
 pub(super) fn verdict(stdout: &str, stderr: &str) -> Verdict {
-    match reported(stdout).next() {
-        Some(line) => verdict_of(line, stderr),
-        None => Verdict::Unheard,
-    }
-}
-
-/// Reads the answer to `git push --porcelain --atomic` of several references: one verdict for all.
-pub(super) fn verdict_of_all(stdout: &str, stderr: &str) -> Verdict {
     if stderr.contains("does not support --atomic") {
         return Verdict::Refused(spoken(stderr));
     }
@@ -346,12 +338,12 @@ mod tests {
                 line(other, "refs/x")
             );
             assert_eq!(
-                verdict_of_all(&stdout, stderr),
+                verdict(&stdout, stderr),
                 expected,
                 "{branch} {other} {stderr}"
             );
         }
-        let said = |stderr: &str| verdict_of_all("", stderr);
+        let said = |stderr: &str| verdict("", stderr);
         let unknown = "fatal: the receiving end does not support --atomic push\n";
         assert_eq!(
             said(unknown),

@@ -85,9 +85,16 @@ impl Writer<'_> {
         let refspec = format!("+refs/heads/{}:{HISTORY}", listing.branch);
         for depth in DEPTHS {
             let remote = &self.manager.remote;
-            self.cache
-                .fetch_extent(remote, &[&refspec], Some(depth), Extent::Message)?;
-            let Some(tip) = self.cache.reference_tip(HISTORY)? else {
+            let tip = std::slice::from_ref(&listing.tip);
+            let tip = match self.cache.fetch_seen(remote, tip, depth, Extent::Message) {
+                true => Some(listing.tip.clone()),
+                false => {
+                    self.cache
+                        .fetch_extent(remote, &[&refspec], Some(depth), Extent::Message)?;
+                    self.cache.reference_tip(HISTORY)?
+                }
+            };
+            let Some(tip) = tip else {
                 return Ok(None);
             };
             let history = self.cache.history(&tip)?;
