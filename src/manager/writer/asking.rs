@@ -17,7 +17,7 @@ use crate::git::{CommitId, Extent};
 /// How long a writer has its turn, alone and for each that waits: time to look, decide and push
 /// for all of them, and not so short that looking whether it is over keeps the server busy.
 const TURN: Duration = Duration::from_millis(250);
-const TURN_FOR_EACH: Duration = Duration::from_millis(40);
+const TURN_FOR_EACH: Duration = Duration::from_millis(12);
 /// How many commits of history are searched for one's own, first and at last.
 const DEPTHS: [u32; 2] = [256, 8192];
 /// Where the history that is searched is kept in the cache.
