@@ -21,7 +21,13 @@ use crate::environment::literal;
 use crate::problem::Problem;
 
 /// Values that every file of a pull request's says, where they are known.
-const REQUIRED: &[&str] = &["environment", "pull_request", "repository_id", "event_at"];
+const REQUIRED: &[&str] = &[
+    "environment",
+    "pull_request",
+    "repository_id",
+    "event_at",
+    "expires_at",
+];
 
 /// Values that a template may ask for by `{% if … %}` although they are not always given.
 const OPTIONAL: &[&str] = &["repository_id", "event_at", "expires_at", "expires_at_unix"];

@@ -137,6 +137,7 @@ fn without_rules(name: &str) -> Service {
             text: String::new(),
             sources: Vec::new(),
             admit: Admit::default(),
+            expire_after: None,
             scheme: Scheme::default(),
             url: None,
         },

@@ -1,20 +1,22 @@
 //! What the manager repository remembers of closed pull requests, so that no event that arrives
-//! late brings one back (invariant 4).
+//! late brings one back (invariant 4), and of expired ones.
 //!
-//! The memory is references, no files: `refs/dayfly/closed/<by id>-<by name>-<seconds>`, one for
-//! each pull request of a service. The two hashes find it by the repository's number, which
-//! survives a rename, and by name; the seconds say until when events are late. A listing of the
-//! branches holds it all, and a push changes it together with the branch.
+//! The memory is references, no files: `refs/dayfly/closed/<by id>-<by name>-<seconds>`, or
+//! `refs/dayfly/expired/…-<seconds>-<head>`, one for each pull request of a service. The two hashes
+//! find it by the repository's number, which survives a rename, and by name; the seconds say until
+//! when events are late; a third hash is that of the commit that expired. A listing of the branches
+//! holds it all, and a push changes it together with the branch.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
 use crate::clock::Time;
-use crate::event::PullRequestId;
+use crate::event::{HeadSha, PullRequestId};
 use crate::git::{CommitId, ReferenceEdit};
 
 const PREFIX: &str = "refs/dayfly/closed/";
+const EXPIRED_PREFIX: &str = "refs/dayfly/expired/";
 /// How long a close is remembered, at least: jobs that wait longer are given up by every CI.
 const KEPT_SECONDS: i64 = 30 * 86_400;
 /// How many forgotten closes one push takes along.
@@ -22,7 +24,7 @@ const PRUNED_AT_ONCE: usize = 50;
 /// Hexadecimal digits of a hash. The listing is read by each writer, so they are few; 10,000
 /// closes are still mistaken for one another once in ten billion events.
 const DIGITS: usize = 12;
-/// Stands where the repository's number is not known.
+/// Stands where the repository's number is not known, or the commit.
 const UNKNOWN: &str = "0";
 
 /// A pull request of a service, as it is looked up in the memory.
@@ -32,12 +34,39 @@ pub(super) struct Subject {
     by_name: String,
 }
 
-/// A remembered close.
+/// What is remembered of a pull request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// It was closed; events until then are late.
+    Closed(Time),
+    /// Its environment has expired.
+    Expired(Expired),
+}
+
+/// An expiry that is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Expired {
+    /// Events until then are late: the time of the one that the environment was written for.
+    pub(super) until: Time,
+    head: Option<String>,
+}
+
+impl Expired {
+    /// Whether `head` is the commit that expired; `None` where that is not known.
+    pub(super) fn is_of(&self, head: &HeadSha) -> Option<bool> {
+        let own = self.head.as_ref()?;
+        Some(*own == digest(head.as_str()))
+    }
+}
+
+/// A remembered close, or expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Closing {
     subject: Subject,
     /// Events until then are late.
     until: Time,
+    /// Of an expiry, the hash of the commit, where it is known.
+    expired: Option<Option<String>>,
     reference: String,
     target: CommitId,
 }
@@ -76,8 +105,17 @@ impl Subject {
     }
 
     fn reference(&self, until: Time) -> String {
+        self.named(PREFIX, until)
+    }
+
+    fn expired_reference(&self, until: Time, head: Option<&HeadSha>) -> String {
+        let head = head.map_or_else(|| UNKNOWN.to_owned(), |head| digest(head.as_str()));
+        format!("{}-{head}", self.named(EXPIRED_PREFIX, until))
+    }
+
+    fn named(&self, prefix: &str, until: Time) -> String {
         let by_id = self.by_id.as_deref().unwrap_or(UNKNOWN);
-        format!("{PREFIX}{by_id}-{}-{}", self.by_name, until.as_second())
+        format!("{prefix}{by_id}-{}-{}", self.by_name, until.as_second())
     }
 }
 
@@ -90,19 +128,27 @@ fn digest(text: &str) -> String {
 impl Closing {
     /// `None` of a reference that is not of this form: nobody's, or a later version's.
     fn read(reference: &str, target: &CommitId) -> Option<Self> {
-        let mut parts = reference.strip_prefix(PREFIX)?.splitn(3, '-');
-        let (by_id, by_name) = (parts.next()?, parts.next()?);
+        let expired = reference.strip_prefix(EXPIRED_PREFIX);
+        let mut parts = expired
+            .or_else(|| reference.strip_prefix(PREFIX))?
+            .split('-');
+        let (by_id, by_name, until) = (parts.next()?, parts.next()?, parts.next()?);
+        let head = expired.map(|_| parts.next());
         let is_hash =
             |text: &str| text.len() == DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit());
-        if !(by_id == UNKNOWN || is_hash(by_id)) || !is_hash(by_name) {
+        let is_hash_or_unknown = |text: &str| text == UNKNOWN || is_hash(text);
+        let is_head = head.is_none_or(|head| head.is_some_and(is_hash_or_unknown));
+        if !is_hash_or_unknown(by_id) || !is_hash(by_name) || !is_head || parts.next().is_some() {
             return None;
         }
+        let known = |text: &str| (text != UNKNOWN).then(|| text.to_owned());
         Some(Self {
             subject: Subject {
-                by_id: (by_id != UNKNOWN).then(|| by_id.to_owned()),
+                by_id: known(by_id),
                 by_name: by_name.to_owned(),
             },
-            until: Time::from_second(parts.next()?.parse().ok()?).ok()?,
+            until: Time::from_second(until.parse().ok()?).ok()?,
+            expired: head.map(|head| head.and_then(known)),
             reference: reference.to_owned(),
             target: target.clone(),
         })
@@ -126,8 +172,22 @@ impl Closings {
         self.0.iter().filter(|closing| closing.subject.is(subject))
     }
 
-    /// Until when events of the pull request are late; `None` if no close of it is remembered.
-    pub(super) fn late_until(&self, subject: &Subject) -> Option<Time> {
+    /// What is remembered of the pull request: what came last.
+    pub(super) fn memory(&self, subject: &Subject) -> Option<Memory> {
+        let last = self
+            .of(subject)
+            .max_by_key(|closing| (closing.until, closing.expired.is_none()))?;
+        Some(match &last.expired {
+            None => Memory::Closed(last.until),
+            Some(head) => Memory::Expired(Expired {
+                until: last.until,
+                head: head.clone(),
+            }),
+        })
+    }
+
+    /// Until when events of the pull request are late; `None` if nothing of it is remembered.
+    fn late_until(&self, subject: &Subject) -> Option<Time> {
         self.of(subject).map(|closing| closing.until).max()
     }
 
@@ -145,7 +205,20 @@ impl Closings {
         }
     }
 
-    /// Forgets the close: the pull request is back.
+    /// Remembers that the environment has expired which was written for an event of `until`.
+    pub(super) fn expire(&self, subject: &Subject, until: Time, head: Option<&HeadSha>) -> Change {
+        let reference = subject.expired_reference(until.max(Time::UNIX_EPOCH), head);
+        let mut change = self.forget(subject);
+        let known = change.forget.len();
+        // A server that prohibits deletions may have kept it from before.
+        change.forget.retain(|(name, _)| *name != reference);
+        if change.forget.len() == known {
+            change.remember = vec![reference];
+        }
+        change
+    }
+
+    /// Forgets the close, or the expiry: the pull request is back.
     pub(super) fn forget(&self, subject: &Subject) -> Change {
         Change {
             remember: Vec::new(),
@@ -186,7 +259,7 @@ impl Closings {
     }
 
     /// Adds to `change`, if it is one, the oldest of the closes that need not be remembered any
-    /// more at `now`, the time of an event.
+    /// more at `now`, the time of an event. An expiry counts as long as its pull request is open.
     pub(super) fn prune(&self, change: &mut Change, now: Time) {
         if change.is_empty() {
             return;
@@ -195,6 +268,7 @@ impl Closings {
         let mut expired: Vec<&Closing> = self
             .0
             .iter()
+            .filter(|closing| closing.expired.is_none())
             .filter(|closing| closing.until.as_second() < oldest_kept)
             .collect();
         expired.sort_by_key(|closing| closing.until);
@@ -357,6 +431,51 @@ mod tests {
     }
 
     #[test]
+    fn an_expiry_is_remembered_with_its_commit() {
+        let pull_request = subject("acme/hello#10", Some(77));
+        let (old, new): (HeadSha, HeadSha) = (
+            "a".repeat(40).parse().unwrap(),
+            "b".repeat(40).parse().unwrap(),
+        );
+        let expired = |head: Option<&HeadSha>| {
+            let name = Closings::default().expire(&pull_request, at(500), head);
+            match memory(name.remember.iter().map(String::as_str)).memory(&pull_request) {
+                Some(Memory::Expired(expired)) => expired,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(expired(Some(&old)).until, at(500));
+        assert_eq!(expired(Some(&old)).is_of(&old), Some(true));
+        assert_eq!(expired(Some(&old)).is_of(&new), Some(false));
+        assert_eq!(expired(None).is_of(&old), None);
+
+        let name = pull_request.expired_reference(at(500), Some(&old));
+        let memory = memory([name.as_str()]);
+        // A close takes its place, a return forgets it, age alone does not.
+        let close = memory.remember(&pull_request, at(501));
+        assert_eq!(close.forget, [(name.clone(), target())]);
+        assert_eq!(memory.forget(&pull_request).forget.len(), 1);
+        assert!(memory.expire(&pull_request, at(500), Some(&old)).is_empty());
+        let again = memory.expire(&pull_request, at(600), Some(&new));
+        assert_eq!((again.remember.len(), again.forget.len()), (1, 1));
+        let mut other = memory.remember(&subject("acme/hello#11", None), at(9_000));
+        memory.prune(&mut other, at(9_000 + KEPT_SECONDS));
+        assert_eq!(other.forget, []);
+    }
+
+    #[test]
+    fn of_two_memories_the_later_counts() {
+        let pull_request = subject("acme/hello#10", Some(77));
+        let closed = |until| pull_request.reference(at(until));
+        let expired = pull_request.expired_reference(at(500), None);
+        for (close, is_closed) in [(499, false), (500, true), (501, true)] {
+            let memory = memory([closed(close).as_str(), expired.as_str()]).memory(&pull_request);
+            let said = matches!(memory, Some(Memory::Closed(_)));
+            assert_eq!(said, is_closed, "{close}");
+        }
+    }
+
+    #[test]
     fn of_two_closes_the_later_counts() {
         let pull_request = subject("acme/hello#10", Some(77));
         let by_name = subject("acme/hello#10", None);
@@ -408,6 +527,11 @@ mod tests {
             (format!("{PREFIX}{hash}-{hash}-x"), 0),
             (format!("{PREFIX}{hash}-{hash}-99999999999999999"), 0),
             (format!("{PREFIX}{hash}-{hash}"), 0),
+            (format!("{EXPIRED_PREFIX}{hash}-{hash}-500-{hash}"), 1),
+            (format!("{EXPIRED_PREFIX}0-{hash}-500-0"), 1),
+            (format!("{EXPIRED_PREFIX}{hash}-{hash}-500"), 0),
+            (format!("{EXPIRED_PREFIX}{hash}-{hash}-500-x"), 0),
+            (format!("{EXPIRED_PREFIX}{hash}-{hash}-500-{hash}-0"), 0),
             (format!("{PREFIX}éééééé-{hash}-500"), 0),
             (format!("refs/dayfly/intents/{hash}"), 0),
         ] {

@@ -146,6 +146,10 @@ pub(super) fn example_files(
         files.push(render(&values)?);
         values.insert("repository_id".to_owned(), json!(1));
         values.insert("event_at".to_owned(), json!("2026-11-21T09:00:00Z"));
+        if service.rules.expire_after.is_some() {
+            values.insert("expires_at".to_owned(), json!("2026-11-24T09:00:00Z"));
+            values.insert("expires_at_unix".to_owned(), json!(1_795_510_800));
+        }
         files.push(render(&values)?);
     }
     let pattern = |file: RenderedFile| Pattern {
