@@ -3,6 +3,7 @@
 //! A change is decided on the tip of the branch, made as one commit without a checkout, and pushed.
 //! A push that lost the race is decided anew on the fresh tip, never merged as text (invariant 1).
 
+mod batch;
 mod choice;
 mod closings;
 mod decision;
@@ -20,9 +21,11 @@ mod range;
 mod renaming;
 mod sending;
 mod services;
+mod sweep;
 mod wish;
 mod writer;
 
+pub use batch::{Told, explain_all, write_all};
 pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
 pub use proposal::{ProposalState, ProposalText, Proposed, is_withdrawn};
@@ -30,6 +33,7 @@ pub use range::{RangeReport, Trespass, only_environments};
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };
+pub use sweep::{Finding, Heard, Said, Sweep, Verdict};
 pub use wish::{Lifetime, Outcome, OutcomeAction, Proposal, Wish, Word};
 pub use writer::write;
 

@@ -1,0 +1,367 @@
+//! `dayfly sweep`: what no event has told, found out and mended.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use owo_colors::OwoColorize;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::arguments::{Cache, ManagerArgs, SigningArgs, duration};
+use super::count::counted;
+use super::output::Output;
+use super::table::table;
+use super::{DONE, Ended, env};
+use crate::clock::{self, Time};
+use crate::error::Kind;
+use crate::event::PullRequestId;
+use crate::github::{Access, Github, GithubError};
+use crate::manager::{self, Finding, Heard, OutcomeAction, Said, Sweep, Told, Verdict, Wish};
+use crate::stack::Deletions;
+
+/// After so many answers in a row that did not come, GitHub is not asked any more.
+const MOST_SILENCES: usize = 3;
+/// More environments of one repository that fared alike are told in one line.
+const MOST_ALIKE: usize = 5;
+
+/// Remove the environments whose pull requests have closed, or that have expired; write missed ones
+///
+/// For what no event has told: each pull request must say itself that it is closed before its
+/// environment goes, and a doubt removes nothing. On a terminal nothing is done without --yes;
+/// elsewhere, as in a scheduled job, it acts. Exits with 3 if removals wait for --allow-deletions,
+/// with 5 if something could not be known.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    manager: ManagerArgs,
+
+    /// Act, also on a terminal
+    #[arg(long)]
+    yes: bool,
+
+    /// Allow the removal of up to this many environments at once
+    #[arg(long, value_name = "N")]
+    allow_deletions: Option<usize>,
+
+    /// How long to try to win the race against other writers, such as 90s or 5m
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    timeout: Duration,
+
+    /// What time it is, for what has expired [default: now]
+    #[arg(long, value_name = "TIME")]
+    at: Option<Time>,
+
+    #[command(flatten)]
+    signing: SigningArgs,
+}
+
+/// What was done about an environment, or would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    Removed,
+    /// It would be removed, if a person allowed so many removals.
+    Waits,
+    Written,
+    Skipped,
+    Unknown,
+    Kept,
+}
+
+#[derive(Serialize)]
+struct Row {
+    action: Action,
+    service: Option<String>,
+    environment: Option<String>,
+    pull_request: Option<PullRequestId>,
+    path: Option<String>,
+    reason: String,
+    commit: Option<String>,
+}
+
+pub(super) fn run(args: Args, output: &Output) -> Ended {
+    let committer = args.signing.committer()?;
+    let github = args.manager.sources()?;
+    let cache = Cache::new()?;
+    let manager = args.manager.manager(Access::Write)?;
+    let snapshot = env::snapshot(&manager, &cache)?;
+    let limits = snapshot.settings()?.limits;
+    let mut sweep = Sweep::read(snapshot.files(), args.at.unwrap_or_else(clock::now))?;
+    ask(&github, &mut sweep);
+
+    let findings = sweep.findings();
+    let is_removal = |finding: &&Finding| matches!(finding.verdict, Verdict::Remove(_));
+    let deletions = Deletions {
+        deleted: findings.iter().filter(is_removal).count(),
+        all: sweep.count(),
+    };
+    let allowed = args.allow_deletions.unwrap_or_default();
+    let waits = deletions.exceed(&limits) && deletions.deleted > allowed;
+    let wishes: Vec<Wish> = findings
+        .iter()
+        .filter_map(|finding| match &finding.verdict {
+            Verdict::Remove(wish) if !waits => Some(wish.as_ref().clone()),
+            Verdict::Write(wish) => Some(wish.as_ref().clone()),
+            _ => None,
+        })
+        .collect();
+    let is_rehearsal = is_on_terminal() && !args.yes;
+    let told = if is_rehearsal {
+        manager::explain_all(&manager, &wishes, &cache.repository, &committer)?
+    } else {
+        manager::write_all(
+            &manager,
+            &wishes,
+            &cache.repository,
+            &committer,
+            args.timeout,
+        )?
+    };
+    let mut told = told.into_iter();
+    let mut rows: Vec<Row> = findings
+        .into_iter()
+        .map(|finding| row(finding, waits, &mut told))
+        .collect();
+    rows.sort_by_key(|row| row.action);
+    if is_rehearsal {
+        // What was only folded is nowhere.
+        rows.iter_mut().for_each(|row| row.commit = None);
+    }
+    tell(&rows, deletions, is_rehearsal, &github, output);
+    let has = |action| rows.iter().any(|row: &Row| row.action == action);
+    Ok(match () {
+        () if has(Action::Waits) => Kind::Denied as u8,
+        () if has(Action::Unknown) => Kind::Outside as u8,
+        () => DONE,
+    })
+}
+
+/// Whether a person is likely to read along.
+fn is_on_terminal() -> bool {
+    std::io::stdin().is_terminal()
+        || std::io::stdout().is_terminal()
+        || std::io::stderr().is_terminal()
+}
+
+/// Asks GitHub for all that the sweep has to know, as long as it answers.
+fn ask(github: &Github, sweep: &mut Sweep) {
+    let mut silences = 0;
+    let mut may_ask = |fault: Option<&GithubError>| {
+        match fault {
+            Some(
+                GithubError::Unreachable { .. }
+                | GithubError::TimedOut { .. }
+                | GithubError::Failed { .. },
+            ) => silences += 1,
+            _ => silences = 0,
+        }
+        silences < MOST_SILENCES
+    };
+    let mut answers = true;
+    for repository in sweep.repositories() {
+        if !answers {
+            break;
+        }
+        let heard = github.open_pull_requests(&repository);
+        answers = may_ask(heard.fault.as_ref());
+        let heard = Heard {
+            open: heard.open,
+            fault: heard.fault.map(|fault| fault.to_string()),
+        };
+        sweep.hear(&repository, heard);
+    }
+    for pull_request in sweep.doubts() {
+        if !answers {
+            break;
+        }
+        let said = match github.pull_request(&pull_request) {
+            Ok(event) => {
+                may_ask(None);
+                Said::Answer(Box::new(event))
+            }
+            Err(fault) => {
+                answers = may_ask(Some(&fault));
+                Said::Fault(fault.to_string())
+            }
+        };
+        sweep.say(&pull_request, said);
+    }
+}
+
+fn row(finding: Finding, waits: bool, told: &mut impl Iterator<Item = Told>) -> Row {
+    let mut row = Row {
+        action: match finding.verdict {
+            Verdict::Keep => Action::Kept,
+            Verdict::Skip => Action::Skipped,
+            Verdict::Unknown => Action::Unknown,
+            Verdict::Remove(_) if waits => Action::Waits,
+            Verdict::Remove(_) => Action::Removed,
+            Verdict::Write(_) => Action::Written,
+        },
+        service: finding.service,
+        environment: finding.environment,
+        pull_request: finding.pull_request,
+        path: finding.path,
+        reason: finding.reason,
+        commit: None,
+    };
+    if !matches!(row.action, Action::Removed | Action::Written) {
+        return row;
+    }
+    match told.next() {
+        Some(Ok(outcome)) => {
+            let stood = row.path.is_some();
+            row.action = match outcome.action {
+                OutcomeAction::Created | OutcomeAction::Updated => Action::Written,
+                OutcomeAction::Deleted | OutcomeAction::Absent => Action::Removed,
+                OutcomeAction::Unchanged => Action::Kept,
+                OutcomeAction::Ignored if stood => Action::Kept,
+                OutcomeAction::Ignored => Action::Skipped,
+            };
+            row.environment = outcome.environment.or(row.environment);
+            row.path = outcome.path.or(row.path);
+            row.commit = outcome.commit;
+            row.reason = match outcome.action {
+                OutcomeAction::Ignored | OutcomeAction::Unchanged => {
+                    outcome.reason.unwrap_or(row.reason)
+                }
+                OutcomeAction::Absent => format!("{}; somebody else has removed it", row.reason),
+                _ => row.reason,
+            };
+        }
+        Some(Err(error)) => {
+            row.action = Action::Unknown;
+            row.reason = error.to_string();
+        }
+        None => row.action = Action::Unknown,
+    }
+    row
+}
+
+const ACTIONS: [Action; 6] = [
+    Action::Removed,
+    Action::Waits,
+    Action::Written,
+    Action::Skipped,
+    Action::Unknown,
+    Action::Kept,
+];
+
+impl Action {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Waits => "waits",
+            Self::Written => "written",
+            Self::Skipped => "skipped",
+            Self::Unknown => "unknown",
+            Self::Kept => "kept",
+        }
+    }
+}
+
+fn tell(rows: &[Row], deletions: Deletions, is_rehearsal: bool, github: &Github, output: &Output) {
+    let count = |action| rows.iter().filter(|row| row.action == action).count();
+    if output.is_json() {
+        let counts: BTreeMap<&str, Value> = ACTIONS
+            .iter()
+            .map(|action| (action.as_str(), json!(count(*action))))
+            .collect();
+        output.json(&json!({
+            "dry_run": is_rehearsal,
+            "environments": rows,
+            "counts": counts,
+            "requests": github.requests(),
+            "requests_left": github.requests_left(),
+        }));
+    } else {
+        if !rows.is_empty() {
+            let lines = lines(rows, is_rehearsal);
+            output.data(table(
+                output.width(),
+                ["ACTION", "PULL REQUEST", "REASON"],
+                &lines,
+            ));
+        }
+        let words: Vec<String> = ACTIONS
+            .iter()
+            .filter(|action| {
+                count(**action) > 0 || matches!(action, Action::Removed | Action::Kept)
+            })
+            .map(|action| format!("{} {}", count(*action), word(*action, is_rehearsal)))
+            .collect();
+        let left = github.requests_left();
+        let left = left
+            .map(|left| format!(", {left} left"))
+            .unwrap_or_default();
+        let requests = usize::try_from(github.requests()).unwrap_or(usize::MAX);
+        let requests = counted(requests, "request");
+        output.data(format_args!(
+            "{}; {requests} to GitHub{left}",
+            words.join(", ")
+        ));
+    }
+    if count(Action::Waits) > 0 {
+        output.talk(format_args!(
+            "{} {} of {} environments would be removed at once\n",
+            "error:".red().bold(),
+            deletions.deleted,
+            deletions.all
+        ));
+        output.talk(format_args!(
+            "  {} look at the table; if that is meant: --allow-deletions {}",
+            "hint:".cyan(),
+            deletions.deleted
+        ));
+    }
+    if is_rehearsal {
+        output.talk(format_args!(
+            "{} nothing was changed; --yes does what the table says",
+            "dry run:".cyan()
+        ));
+    }
+}
+
+/// What is done, in words that say whether it was.
+fn word(action: Action, is_rehearsal: bool) -> &'static str {
+    match action {
+        Action::Removed if is_rehearsal => "to remove",
+        Action::Written if is_rehearsal => "to write",
+        action => action.as_str(),
+    }
+}
+
+/// A line for each environment; where many of a repository fared alike, one for all of them.
+fn lines(rows: &[Row], is_rehearsal: bool) -> Vec<[String; 3]> {
+    let repository = |row: &Row| {
+        row.pull_request
+            .as_ref()
+            .map(|id| id.repository.to_string())
+    };
+    let group = |row: &Row| (row.action, repository(row), row.reason.clone());
+    let mut sizes: BTreeMap<_, usize> = BTreeMap::new();
+    for row in rows {
+        *sizes.entry(group(row)).or_default() += 1;
+    }
+    let mut lines = Vec::new();
+    for row in rows {
+        let is_change = matches!(row.action, Action::Removed | Action::Written);
+        let name = match (&row.pull_request, sizes.get_mut(&group(row))) {
+            (Some(_), Some(0)) => continue,
+            (Some(id), Some(size)) if *size > MOST_ALIKE && !is_change => {
+                let name = format!("{} ({size})", id.repository);
+                *size = 0;
+                name
+            }
+            (Some(id), _) => id.to_string(),
+            (None, _) => row.path.clone().unwrap_or_default(),
+        };
+        lines.push([
+            word(row.action, is_rehearsal).to_owned(),
+            name,
+            row.reason.clone(),
+        ]);
+    }
+    lines
+}
