@@ -14,7 +14,7 @@ use super::output::Output;
 use super::table::table;
 use super::{DONE, Ended, env};
 use crate::clock::{self, Time};
-use crate::error::Kind;
+use crate::error::{Diagnose, Kind};
 use crate::event::PullRequestId;
 use crate::github::{Access, Github, GithubError};
 use crate::manager::{self, Finding, Heard, OutcomeAction, Said, Sweep, Told, Verdict, Wish};
@@ -54,6 +54,27 @@ pub(super) struct Args {
 
     #[command(flatten)]
     signing: SigningArgs,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} of {} environments would be removed at once: they wait", deletions.deleted, deletions.all
+)]
+struct MassRemoval {
+    deletions: Deletions,
+}
+
+impl Diagnose for MassRemoval {
+    fn kind(&self) -> Kind {
+        Kind::Denied
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(format!(
+            "look at the table; if that is meant: --allow-deletions {}",
+            self.deletions.deleted
+        ))
+    }
 }
 
 /// What was done about an environment, or would be.
@@ -303,17 +324,7 @@ fn tell(rows: &[Row], deletions: Deletions, is_rehearsal: bool, github: &Github,
         ));
     }
     if count(Action::Waits) > 0 {
-        output.talk(format_args!(
-            "{} {} of {} environments would be removed at once\n",
-            "error:".red().bold(),
-            deletions.deleted,
-            deletions.all
-        ));
-        output.talk(format_args!(
-            "  {} look at the table; if that is meant: --allow-deletions {}",
-            "hint:".cyan(),
-            deletions.deleted
-        ));
+        output.error(&MassRemoval { deletions }.into());
     }
     if is_rehearsal {
         output.talk(format_args!(
