@@ -15,7 +15,7 @@ use super::table::table;
 use super::{DONE, Ended, env};
 use crate::clock::{self, Time};
 use crate::error::{Diagnose, Kind};
-use crate::event::PullRequestId;
+use crate::event::{PullRequestId, RepositoryName};
 use crate::github::{Access, Github, GithubError};
 use crate::manager::{self, Finding, Heard, OutcomeAction, Said, Sweep, Told, Verdict, Wish};
 use crate::stack::Deletions;
@@ -25,12 +25,11 @@ const MOST_SILENCES: usize = 3;
 /// More environments of one repository that fared alike are told in one line.
 const MOST_ALIKE: usize = 5;
 
-/// Remove the environments whose pull requests have closed, or that have expired; write missed ones
+/// Mend what no event told: remove what has closed or expired, write what was missed
 ///
-/// For what no event has told: each pull request must say itself that it is closed before its
-/// environment goes, and a doubt removes nothing. On a terminal nothing is done without --yes;
-/// elsewhere, as in a scheduled job, it acts. Exits with 3 if removals wait for --allow-deletions,
-/// with 5 if something could not be known.
+/// Each pull request must say itself that it is closed before its environment goes: a doubt removes
+/// nothing. On a terminal nothing is done without --yes; elsewhere, as in a scheduled job, it acts.
+/// Exits with 3 if removals wait for --allow-deletions, with 5 if something could not be known.
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -149,11 +148,26 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         // What was only folded is nowhere.
         rows.iter_mut().for_each(|row| row.commit = None);
     }
-    tell(&rows, deletions, is_rehearsal, &github, output);
+    let swept = Swept {
+        rows: &rows,
+        unlisted: sweep.unlisted(),
+        is_rehearsal,
+        github: &github,
+    };
+    swept.tell(output);
+    if waits {
+        output.error(&MassRemoval { deletions }.into());
+    }
+    if is_rehearsal {
+        output.talk(format_args!(
+            "{} nothing was changed; --yes does what the table says",
+            "dry run:".cyan()
+        ));
+    }
     let has = |action| rows.iter().any(|row: &Row| row.action == action);
     Ok(match () {
-        () if has(Action::Waits) => Kind::Denied as u8,
-        () if has(Action::Unknown) => Kind::Outside as u8,
+        () if waits => Kind::Denied as u8,
+        () if has(Action::Unknown) || !swept.unlisted.is_empty() => Kind::Outside as u8,
         () => DONE,
     })
 }
@@ -282,97 +296,113 @@ impl Action {
     }
 }
 
-fn tell(rows: &[Row], deletions: Deletions, is_rehearsal: bool, github: &Github, output: &Output) {
-    let count = |action| rows.iter().filter(|row| row.action == action).count();
-    if output.is_json() {
-        let counts: BTreeMap<&str, Value> = ACTIONS
-            .iter()
-            .map(|action| (action.as_str(), json!(count(*action))))
-            .collect();
-        output.json(&json!({
-            "dry_run": is_rehearsal,
-            "environments": rows,
-            "counts": counts,
-            "requests": github.requests(),
-            "requests_left": github.requests_left(),
-        }));
-    } else {
-        if !rows.is_empty() {
-            let lines = lines(rows, is_rehearsal);
-            output.data(table(
-                output.width(),
-                ["ACTION", "PULL REQUEST", "REASON"],
-                &lines,
-            ));
+/// What a sweep came to.
+struct Swept<'a> {
+    rows: &'a [Row],
+    /// Repositories that could not be listed as a whole, and why.
+    unlisted: Vec<(RepositoryName, String)>,
+    is_rehearsal: bool,
+    github: &'a Github,
+}
+
+impl Swept<'_> {
+    fn tell(&self, output: &Output) {
+        if output.is_json() {
+            output.json(&self.described());
+            return;
         }
+        let lines = self.lines();
+        if !lines.is_empty() {
+            let head = ["ACTION", "PULL REQUEST", "REASON"];
+            output.data(table(output.width(), head, &lines));
+        }
+        output.data(self.summed());
+    }
+
+    fn count(&self, action: Action) -> usize {
+        self.rows.iter().filter(|row| row.action == action).count()
+    }
+
+    fn described(&self) -> Value {
+        let counts: BTreeMap<&str, usize> = ACTIONS
+            .iter()
+            .map(|action| (action.as_str(), self.count(*action)))
+            .collect();
+        let unlisted: Vec<Value> = self
+            .unlisted
+            .iter()
+            .map(|(repository, reason)| json!({ "repository": repository, "reason": reason }))
+            .collect();
+        json!({
+            "dry_run": self.is_rehearsal,
+            "environments": self.rows,
+            "unlisted": unlisted,
+            "counts": counts,
+            "requests": self.github.requests(),
+            "requests_left": self.github.requests_left(),
+        })
+    }
+
+    fn summed(&self) -> String {
+        let always = [Action::Removed, Action::Written, Action::Kept];
         let words: Vec<String> = ACTIONS
             .iter()
-            .filter(|action| {
-                count(**action) > 0 || matches!(action, Action::Removed | Action::Kept)
-            })
-            .map(|action| format!("{} {}", count(*action), word(*action, is_rehearsal)))
+            .filter(|action| self.count(**action) > 0 || always.contains(action))
+            .map(|action| format!("{} {}", self.count(*action), self.word(*action)))
             .collect();
-        let left = github.requests_left();
-        let left = left
-            .map(|left| format!(", {left} left"))
-            .unwrap_or_default();
-        let requests = usize::try_from(github.requests()).unwrap_or(usize::MAX);
+        let requests = usize::try_from(self.github.requests()).unwrap_or(usize::MAX);
         let requests = counted(requests, "request");
-        output.data(format_args!(
-            "{}; {requests} to GitHub{left}",
-            words.join(", ")
-        ));
+        let left = self.github.requests_left();
+        let left = left.map_or_else(String::new, |left| format!(", {left} left"));
+        format!("{}; {requests} to GitHub{left}", words.join(", "))
     }
-    if count(Action::Waits) > 0 {
-        output.error(&MassRemoval { deletions }.into());
-    }
-    if is_rehearsal {
-        output.talk(format_args!(
-            "{} nothing was changed; --yes does what the table says",
-            "dry run:".cyan()
-        ));
-    }
-}
 
-/// What is done, in words that say whether it was.
-fn word(action: Action, is_rehearsal: bool) -> &'static str {
-    match action {
-        Action::Removed if is_rehearsal => "to remove",
-        Action::Written if is_rehearsal => "to write",
-        action => action.as_str(),
+    /// What is done, in words that say whether it was.
+    fn word(&self, action: Action) -> &'static str {
+        match action {
+            Action::Removed if self.is_rehearsal => "to remove",
+            Action::Written if self.is_rehearsal => "to write",
+            action => action.as_str(),
+        }
     }
-}
 
-/// A line for each environment; where many of a repository fared alike, one for all of them.
-fn lines(rows: &[Row], is_rehearsal: bool) -> Vec<[String; 3]> {
-    let repository = |row: &Row| {
-        row.pull_request
-            .as_ref()
-            .map(|id| id.repository.to_string())
-    };
-    let group = |row: &Row| (row.action, repository(row), row.reason.clone());
-    let mut sizes: BTreeMap<_, usize> = BTreeMap::new();
-    for row in rows {
-        *sizes.entry(group(row)).or_default() += 1;
-    }
-    let mut lines = Vec::new();
-    for row in rows {
-        let is_change = matches!(row.action, Action::Removed | Action::Written);
-        let name = match (&row.pull_request, sizes.get_mut(&group(row))) {
-            (Some(_), Some(0)) => continue,
-            (Some(id), Some(size)) if *size > MOST_ALIKE && !is_change => {
-                let name = format!("{} ({size})", id.repository);
-                *size = 0;
-                name
-            }
-            (Some(id), _) => id.to_string(),
-            (None, _) => row.path.clone().unwrap_or_default(),
+    /// A line for each environment; where many of a repository fared alike, one for all of them.
+    fn lines(&self) -> Vec<[String; 3]> {
+        let repository = |row: &Row| {
+            row.pull_request
+                .as_ref()
+                .map(|id| id.repository.to_string())
         };
-        lines.push([
-            word(row.action, is_rehearsal).to_owned(),
-            name,
-            row.reason.clone(),
-        ]);
+        let group = |row: &Row| (row.action, repository(row), row.reason.clone());
+        let mut sizes: BTreeMap<_, usize> = BTreeMap::new();
+        for row in self.rows {
+            *sizes.entry(group(row)).or_default() += 1;
+        }
+        let mut lines: Vec<[String; 3]> = self
+            .unlisted
+            .iter()
+            .map(|(repository, reason)| {
+                [
+                    "unlisted".to_owned(),
+                    repository.to_string(),
+                    reason.clone(),
+                ]
+            })
+            .collect();
+        for row in self.rows {
+            let is_change = matches!(row.action, Action::Removed | Action::Written);
+            let name = match (&row.pull_request, sizes.get_mut(&group(row))) {
+                (Some(_), Some(0)) => continue,
+                (Some(id), Some(size)) if *size > MOST_ALIKE && !is_change => {
+                    let name = format!("{} ({size})", id.repository);
+                    *size = 0;
+                    name
+                }
+                (Some(id), _) => id.to_string(),
+                (None, _) => row.path.clone().unwrap_or_default(),
+            };
+            lines.push([self.word(row.action).to_owned(), name, row.reason.clone()]);
+        }
+        lines
     }
-    lines
 }

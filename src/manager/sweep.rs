@@ -104,6 +104,20 @@ impl Sweep {
         self.heard.insert(key(repository), heard);
     }
 
+    /// The repositories of whose open pull requests not all were heard, and why.
+    pub fn unlisted(&self) -> Vec<(RepositoryName, String)> {
+        let repositories = self.repositories().into_iter();
+        repositories
+            .filter_map(|repository| {
+                let reason = match self.heard.get(&key(&repository)) {
+                    Some(heard) => heard.fault.clone()?,
+                    None => "GitHub has not answered before, and was not asked".to_owned(),
+                };
+                Some((repository, reason))
+            })
+            .collect()
+    }
+
     /// The pull requests that have to be asked themselves: they are in no list that is whole.
     pub fn doubts(&self) -> Vec<PullRequestId> {
         let mut seen = BTreeSet::new();
@@ -235,10 +249,10 @@ impl Sweep {
                 )
             }
             Some(Said::Fault(reason)) => or_expired(unknown(reason)),
-            None => {
-                let fault = heard.and_then(|heard| heard.fault.as_deref());
-                or_expired(unknown(fault.unwrap_or("GitHub was not asked")))
-            }
+            None => or_expired(match heard {
+                Some(heard) if heard.fault.is_none() => unknown("GitHub was not asked about it"),
+                _ => unknown("its repository is unlisted"),
+            }),
         }
     }
 

@@ -155,7 +155,7 @@ fn expiry_needs_no_answer_but_a_close_comes_first() {
         1,
         crate::support::Failure::ServerError,
     );
-    let swept = scene.sweep(&["--at", END]);
+    let swept = scene.sweeping(&["--at", END]).exited(5).json();
     let expected = [(1, "removed".to_owned()), (2, "unknown".to_owned())];
     assert_eq!(actions(&swept), expected);
 }

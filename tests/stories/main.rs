@@ -33,6 +33,7 @@ mod ranges;
 mod signed_commits;
 mod ssh;
 mod stacks;
+mod sweep_at_scale;
 mod sweeps;
 mod what_people_read;
 mod writers;

@@ -189,6 +189,16 @@ fn listing_fails_nothing_is_deleted() {
     assert_eq!(scene.standing(), [1, 150, 250]);
 }
 
+/// Nobody can tell what was missed in a repository that is unlisted, though no environment is its.
+#[test]
+fn repository_without_environments_is_unlisted() {
+    let scene = SweepScene::new();
+    let pulls = format!("repos/{INFRA}/pulls");
+    scene.fake().fail(&pulls, 1, Failure::NotFound);
+    let swept = scene.sweeping(&[]).exited(5).json();
+    assert_eq!(swept["unlisted"][0]["repository"], INFRA, "{swept}");
+}
+
 #[test]
 fn server_is_silent() {
     let scene = SweepScene::new();
@@ -197,6 +207,20 @@ fn server_is_silent() {
     let swept = scene.sweeping(&[]).exited(5).json();
     assert_eq!(actions(&swept), told(&[(1, "unknown")]));
     assert_eq!(scene.standing(), [1]);
+
+    // After three repositories it is given up.
+    let sources: String = (0..9)
+        .map(|n| format!("source \"acme/other-{n}\" {{}}\n"))
+        .collect();
+    let rules = sources;
+    scene
+        .scene()
+        .manager
+        .commit("main", &[("other/service.hcl", &rules)]);
+    let before = scene.fake().requests().len();
+    let swept = scene.sweeping(&[]).exited(5).json();
+    assert_eq!(swept["unlisted"].as_array().unwrap().len(), 11, "{swept}");
+    assert_eq!(scene.fake().requests().len() - before, 3);
 }
 
 #[test]
@@ -213,6 +237,7 @@ fn limit_runs_out_only_what_was_proved_goes() {
     assert_eq!(actions(&swept), told(&expected));
     let reason = &rows(&swept)[2].2;
     assert!(reason.contains("rate limit is used up until"), "{reason}");
+    assert_eq!(swept["unlisted"], serde_json::json!([]));
     assert_eq!(
         (&swept["requests"], &swept["requests_left"]),
         (&4.into(), &0.into())
@@ -233,11 +258,9 @@ fn repository_is_not_what_it_was() {
     fake.close(SERVICE, 2);
     let unknown = |words: &str| {
         let swept = scene.sweeping(&[]).exited(5).json();
-        let rows = rows(&swept);
-        let doubts = rows
-            .iter()
-            .filter(|row| row.1 == "unknown" && row.2.contains(words));
-        assert_eq!(doubts.count(), 2, "{swept}");
+        assert_eq!(swept["counts"]["unknown"], 2, "{swept}");
+        let reason = swept["unlisted"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains(words), "{reason}");
         assert_eq!(scene.standing(), [1, 2]);
     };
     let new = "acme/renamed";
@@ -277,11 +300,12 @@ fn repository_is_not_what_it_was() {
     assert_eq!(actions(&swept), told(&[(1, "unknown")]));
 
     fake.delete_repository(SERVICE);
+    fake.delete_repository(new);
     let swept = scene.sweeping(&[]).exited(5).json();
-    let row = &rows(&swept)[0];
+    let reason = swept["unlisted"][0]["reason"].as_str().unwrap();
     assert!(
-        row.2.contains("GitHub knows none that this token may see"),
-        "{row:?}"
+        reason.contains("GitHub knows none that this token may see"),
+        "{reason}"
     );
     assert_eq!(scene.standing(), [1]);
 }

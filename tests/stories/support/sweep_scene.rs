@@ -22,7 +22,7 @@ pub(crate) type Row = (u64, String, String);
 impl SweepScene {
     pub(crate) fn new() -> Self {
         let github = GithubScene::new();
-        github.github.repository(INFRA, 78, None);
+        github.github.repository(INFRA, 79, None);
         let grant = Grant::new(
             &[MANAGER, SERVICE, INFRA],
             &[("contents", "write"), ("pull_requests", "read")],

@@ -149,9 +149,7 @@ impl FakeGithub {
     pub(crate) fn trouble(&self, trouble: Option<Trouble>) {
         self.with(|world| {
             world.trouble = trouble;
-            if trouble.is_none() {
-                world.remaining = 5_000;
-            }
+            world.remaining = 5_000;
         });
     }
 
