@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::choice::{Choice, choose_service};
 use super::closings::{Change, Closings, Memory, Subject, is_late};
 use super::finding::Found;
-use super::lifetime::{decide_lifetime, expiry_by_rules};
+use super::lifetime::{Times, decide_lifetime};
 use super::location::read_text;
 use super::renaming::under_present_name;
 use super::services::{
@@ -44,7 +44,7 @@ pub(super) fn decide(
     closings: &Closings,
 ) -> Result<Decision, ManagerError> {
     let (service, existing) = match choose_service(files, wish)? {
-        Choice::Service(service, existing) => (service, existing),
+        Choice::Service(service, existing) => (service, *existing),
         Choice::None(reason) => return Ok(ignored(None, reason)),
     };
     let renamed = existing
@@ -160,11 +160,7 @@ fn decide_as(
                     update(files, service, wish, pull_request, file, &text)?
                 }
                 _ => {
-                    let at = wish.word.at();
-                    let times = Times {
-                        event_at: at,
-                        expiry: expiry_by_rules(service, at, Expiry::Unsaid),
-                    };
+                    let times = Times::by_rules(service, wish.word.at(), Expiry::Unsaid);
                     create(files, service, wish, pull_request, &times)?
                 }
             };
@@ -276,11 +272,7 @@ fn update(
         Some(id) => EnvironmentId::given(id),
         None => derive_id(files, service, pull_request)?,
     };
-    let at = wish.word.at();
-    let times = Times {
-        event_at: at,
-        expiry: expiry_by_rules(service, at, file.expiry),
-    };
+    let times = Times::by_rules(service, wish.word.at(), file.expiry);
     let rendered = render(files, service, pull_request, &id, &file.name, &times)?;
     let is_at_head = names_head(&file, pull_request);
     let (action, edit) = match merge(
@@ -360,12 +352,6 @@ fn derive_id(
     ))
 }
 
-/// What a file says of time.
-pub(super) struct Times {
-    pub(super) event_at: Option<Time>,
-    pub(super) expiry: Expiry,
-}
-
 /// The environment's file as it would be made anew.
 pub(super) fn render(
     files: &dyn Files,
@@ -400,18 +386,7 @@ pub(super) fn render(
     if let Some(number) = pull_request.repository_id {
         values.insert("repository_id".to_owned(), Value::from(number));
     }
-    if let Some(at) = times.event_at {
-        values.insert("event_at".to_owned(), Value::from(at.to_string()));
-    }
-    let expiry = match times.expiry {
-        Expiry::Unsaid => None,
-        Expiry::Never => Some((Value::Null, Value::Null)),
-        Expiry::At(end) => Some((Value::from(end.to_string()), Value::from(end.as_second()))),
-    };
-    if let Some((text, seconds)) = expiry {
-        values.insert("expires_at".to_owned(), text);
-        values.insert("expires_at_unix".to_owned(), seconds);
-    }
+    values.extend(times.values());
     Ok(generate::render_environment_file(
         &template,
         &template_path,

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::closings::{Closings, Memory, Subject, is_late};
 use super::decision::{
-    Decision, Times, create, ignored, ignored_beside, late, nothing, remove, render, told,
+    Decision, create, ignored, ignored_beside, late, nothing, remove, render, told,
 };
 use super::finding::Found;
 use super::services::Service;
@@ -16,12 +18,42 @@ use crate::event::{HeadSha, PullRequest};
 use crate::files::Files;
 use crate::git::Edit;
 
-/// What an environment's file is to say of its end that said `present`, after an event of `at`.
-/// What has no time moves no end.
-pub(super) fn expiry_by_rules(service: &Service, at: Option<Time>, present: Expiry) -> Expiry {
-    match (service.rules.expire_after, at) {
-        (Some(after), Some(at)) => present.moved_to(later(at, after)),
-        _ => Expiry::Unsaid,
+/// What a file says of time.
+pub(super) struct Times {
+    pub(super) event_at: Option<Time>,
+    pub(super) expiry: Expiry,
+}
+
+impl Times {
+    /// What a file is to say after an event of `at`, whose end was `present` before. What has no
+    /// time moves no end.
+    pub(super) fn by_rules(service: &Service, at: Option<Time>, present: Expiry) -> Self {
+        let expiry = match (service.rules.expire_after, at) {
+            (Some(after), Some(at)) => present.moved_to(later(at, after)),
+            _ => Expiry::Unsaid,
+        };
+        Self {
+            event_at: at,
+            expiry,
+        }
+    }
+
+    /// As values for a template.
+    pub(super) fn values(&self) -> impl Iterator<Item = (String, Value)> {
+        let event_at = self.event_at.map(|at| ("event_at", json!(at.to_string())));
+        let (text, seconds) = match self.expiry {
+            Expiry::Unsaid => (None, None),
+            Expiry::Never => (Some(Value::Null), Some(Value::Null)),
+            Expiry::At(end) => (Some(json!(end.to_string())), Some(json!(end.as_second()))),
+        };
+        let end = [("expires_at", text), ("expires_at_unix", seconds)];
+        let end = end
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        event_at
+            .into_iter()
+            .chain(end)
+            .map(|(name, value)| (name.to_owned(), value))
     }
 }
 

@@ -34,6 +34,7 @@ mod signed_commits;
 mod ssh;
 mod stacks;
 mod sweep_at_scale;
+mod sweep_doubts;
 mod sweeps;
 mod what_people_read;
 mod writers;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::support::sweep_scene::{SWEEPER, SweepScene};
-use crate::support::{Grant, MANAGER};
+use crate::support::MANAGER;
+use crate::support::sweep_scene::SweepScene;
 
 const REPOSITORIES: u64 = 100;
 const EACH: u64 = 100;
@@ -62,8 +62,7 @@ fn one_request_for_each_page_and_each_removal() {
         .manager
         .remove("main", &["hello-service/service.hcl"]);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let grant = Grant::new(&names, &[("contents", "write"), ("pull_requests", "read")]);
-    scene.fake().token(SWEEPER, grant);
+    scene.grant(&names);
 
     let swept = scene.sweep(&[]);
     let pages = REPOSITORIES + 1;

@@ -1,11 +1,12 @@
 //! A service on a GitHub whose events get lost, and sweeps that find out.
 
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use super::git_server::Held;
 use super::world::Output;
-use super::{FakeGithub, GithubScene, Grant, INFRA, MANAGER, PullRequest, SERVICE, Scene};
+use super::{FakeGithub, GithubScene, Grant, Hold, INFRA, MANAGER, PullRequest, SERVICE, Scene};
 
 /// A token that writes the manager repository and reads pull requests of the sources.
 pub(crate) const SWEEPER: &str = "ghp_sweeper";
@@ -23,15 +24,19 @@ impl SweepScene {
     pub(crate) fn new() -> Self {
         let github = GithubScene::new();
         github.github.repository(INFRA, 79, None);
-        let grant = Grant::new(
-            &[MANAGER, SERVICE, INFRA],
-            &[("contents", "write"), ("pull_requests", "read")],
-        );
-        github.github.token(SWEEPER, grant);
-        Self {
+        let scene = Self {
             github,
             minute: std::cell::Cell::new(0),
-        }
+        };
+        scene.grant(&[MANAGER, SERVICE, INFRA]);
+        scene
+    }
+
+    /// Lets the sweeper's token see these repositories and no others.
+    pub(crate) fn grant(&self, repositories: &[&str]) {
+        let permissions = [("contents", "write"), ("pull_requests", "read")];
+        self.fake()
+            .token(SWEEPER, Grant::new(repositories, &permissions));
     }
 
     /// The same, with environments that expire after three days.
@@ -93,6 +98,24 @@ impl SweepScene {
     #[track_caller]
     pub(crate) fn sweep(&self, arguments: &[&str]) -> Value {
         self.sweeping(arguments).succeeded().json()
+    }
+
+    /// A sweep that has heard GitHub's answers, and whose push is held on its way.
+    pub(crate) fn sweep_held(&self) -> (Held, Child) {
+        let mut is_first = true;
+        let held = self
+            .scene()
+            .world
+            .server
+            .hold(Hold::Before, move |path, _| {
+                path.ends_with("git-receive-pack") && std::mem::take(&mut is_first)
+            });
+        let mut command = self.command(env!("CARGO_BIN_EXE_dayfly"));
+        command.args(["sweep", "--output", "json"]);
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        held.wait();
+        (held, child)
     }
 
     /// The numbers of the pull requests that have an environment.
@@ -175,4 +198,11 @@ pub(crate) fn rows(told: &Value) -> Vec<Row> {
 pub(crate) fn actions(told: &Value) -> Vec<(u64, String)> {
     let rows = rows(told).into_iter();
     rows.map(|(number, action, _)| (number, action)).collect()
+}
+
+/// The actions that are expected.
+pub(crate) fn told(rows: &[(u64, &str)]) -> Vec<(u64, String)> {
+    let rows = rows.iter();
+    rows.map(|(number, action)| (*number, (*action).to_owned()))
+        .collect()
 }
