@@ -1,29 +1,25 @@
 //! `dayfly sweep`: what no event has told, found out and mended.
 
-use std::collections::BTreeMap;
+mod told;
+
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use owo_colors::OwoColorize;
-use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::arguments::{Cache, ManagerArgs, SigningArgs, duration};
 use super::count::counted;
 use super::output::Output;
-use super::table::table;
 use super::{DONE, Ended, env};
 use crate::clock::{self, Time};
 use crate::error::{Diagnose, Kind};
-use crate::event::{PullRequestId, RepositoryName};
 use crate::github::{Access, Github, GithubError};
 use crate::manager::{self, Finding, Heard, OutcomeAction, Said, Sweep, Told, Verdict, Wish};
 use crate::stack::Deletions;
+use told::{Action, Row, Swept};
 
 /// After so many answers in a row that did not come, GitHub is not asked any more.
 const MOST_SILENCES: usize = 3;
-/// More environments of one repository that fared alike are told in one line.
-const MOST_ALIKE: usize = 5;
 
 /// Mend what no event told: remove what has closed or expired, write what was missed
 ///
@@ -76,28 +72,28 @@ impl Diagnose for MassRemoval {
     }
 }
 
-/// What was done about an environment, or would be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Action {
-    Removed,
-    /// It would be removed, if a person allowed so many removals.
-    Waits,
-    Written,
-    Skipped,
-    Unknown,
-    Kept,
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} and {} could not be judged: nothing of them was removed",
+    counted(*environments, "environment"),
+    match repositories { 1 => "1 repository".to_owned(), count => format!("{count} repositories") }
+)]
+struct Unsure {
+    environments: usize,
+    repositories: usize,
 }
 
-#[derive(Serialize)]
-struct Row {
-    action: Action,
-    service: Option<String>,
-    environment: Option<String>,
-    pull_request: Option<PullRequestId>,
-    path: Option<String>,
-    reason: String,
-    commit: Option<String>,
+impl Diagnose for Unsure {
+    fn kind(&self) -> Kind {
+        Kind::Outside
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            "run it again; of what is gone for good, `dayfly env delete` removes the environments"
+                .to_owned(),
+        )
+    }
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
@@ -143,7 +139,13 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         .into_iter()
         .map(|finding| row(finding, waits, &mut told))
         .collect();
-    rows.sort_by_key(|row| row.action);
+    rows.sort_by_cached_key(|row| {
+        let id = row.pull_request.as_ref();
+        (
+            row.action,
+            id.map(|id| (id.repository.to_string(), id.number)),
+        )
+    });
     if is_rehearsal {
         // What was only folded is nowhere.
         rows.iter_mut().for_each(|row| row.commit = None);
@@ -158,16 +160,23 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     if waits {
         output.error(&MassRemoval { deletions }.into());
     }
+    let unsure = Unsure {
+        environments: swept.count(Action::Unknown),
+        repositories: swept.unlisted.len(),
+    };
+    let is_sure = unsure.environments + unsure.repositories == 0;
+    if !is_sure {
+        output.error(&unsure.into());
+    }
     if is_rehearsal {
         output.talk(format_args!(
             "{} nothing was changed; --yes does what the table says",
             "dry run:".cyan()
         ));
     }
-    let has = |action| rows.iter().any(|row: &Row| row.action == action);
     Ok(match () {
         () if waits => Kind::Denied as u8,
-        () if has(Action::Unknown) || !swept.unlisted.is_empty() => Kind::Outside as u8,
+        () if !is_sure => Kind::Outside as u8,
         () => DONE,
     })
 }
@@ -230,7 +239,7 @@ fn row(finding: Finding, waits: bool, told: &mut impl Iterator<Item = Told>) -> 
             Verdict::Keep => Action::Kept,
             Verdict::Skip => Action::Skipped,
             Verdict::Unknown => Action::Unknown,
-            Verdict::Remove(_) if waits => Action::Waits,
+            Verdict::Remove(_) if waits => Action::Waiting,
             Verdict::Remove(_) => Action::Removed,
             Verdict::Write(_) => Action::Written,
         },
@@ -272,137 +281,4 @@ fn row(finding: Finding, waits: bool, told: &mut impl Iterator<Item = Told>) -> 
         None => row.action = Action::Unknown,
     }
     row
-}
-
-const ACTIONS: [Action; 6] = [
-    Action::Removed,
-    Action::Waits,
-    Action::Written,
-    Action::Skipped,
-    Action::Unknown,
-    Action::Kept,
-];
-
-impl Action {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Removed => "removed",
-            Self::Waits => "waits",
-            Self::Written => "written",
-            Self::Skipped => "skipped",
-            Self::Unknown => "unknown",
-            Self::Kept => "kept",
-        }
-    }
-}
-
-/// What a sweep came to.
-struct Swept<'a> {
-    rows: &'a [Row],
-    /// Repositories that could not be listed as a whole, and why.
-    unlisted: Vec<(RepositoryName, String)>,
-    is_rehearsal: bool,
-    github: &'a Github,
-}
-
-impl Swept<'_> {
-    fn tell(&self, output: &Output) {
-        if output.is_json() {
-            output.json(&self.described());
-            return;
-        }
-        let lines = self.lines();
-        if !lines.is_empty() {
-            let head = ["ACTION", "PULL REQUEST", "REASON"];
-            output.data(table(output.width(), head, &lines));
-        }
-        output.data(self.summed());
-    }
-
-    fn count(&self, action: Action) -> usize {
-        self.rows.iter().filter(|row| row.action == action).count()
-    }
-
-    fn described(&self) -> Value {
-        let counts: BTreeMap<&str, usize> = ACTIONS
-            .iter()
-            .map(|action| (action.as_str(), self.count(*action)))
-            .collect();
-        let unlisted: Vec<Value> = self
-            .unlisted
-            .iter()
-            .map(|(repository, reason)| json!({ "repository": repository, "reason": reason }))
-            .collect();
-        json!({
-            "dry_run": self.is_rehearsal,
-            "environments": self.rows,
-            "unlisted": unlisted,
-            "counts": counts,
-            "requests": self.github.requests(),
-            "requests_left": self.github.requests_left(),
-        })
-    }
-
-    fn summed(&self) -> String {
-        let always = [Action::Removed, Action::Written, Action::Kept];
-        let words: Vec<String> = ACTIONS
-            .iter()
-            .filter(|action| self.count(**action) > 0 || always.contains(action))
-            .map(|action| format!("{} {}", self.count(*action), self.word(*action)))
-            .collect();
-        let requests = usize::try_from(self.github.requests()).unwrap_or(usize::MAX);
-        let requests = counted(requests, "request");
-        let left = self.github.requests_left();
-        let left = left.map_or_else(String::new, |left| format!(", {left} left"));
-        format!("{}; {requests} to GitHub{left}", words.join(", "))
-    }
-
-    /// What is done, in words that say whether it was.
-    fn word(&self, action: Action) -> &'static str {
-        match action {
-            Action::Removed if self.is_rehearsal => "to remove",
-            Action::Written if self.is_rehearsal => "to write",
-            action => action.as_str(),
-        }
-    }
-
-    /// A line for each environment; where many of a repository fared alike, one for all of them.
-    fn lines(&self) -> Vec<[String; 3]> {
-        let repository = |row: &Row| {
-            row.pull_request
-                .as_ref()
-                .map(|id| id.repository.to_string())
-        };
-        let group = |row: &Row| (row.action, repository(row), row.reason.clone());
-        let mut sizes: BTreeMap<_, usize> = BTreeMap::new();
-        for row in self.rows {
-            *sizes.entry(group(row)).or_default() += 1;
-        }
-        let mut lines: Vec<[String; 3]> = self
-            .unlisted
-            .iter()
-            .map(|(repository, reason)| {
-                [
-                    "unlisted".to_owned(),
-                    repository.to_string(),
-                    reason.clone(),
-                ]
-            })
-            .collect();
-        for row in self.rows {
-            let is_change = matches!(row.action, Action::Removed | Action::Written);
-            let name = match (&row.pull_request, sizes.get_mut(&group(row))) {
-                (Some(_), Some(0)) => continue,
-                (Some(id), Some(size)) if *size > MOST_ALIKE && !is_change => {
-                    let name = format!("{} ({size})", id.repository);
-                    *size = 0;
-                    name
-                }
-                (Some(id), _) => id.to_string(),
-                (None, _) => row.path.clone().unwrap_or_default(),
-            };
-            lines.push([self.word(row.action).to_owned(), name, row.reason.clone()]);
-        }
-        lines
-    }
 }

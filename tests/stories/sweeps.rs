@@ -167,7 +167,7 @@ fn mass_deletion_waits() {
     );
     let swept = output.json();
     assert_eq!(
-        (&swept["counts"]["waits"], &swept["counts"]["written"]),
+        (&swept["counts"]["waiting"], &swept["counts"]["written"]),
         (&12.into(), &1.into())
     );
     let with_new: Vec<u64> = all.iter().copied().chain([20]).collect();
