@@ -40,6 +40,11 @@ pub fn read_duration(text: &str) -> Option<Duration> {
     Duration::try_from(span).ok()
 }
 
+/// `time` and so much later.
+pub fn later(time: Time, by: Duration) -> Time {
+    time.saturating_add(by).unwrap_or(Time::MAX)
+}
+
 /// A word that nobody can foresee.
 pub fn nonce() -> String {
     use std::hash::{BuildHasher, RandomState};

@@ -64,6 +64,19 @@ impl ManagerArgs {
         Ok((self.with(Some(token))?, (github, repository)))
     }
 
+    /// The door to the pull requests of source repositories.
+    pub(super) fn sources(&self) -> Result<Github, Error> {
+        let api = ApiAddress::from_environment()?;
+        let token = match GithubApp::from_environment()? {
+            Some(app) => github::reading_token(&api, &app, &self.repository(&api)?)?,
+            None => Tokens::from_environment()
+                .for_sources(&api, &self.manager)
+                .map(Token::new)
+                .ok_or_else(|| GithubError::NoReadingToken(api.as_str().to_owned()))?,
+        };
+        Ok(Github::new(&api, token)?)
+    }
+
     /// No token is asked for that could only be sent for all to read.
     fn refuse_clear_text(&self) -> Result<(), ClearText> {
         if host_of(&self.manager).is_none() || is_safe(&self.manager) {
@@ -153,7 +166,7 @@ pub(super) struct WriteArgs {
     pub(super) signing: SigningArgs,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     clock::read_duration(text).ok_or_else(|| "write a number and its unit, such as 90s".to_owned())
 }
 

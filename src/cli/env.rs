@@ -9,7 +9,7 @@ use super::arguments::{Cache, ManagerArgs, WriteArgs};
 use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
-use super::{DONE, Ended, FAILED, explain, propose};
+use super::{DONE, Ended, FAILED, explain, lifetime, propose};
 use crate::clock::Time;
 use crate::config::Scheme;
 use crate::environment::EnvironmentId;
@@ -17,7 +17,7 @@ use crate::error::{Diagnose, Error, Kind};
 use crate::event::{Branch, HeadSha, PullRequest, PullRequestId};
 use crate::github::Access;
 use crate::manager::{
-    self, Environment, ManagerError, Outcome, OutcomeAction, Snapshot, Wish, Word,
+    self, Environment, Manager, ManagerError, Outcome, OutcomeAction, Snapshot, Wish, Word,
 };
 
 /// Show, write and remove environments
@@ -26,6 +26,9 @@ pub(super) enum Command {
     Id(IdArgs),
     Upsert(UpsertArgs),
     Delete(DeleteArgs),
+    Extend(lifetime::ExtendArgs),
+    Pin(lifetime::PinArgs),
+    Unpin(lifetime::UnpinArgs),
     Explain(explain::Args),
     List(ListArgs),
     Show(ShowArgs),
@@ -131,6 +134,9 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         Command::Id(args) => tell_id(&args, output),
         Command::Upsert(args) => upsert(args, output),
         Command::Delete(args) => delete(args, output),
+        Command::Extend(args) => lifetime::extend(&args, output),
+        Command::Pin(args) => lifetime::pin(&args, output),
+        Command::Unpin(args) => lifetime::unpin(&args, output),
         Command::Explain(args) => explain::run(args, output),
         Command::List(args) => list(&args, output),
         Command::Show(args) => show(&args, output),
@@ -272,7 +278,11 @@ impl Diagnose for PlainDirectory {
 
 /// The manager repository; another repository has no environments to list or to show.
 fn read(manager: &ManagerArgs, cache: &Cache) -> Result<Snapshot, Error> {
-    let manager = manager.manager(Access::Read)?;
+    snapshot(&manager.manager(Access::Read)?, cache)
+}
+
+/// As [`read`], of a repository that is open already.
+pub(super) fn snapshot(manager: &Manager, cache: &Cache) -> Result<Snapshot, Error> {
     let snapshot = manager.snapshot_or_directory(&cache.repository)?;
     if let Snapshot::Directory(_) = snapshot {
         return Err(PlainDirectory(manager.remote.to_string()).into());

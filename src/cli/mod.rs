@@ -15,6 +15,7 @@ mod event;
 mod explain;
 mod init;
 mod interruption;
+mod lifetime;
 mod logs;
 mod output;
 mod plan;
@@ -23,6 +24,7 @@ mod propose;
 mod runs;
 mod service;
 mod status;
+mod sweep;
 mod table;
 mod validate;
 
@@ -58,6 +60,7 @@ enum Command {
     #[command(subcommand)]
     Env(env::Command),
     Event(event::Args),
+    Sweep(sweep::Args),
     Validate(validate::Args),
     Plan(plan::Args),
     Apply(apply::Args),
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Service(command) => service::run(command, &output),
         Command::Env(command) => env::run(command, &output),
         Command::Event(args) => event::run(args, &output),
+        Command::Sweep(args) => sweep::run(args, &output),
         Command::Validate(args) => validate::run(args, &output),
         Command::Plan(args) => plan::run(args, &output),
         Command::Apply(args) => apply::run(args, &output),

@@ -1,5 +1,7 @@
 //! `service.hcl`: which pull requests make environments of a service, and of what.
 
+use std::time::Duration;
+
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Structure};
@@ -19,6 +21,9 @@ pub struct ServiceRules {
     pub text: String,
     pub sources: Vec<Source>,
     pub admit: Admit,
+    /// How long an environment stands after the last event that it was written for; `None`: until
+    /// its pull request closes.
+    pub expire_after: Option<Duration>,
     pub scheme: Scheme,
     /// Where an environment answers, as an expression over `environment` and `pull_request`.
     pub url: Option<Expression>,
@@ -142,6 +147,10 @@ impl ServiceRules {
                 Some(block) => read_admit(block)?,
                 None => Admit::default(),
             },
+            expire_after: match reader.block("expire")? {
+                Some(block) => Some(read_expire(block)?),
+                None => None,
+            },
             scheme: reader.choice("scheme", &schemes)?.unwrap_or_default(),
             url: reader.expression("url").cloned(),
         };
@@ -244,6 +253,12 @@ fn read_admit(mut reader: Reader<'_>) -> Result<Admit, ConfigError> {
     Ok(admit)
 }
 
+fn read_expire(mut reader: Reader<'_>) -> Result<Duration, ConfigError> {
+    let after = reader.required_duration("after")?;
+    reader.finish()?;
+    Ok(after)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,6 +335,29 @@ url = "https://${environment.id}.hello-service.preview.example.com"
             message("source \"a/b\" {}\nadmit {\n  base_branches = \"main\"\n}"),
             "s/service.hcl:3:19: `base_branches` must be a list of strings"
         );
+    }
+
+    #[test]
+    fn environments_expire_where_the_rules_say_so() {
+        let read = |text: &str| {
+            let text = format!("source \"a/b\" {{}}\n{text}");
+            ServiceRules::read("s/service.hcl", &text).map(|rules| rules.expire_after)
+        };
+        assert_eq!(read("").unwrap(), None);
+        let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
+        assert_eq!(read("expire { after = \"72h\" }").unwrap(), hours(72));
+        assert_eq!(
+            read("expire { after = \"1h 30m\" }").unwrap(),
+            Some(Duration::from_secs(5400))
+        );
+        for text in ["\"soon\"", "72", "\"-1h\"", "\"59s\"", "\"0s\""] {
+            let message = read(&format!("expire {{ after = {text} }}")).unwrap_err();
+            let expected =
+                "s/service.hcl:2:18: `after` must be a span of a minute or more, such as \"72h\"";
+            assert_eq!(message.to_string(), expected, "{text}");
+        }
+        let message = read("expire {}").unwrap_err().to_string();
+        assert_eq!(message, "s/service.hcl: `after` is missing");
     }
 
     #[test]

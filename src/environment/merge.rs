@@ -34,7 +34,7 @@ pub enum LaterTime {
 }
 
 /// Attributes that tell of the event.
-const COMPANIONS: &[&str] = &["event_at"];
+const COMPANIONS: &[&str] = &["event_at", "expires_at", "expires_at_unix"];
 /// Attributes that are given once: the id of an environment is kept for life.
 const GIVEN_ONCE: &[&str] = &["environment", "source"];
 

@@ -49,6 +49,27 @@ pub fn installation_token(
     repository: &Repository,
     access: Access,
 ) -> Result<Token, GithubError> {
+    let body = json!({ "repositories": [repository.name()], "permissions": access.permissions() });
+    token(api, app, repository, &body)
+}
+
+/// A token that reads pull requests, of every repository that the installation on `repository` has,
+/// and nothing else.
+pub fn reading_token(
+    api: &ApiAddress,
+    app: &GithubApp,
+    repository: &Repository,
+) -> Result<Token, GithubError> {
+    let body = json!({ "permissions": { "pull_requests": "read" } });
+    token(api, app, repository, &body)
+}
+
+fn token(
+    api: &ApiAddress,
+    app: &GithubApp,
+    repository: &Repository,
+    body: &Value,
+) -> Result<Token, GithubError> {
     let github = Github::new(api, Token::new(word(app, clock::now())?))?;
     let installation = match app.installation {
         Some(number) => number,
@@ -61,8 +82,7 @@ pub fn installation_token(
     };
     let doing = format!("get a token of the GitHub App for {repository}");
     let path = format!("/app/installations/{installation}/access_tokens");
-    let body = json!({ "repositories": [repository.name()], "permissions": access.permissions() });
-    let answer: Answer = github.call(&doing, &path, Call::Post(&body))?;
+    let answer: Answer = github.call(&doing, &path, Call::Post(body))?;
     Ok(Token::new(answer.token))
 }
 

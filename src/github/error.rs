@@ -29,6 +29,8 @@ pub enum GithubError {
     },
     #[error("cannot {doing}: the answer has a name that cannot be")]
     Name { doing: String, source: EventError },
+    #[error("cannot {doing}: the answer is of {now}, another name than the one that was asked for")]
+    Renamed { doing: String, now: String },
     #[error("cannot prepare to ask GitHub at {address}: {reason}")]
     Client { address: String, reason: String },
     #[error("the private key of the GitHub App is no RSA key in PEM")]
@@ -39,6 +41,8 @@ pub enum GithubError {
     OtherServer { api: String, manager: String },
     #[error("there is no token that may open a pull request at {0}")]
     NoToken(String),
+    #[error("there is no token that may read pull requests at {0}")]
+    NoReadingToken(String),
 }
 
 fn ends(until: Option<Time>) -> String {
@@ -48,9 +52,11 @@ fn ends(until: Option<Time>) -> String {
 impl Diagnose for GithubError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Key | Self::NoRepository(_) | Self::OtherServer { .. } | Self::NoToken(_) => {
-                Kind::Usage
-            }
+            Self::Key
+            | Self::NoRepository(_)
+            | Self::OtherServer { .. }
+            | Self::NoToken(_)
+            | Self::NoReadingToken(_) => Kind::Usage,
             _ => Kind::Outside,
         }
     }
@@ -61,6 +67,9 @@ impl Diagnose for GithubError {
                 "check the name, and that the token or the App may see this repository"
             }
             Self::Denied { .. } => "check that the token is valid and has the permission",
+            Self::Renamed { .. } => {
+                "name it in service.hcl as it is named now, and the old name in former_names"
+            }
             Self::RateLimited { .. } => "run it again when the limit has ended",
             Self::Unreachable { .. } | Self::TimedOut { .. } => {
                 "check GITHUB_API_URL and the network, then run it again"
@@ -73,7 +82,7 @@ impl Diagnose for GithubError {
             Self::OtherServer { .. } => {
                 "set GITHUB_API_URL, such as https://github.example.com/api/v3"
             }
-            Self::NoToken(_) => {
+            Self::NoToken(_) | Self::NoReadingToken(_) => {
                 "set DAYFLY_TOKEN, or DAYFLY_APP_ID and DAYFLY_APP_KEY of a GitHub App"
             }
             Self::Malformed { .. } => "check that GITHUB_API_URL is the address of GitHub's API",

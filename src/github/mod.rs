@@ -8,11 +8,13 @@ mod client;
 mod error;
 mod freshest;
 mod proposals;
+mod pull_requests;
 mod repository;
 pub mod webhook;
 
-pub use app::{Access, installation_token};
+pub use app::{Access, installation_token, reading_token};
 pub use client::Github;
 pub use error::GithubError;
 pub use freshest::freshest;
+pub use pull_requests::OpenPullRequests;
 pub use repository::Repository;

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::choice::{Choice, choose_service};
-use super::closings::{Change, Closings, Subject, is_late};
+use super::closings::{Change, Closings, Memory, Subject, is_late};
 use super::finding::Found;
+use super::lifetime::{Times, decide_lifetime};
 use super::location::read_text;
 use super::renaming::under_present_name;
 use super::services::{
@@ -16,7 +17,7 @@ use super::services::{
 use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
 use crate::clock::Time;
 use crate::environment::{
-    Admission, EnvironmentFile, EnvironmentId, Judged, Judgement, Merge, Standing, admit,
+    Admission, EnvironmentFile, EnvironmentId, Expiry, Judged, Judgement, Merge, Standing, admit,
     environment_name, judge_limit, limit_not_asked, merge, refusal_for_life,
 };
 use crate::event::{Action, PullRequest, PullRequestEvent};
@@ -43,18 +44,21 @@ pub(super) fn decide(
     closings: &Closings,
 ) -> Result<Decision, ManagerError> {
     let (service, existing) = match choose_service(files, wish)? {
-        Choice::Service(service, existing) => (service, existing),
+        Choice::Service(service, existing) => (service, *existing),
         Choice::None(reason) => return Ok(ignored(None, reason)),
     };
     let renamed = existing
         .as_ref()
         .and_then(|existing| under_present_name(wish, &service, existing));
     let wish = renamed.as_ref().unwrap_or(wish);
+    if let Word::Lifetime { change, at, .. } = &wish.word {
+        return decide_lifetime(files, &service, existing, wish, (change, *at), closings);
+    }
     let admit = &service.rules.admit;
     let judgement = match &wish.word {
         Word::Event(event) => self::admit(event, admit, standing(existing.as_ref(), event)),
         Word::Upsert { .. } => by_hand(Admission::Take),
-        Word::Delete { .. } => by_hand(Admission::Refuse("removed by hand".to_owned())),
+        _ => by_hand(Admission::Refuse("removed by hand".to_owned())),
     };
     let mut rules = judgement.rules.clone();
     let mut decision = decide_as(files, &service, existing, wish, judgement, closings)?;
@@ -105,7 +109,14 @@ fn decide_as(
     let pull_request = match &wish.word {
         Word::Event(event) => Some(&event.pull_request),
         Word::Upsert { pull_request, .. } => Some(pull_request),
-        Word::Delete { .. } => None,
+        _ => None,
+    };
+    // What is seen to be open is not enough to take away what stands.
+    let admission = match admission {
+        Admission::Refuse(reason) if wish.word.is_action(&Action::Seen) => {
+            Admission::Ignore(reason)
+        }
+        admission => admission,
     };
     if let Admission::Ignore(reason) = admission {
         return Ok(ignored_beside(service, existing, reason));
@@ -120,6 +131,15 @@ fn decide_as(
         && let Some(until) = wish.word.is_late(closings, &subject)
     {
         return Ok(late(service, existing, until));
+    }
+    if admission == Admission::Take
+        && existing.is_none()
+        && let Some(Memory::Expired(expired)) = closings.memory(&subject)
+        && wish.word.leaves_expired(&expired)
+    {
+        let reason = "expired: a new commit, reopening the pull request or `dayfly env extend` \
+                      brings it back";
+        return Ok(ignored(Some(service), reason.to_owned()));
     }
     // In one second only a close, and what turns a pull request away by itself, is sure to be
     // later than what was taken: what others lack is no news to it.
@@ -139,7 +159,10 @@ fn decide_as(
                 Some(Found::File { file, text }) => {
                     update(files, service, wish, pull_request, file, &text)?
                 }
-                _ => create(files, service, wish, pull_request)?,
+                _ => {
+                    let times = Times::by_rules(service, wish.word.at(), Expiry::Unsaid);
+                    create(files, service, wish, pull_request, &times)?
+                }
             };
             if decision.edit.is_some() {
                 decision.memory = closings.forget(&subject);
@@ -186,7 +209,7 @@ fn decide_as(
 
 /// What an event means that comes after its pull request's close. A file that is no newer than the
 /// close came into being unseen by it: whoever meets it removes it.
-fn late(service: &Service, existing: Option<Found>, until: Time) -> Decision {
+pub(super) fn late(service: &Service, existing: Option<Found>, until: Time) -> Decision {
     let reason = format!("stale: the environment was closed at {until}, this event is not later");
     match existing {
         Some(Found::File { file, text }) if is_late(file.event_at, false, until) => {
@@ -197,7 +220,11 @@ fn late(service: &Service, existing: Option<Found>, until: Time) -> Decision {
 }
 
 /// Nothing is done; what stands for the pull request is told.
-fn ignored_beside(service: &Service, existing: Option<Found>, reason: String) -> Decision {
+pub(super) fn ignored_beside(
+    service: &Service,
+    existing: Option<Found>,
+    reason: String,
+) -> Decision {
     let mut decision = ignored(Some(service), reason);
     match existing {
         Some(Found::File { file, .. }) => {
@@ -218,7 +245,7 @@ fn url_of(service: &Service, file: &EnvironmentFile) -> Option<String> {
 }
 
 /// Takes the environment away, also one that cannot be read: its pull request has ended.
-fn remove(service: &Service, existing: Found, reason: String) -> Decision {
+pub(super) fn remove(service: &Service, existing: Found, reason: String) -> Decision {
     let mut decision = nothing(Some(service), OutcomeAction::Deleted, Some(reason));
     let path = match existing {
         Found::Broken { path, .. } => path,
@@ -245,14 +272,15 @@ fn update(
         Some(id) => EnvironmentId::given(id),
         None => derive_id(files, service, pull_request)?,
     };
-    let rendered = render(files, service, wish, pull_request, &id, &file.name)?;
+    let times = Times::by_rules(service, wish.word.at(), file.expiry);
+    let rendered = render(files, service, pull_request, &id, &file.name, &times)?;
     let is_at_head = names_head(&file, pull_request);
     let (action, edit) = match merge(
         &file.path,
         text,
         &rendered.text,
         &rendered.written,
-        wish.word.later_time(&service.rules.admit, is_at_head),
+        wish.word.later_time(&service.rules, is_at_head),
     )? {
         Merge::Unchanged => (OutcomeAction::Unchanged, None),
         Merge::Changed(text) => {
@@ -266,11 +294,12 @@ fn update(
     told(service, action, &id, file.path, wish, edit)
 }
 
-fn create(
+pub(super) fn create(
     files: &dyn Files,
     service: &Service,
     wish: &Wish,
     pull_request: &PullRequest,
+    times: &Times,
 ) -> Result<Decision, ManagerError> {
     let limit = service.rules.admit.limit;
     let count = count_environments(files, service)?;
@@ -299,7 +328,7 @@ fn create(
             pull_request: pull_request.id.clone(),
         });
     }
-    let text = render(files, service, wish, pull_request, &id, &name)?.text;
+    let text = render(files, service, pull_request, &id, &name, times)?.text;
     let edit = Edit::Write {
         path: path.clone(),
         bytes: text.into_bytes(),
@@ -324,13 +353,13 @@ fn derive_id(
 }
 
 /// The environment's file as it would be made anew.
-fn render(
+pub(super) fn render(
     files: &dyn Files,
     service: &Service,
-    wish: &Wish,
     pull_request: &PullRequest,
     id: &EnvironmentId,
     name: &str,
+    times: &Times,
 ) -> Result<RenderedFile, ManagerError> {
     let repository = &pull_request.id.repository;
     let Some(source) = service.source(repository) else {
@@ -357,9 +386,7 @@ fn render(
     if let Some(number) = pull_request.repository_id {
         values.insert("repository_id".to_owned(), Value::from(number));
     }
-    if let Some(at) = wish.word.at() {
-        values.insert("event_at".to_owned(), Value::from(at.to_string()));
-    }
+    values.extend(times.values());
     Ok(generate::render_environment_file(
         &template,
         &template_path,
@@ -368,11 +395,15 @@ fn render(
     )?)
 }
 
-fn ignored(service: Option<&Service>, reason: String) -> Decision {
+pub(super) fn ignored(service: Option<&Service>, reason: String) -> Decision {
     nothing(service, OutcomeAction::Ignored, Some(reason))
 }
 
-fn nothing(service: Option<&Service>, action: OutcomeAction, reason: Option<String>) -> Decision {
+pub(super) fn nothing(
+    service: Option<&Service>,
+    action: OutcomeAction,
+    reason: Option<String>,
+) -> Decision {
     Decision {
         outcome: Outcome {
             action,
@@ -392,7 +423,7 @@ fn nothing(service: Option<&Service>, action: OutcomeAction, reason: Option<Stri
     }
 }
 
-fn told(
+pub(super) fn told(
     service: &Service,
     action: OutcomeAction,
     id: &EnvironmentId,

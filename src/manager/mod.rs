@@ -3,6 +3,7 @@
 //! A change is decided on the tip of the branch, made as one commit without a checkout, and pushed.
 //! A push that lost the race is decided anew on the fresh tip, never merged as text (invariant 1).
 
+mod batch;
 mod choice;
 mod closings;
 mod decision;
@@ -12,6 +13,7 @@ mod fold;
 mod gate;
 mod intents;
 mod lateness;
+mod lifetime;
 mod location;
 mod message;
 pub mod proposal;
@@ -19,9 +21,11 @@ mod range;
 mod renaming;
 mod sending;
 mod services;
+mod sweep;
 mod wish;
 mod writer;
 
+pub use batch::{Told, explain_all, write_all};
 pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
 pub use proposal::{ProposalState, ProposalText, Proposed, is_withdrawn};
@@ -29,7 +33,8 @@ pub use range::{RangeReport, Trespass, only_environments};
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };
-pub use wish::{Outcome, OutcomeAction, Proposal, Wish, Word};
+pub use sweep::{Finding, Heard, Said, Sweep, Verdict};
+pub use wish::{Lifetime, Outcome, OutcomeAction, Proposal, Wish, Word};
 pub use writer::write;
 
 use std::time::Duration;
@@ -98,6 +103,8 @@ pub enum ManagerError {
     },
     #[error("there is no environment {0}")]
     NoEnvironment(String),
+    #[error("the environment of {pull_request} has expired and is gone")]
+    Expired { pull_request: PullRequestId },
     #[error("it is unknown whether commit {commit} is on branch {branch} of {manager}")]
     Unheard {
         manager: String,
@@ -162,6 +169,10 @@ impl Diagnose for ManagerError {
             }
             Self::PathTaken { .. } => "move that file out of the way".to_owned(),
             Self::NoEnvironment(_) => "`dayfly env list` shows them".to_owned(),
+            Self::Expired { pull_request } => format!(
+                "`dayfly env upsert '{pull_request}' --head-sha SHA --head-branch BRANCH` brings it \
+                 back, and so does `dayfly env extend` with a token that may read the pull request"
+            ),
             Self::LostRace { .. } => "run it again".to_owned(),
             Self::Unheard { .. } => "run it again: what is done is not done twice".to_owned(),
             Self::NotText { .. } => return None,

@@ -98,7 +98,9 @@ pub(super) fn under_present_name(wish: &Wish, service: &Service, existing: &Foun
     match &mut wish.word {
         Word::Event(event) => event.pull_request.id = own.clone(),
         Word::Upsert { pull_request, .. } => pull_request.id = own.clone(),
-        Word::Delete { pull_request, .. } => *pull_request = own.clone(),
+        Word::Delete { pull_request, .. } | Word::Lifetime { pull_request, .. } => {
+            *pull_request = own.clone();
+        }
     }
     Some(wish)
 }

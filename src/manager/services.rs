@@ -7,10 +7,12 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::ManagerError;
 use super::finding::{Found, find};
+use super::lifetime::Times;
 use super::location::read_text;
+use crate::clock::Time;
 use crate::config::{ConfigError, Expression, ServiceRules, Source};
 use crate::environment::{
-    EnvironmentFile, EnvironmentId, Pattern, environment_name, read_environment_name,
+    EnvironmentFile, EnvironmentId, Expiry, Pattern, environment_name, read_environment_name,
 };
 use crate::event::{PullRequest, PullRequestId, RepositoryName};
 use crate::files::{Files, join};
@@ -145,7 +147,7 @@ pub(super) fn example_files(
         };
         files.push(render(&values)?);
         values.insert("repository_id".to_owned(), json!(1));
-        values.insert("event_at".to_owned(), json!("2026-11-21T09:00:00Z"));
+        values.extend(Times::by_rules(service, Some(Time::UNIX_EPOCH), Expiry::Unsaid).values());
         files.push(render(&values)?);
     }
     let pattern = |file: RenderedFile| Pattern {
@@ -353,8 +355,7 @@ pub(super) fn taken_ids(
 ) -> Result<BTreeSet<String>, ManagerError> {
     let (mut taken, mut unsure) = (BTreeSet::new(), Vec::new());
     let (services, _) = services(files)?;
-    let directories = files.list("")?;
-    for directory in directories.iter().filter(|entry| entry.is_directory) {
+    for directory in files.list("")?.iter().filter(|entry| entry.is_directory) {
         let service = services.iter().find(|known| known.name == directory.name);
         let names = service.map_or(WriterNames(Vec::new()), WriterNames::of);
         for file in environment_files(files, &directory.name)? {

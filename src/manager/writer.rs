@@ -408,7 +408,11 @@ impl Writer<'_> {
 
 /// How a push ended to which no answer came: where the branch stands tells it. If it stands where
 /// nobody expected it, the decision is taken anew, and finds what is done already done.
-fn look_again(manager: &Manager, step: &Step<'_>, error: GitError) -> Result<Sent, ManagerError> {
+pub(super) fn look_again(
+    manager: &Manager,
+    step: &Step<'_>,
+    error: GitError,
+) -> Result<Sent, ManagerError> {
     let is_slow = matches!(error, GitError::TimedOut { .. });
     let (Some(new), true) = (
         step.new,

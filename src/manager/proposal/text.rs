@@ -36,7 +36,7 @@ fn head(word: &Word) -> Option<&str> {
     match word {
         Word::Event(event) => Some(event.pull_request.head_sha.as_str()),
         Word::Upsert { pull_request, .. } => Some(pull_request.head_sha.as_str()),
-        Word::Delete { .. } => None,
+        Word::Delete { .. } | Word::Lifetime { .. } => None,
     }
 }
 

@@ -246,7 +246,8 @@ impl PullRequest {
     }
 
     pub(crate) fn payload(&self, action: &str, minute: u32) -> Value {
-        let repository = json!({ "id": 77, "full_name": self.repository });
+        let id = if self.repository == INFRA { 79 } else { 77 };
+        let repository = json!({ "id": id, "full_name": self.repository });
         let head = if self.is_fork {
             json!({ "id": 78, "full_name": "eve/fork" })
         } else {

@@ -14,6 +14,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) body: Value,
     pub(super) link: Option<String>,
+    /// Where it is now, of what has moved.
+    pub(super) location: Option<String>,
 }
 
 pub(super) type Answered = Result<Answer, Answer>;
@@ -23,6 +25,7 @@ pub(super) fn ok(status: u16, body: Value) -> Answer {
         status: StatusCode::from_u16(status).unwrap(),
         body,
         link: None,
+        location: None,
     }
 }
 
@@ -56,7 +59,7 @@ impl World {
         let path = parts.uri.path();
         let path = path.strip_prefix("/api/v3").unwrap_or(path).to_owned();
         self.requests.push(format!("{} {path}", parts.method));
-        let limited = self.troubled(parts);
+        let limited = self.failing(parts).or_else(|| self.troubled(parts));
         let answer = match limited {
             Some(answer) => answer,
             None => self
@@ -68,6 +71,9 @@ impl World {
 
     fn troubled(&mut self, parts: &Parts) -> Option<Answer> {
         let is_read = parts.method == Method::GET;
+        if self.remaining == 0 {
+            return Some(refuse(403, "API rate limit exceeded for user ID 1."));
+        }
         match self.trouble? {
             Trouble::Down => Some(refuse(502, "Server Error")),
             Trouble::NoWrites if !is_read => Some(refuse(502, "Server Error")),
@@ -90,6 +96,7 @@ impl World {
         } else {
             serde_json::from_slice(body).map_err(|_| refuse(400, "Problems parsing JSON"))?
         };
+        let path = &self.followed(parts, path)?;
         let words: Vec<&str> = path.split('/').skip(1).collect();
         match (parts.method.as_str(), words.as_slice()) {
             ("GET", ["repos", owner, name, "installation"]) => {
@@ -172,8 +179,14 @@ impl World {
         if is_read {
             set("etag", tag);
         }
-        if self.trouble == Some(Trouble::SecondaryLimit) {
+        if answer.body["message"]
+            .as_str()
+            .is_some_and(|words| words.contains("secondary"))
+        {
             set("retry-after", "60".to_owned());
+        }
+        if let Some(location) = answer.location {
+            set("location", location);
         }
         if let Some(link) = answer.link {
             set("link", link);

@@ -138,6 +138,7 @@ impl World {
             status: StatusCode::CREATED,
             body: answer,
             link: None,
+            location: None,
         })
     }
 }

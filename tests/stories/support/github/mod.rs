@@ -3,7 +3,9 @@
 
 mod answer;
 mod app;
+mod failures;
 mod git;
+mod people;
 mod pulls;
 mod state;
 
@@ -20,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+pub(crate) use failures::Failure;
 pub(crate) use git::Merge;
 pub(crate) use state::{Grant, Trouble};
 use state::{Pull, Repository, World};
@@ -144,7 +147,10 @@ impl FakeGithub {
 
     /// What goes wrong from now on.
     pub(crate) fn trouble(&self, trouble: Option<Trouble>) {
-        self.with(|world| world.trouble = trouble);
+        self.with(|world| {
+            world.trouble = trouble;
+            world.remaining = 5_000;
+        });
     }
 
     /// How often each method was called, as in `POST /repos/acme/previews/pulls`.
@@ -171,8 +177,10 @@ async fn answer(State(world): State<Arc<Mutex<World>>>, request: Request) -> Res
     if is_hanging {
         std::future::pending::<()>().await;
     }
+    let broken = world.lock().unwrap().breaks(&parts);
     // Git is run in there: not on a thread that serves others.
-    tokio::task::spawn_blocking(move || world.lock().unwrap().answer(&parts, &body))
+    let answered = tokio::task::spawn_blocking(move || world.lock().unwrap().answer(&parts, &body))
         .await
-        .unwrap()
+        .unwrap();
+    failures::broken(answered, broken).await
 }

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use serde_json::{Value, json};
 
 use super::app::App;
+use super::failures::Failing;
 
 pub(super) struct World {
     /// The server's own address, for links.
@@ -15,6 +16,9 @@ pub(super) struct World {
     pub(super) tokens: BTreeMap<String, Grant>,
     pub(super) apps: Vec<App>,
     pub(super) trouble: Option<Trouble>,
+    pub(super) failures: Vec<Failing>,
+    /// Former names of repositories, and their numbers.
+    pub(super) renamed: BTreeMap<String, u64>,
     pub(super) requests: Vec<String>,
     pub(super) remaining: i64,
     /// Seconds of its own clock: each change is later than the one before.
@@ -192,6 +196,8 @@ impl World {
             tokens: BTreeMap::new(),
             apps: Vec::new(),
             trouble: None,
+            failures: Vec::new(),
+            renamed: BTreeMap::new(),
             requests: Vec::new(),
             remaining: 5_000,
             clock: noon.as_second(),
