@@ -33,6 +33,7 @@ pub(super) enum Call<'a> {
     Get,
     Post(&'a Value),
     Patch(&'a Value),
+    Delete,
 }
 
 impl Github {
@@ -74,6 +75,31 @@ impl Github {
         path: &str,
         call: Call<'_>,
     ) -> Result<T, GithubError> {
+        self.page(doing, path, call).map(|(answer, _)| answer)
+    }
+
+    /// As [`Github::call`], and whether another page follows.
+    pub(super) fn page<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        path: &str,
+        call: Call<'_>,
+    ) -> Result<(T, bool), GithubError> {
+        let (headers, body) = self.answer(doing, path, call)?;
+        let read = serde_json::from_str(&body).map_err(|source| GithubError::Malformed {
+            doing: doing.to_owned(),
+            source,
+        });
+        Ok((read?, has_next(&headers)))
+    }
+
+    /// The answer itself, headers and body.
+    pub(super) fn answer(
+        &self,
+        doing: &str,
+        path: &str,
+        call: Call<'_>,
+    ) -> Result<(HeaderMap, String), GithubError> {
         let doing = doing.to_owned();
         let answered = self.runtime.block_on(async {
             tokio::time::timeout(self.patience, async {
@@ -81,6 +107,7 @@ impl Github {
                     Call::Get => self.client._get(path).await?,
                     Call::Post(body) => self.client._post(path, Some(body)).await?,
                     Call::Patch(body) => self.client._patch(path, Some(body)).await?,
+                    Call::Delete => self.client._delete(path, None::<&Value>).await?,
                 };
                 let (status, headers) = (response.status(), response.headers().clone());
                 let body = self.client.body_to_string(response).await?;
@@ -100,8 +127,7 @@ impl Github {
             }
         };
         if status.is_success() {
-            let read = serde_json::from_str(&body);
-            return read.map_err(|source| GithubError::Malformed { doing, source });
+            return Ok((headers, body));
         }
         let words = self.redact(&words(&body));
         Err(refusal(doing, status, &headers, words))
@@ -110,6 +136,13 @@ impl Github {
     fn redact(&self, text: &str) -> String {
         text.replace(self.token.expose(), "***")
     }
+}
+
+/// Whether `Link` names a page behind this one.
+fn has_next(headers: &HeaderMap) -> bool {
+    let link = headers.get(http::header::LINK);
+    let link = link.and_then(|link| link.to_str().ok()).unwrap_or_default();
+    link.split(',').any(|one| one.contains("rel=\"next\""))
 }
 
 /// An error with its causes in one line. Octocrab's own words carry the place in its code.

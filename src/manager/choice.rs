@@ -138,6 +138,7 @@ fn without_rules(name: &str) -> Service {
             sources: Vec::new(),
             admit: Admit::default(),
             scheme: Scheme::default(),
+            comment: true,
             url: None,
         },
     }

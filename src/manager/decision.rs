@@ -9,11 +9,12 @@ use super::choice::{Choice, choose_service};
 use super::closings::{Change, Closings, Subject, is_late};
 use super::finding::Found;
 use super::location::read_text;
+use super::particulars;
 use super::renaming::under_present_name;
 use super::services::{
     Service, count_environments, environments, environments_directory, taken_ids,
 };
-use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
+use super::{ManagerError, Outcome, OutcomeAction, Particulars, Wish, Word};
 use crate::clock::Time;
 use crate::environment::{
     Admission, EnvironmentFile, EnvironmentId, Judged, Judgement, Merge, Standing, admit,
@@ -57,12 +58,14 @@ pub(super) fn decide(
         Word::Delete { .. } => by_hand(Admission::Refuse("removed by hand".to_owned())),
     };
     let mut rules = judgement.rules.clone();
+    let standing = particulars::standing(existing.as_ref());
     let mut decision = decide_as(files, &service, existing, wish, judgement, closings)?;
     match decision.rules.is_empty() {
         true => rules.push(limit_not_asked(admit.limit)),
         false => rules.append(&mut decision.rules),
     }
     decision.rules = rules;
+    decision.outcome.particulars = particulars::particulars(&service, standing, &decision);
     Ok(decision)
 }
 
@@ -384,6 +387,7 @@ fn nothing(service: Option<&Service>, action: OutcomeAction, reason: Option<Stri
             url: None,
             proposal: None,
             over_limit: false,
+            particulars: Particulars::default(),
         },
         edit: None,
         memory: Change::default(),

@@ -84,6 +84,7 @@ mod tests {
 
     use super::*;
     use crate::event::{Action, PullRequest, PullRequestEvent};
+    use crate::manager::Particulars;
 
     /// The trailers as Git finds them.
     fn trailers(message: &str) -> Vec<String> {
@@ -132,6 +133,7 @@ mod tests {
             url: None,
             proposal: None,
             over_limit: false,
+            particulars: Particulars::default(),
         };
         let wish = Wish {
             word: Word::Delete {
@@ -169,6 +171,7 @@ mod tests {
                 url: Some(event.clone()),
                 proposal: None,
                 over_limit: false,
+                particulars: Particulars::default(),
             };
             let wish = Wish {
                 word: Word::Event(PullRequestEvent {

@@ -14,6 +14,7 @@ mod intents;
 mod lateness;
 mod location;
 mod message;
+mod particulars;
 pub mod proposal;
 mod range;
 mod renaming;
@@ -24,6 +25,7 @@ mod writer;
 
 pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
+pub use particulars::Particulars;
 pub use proposal::{ProposalState, ProposalText, Proposed, is_withdrawn};
 pub use range::{RangeReport, Trespass, only_environments};
 pub use services::{

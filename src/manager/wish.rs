@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Particulars;
 use crate::clock::Time;
 use crate::config::Admit;
 use crate::environment::LaterTime;
@@ -134,6 +135,8 @@ pub struct Outcome {
     pub proposal: Option<Proposal>,
     #[serde(skip)]
     pub over_limit: bool,
+    #[serde(skip)]
+    pub particulars: Particulars,
 }
 
 /// A pull request on the manager repository.

@@ -126,7 +126,7 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manager::OutcomeAction;
+    use crate::manager::{OutcomeAction, Particulars};
 
     #[test]
     fn nothing_gets_out_of_a_code_span() {
@@ -154,6 +154,7 @@ mod tests {
             url: Some("https://`@acme` closes #1".to_owned()),
             proposal: None,
             over_limit: false,
+            particulars: Particulars::default(),
         };
         let word = Word::Delete {
             pull_request: "acme/x#1".parse().unwrap(),
