@@ -112,8 +112,16 @@ impl Report {
 
     /// Whether an environment stands after it.
     fn stands(&self) -> bool {
-        let is_over = matches!(self.state, State::Removed { .. } | State::Absent { .. });
-        self.environment.is_some() && !is_over
+        self.environment.is_some() && (!self.is_end() || self.is_removal_proposed())
+    }
+
+    /// A proposal that is withdrawn makes no commit.
+    fn is_removal_proposed(&self) -> bool {
+        self.is_end() && self.proposal.is_some() && self.commit.is_some()
+    }
+
+    fn is_end(&self) -> bool {
+        matches!(self.state, State::Removed { .. } | State::Absent { .. })
     }
 }
 

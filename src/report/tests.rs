@@ -68,6 +68,10 @@ fn reports() -> Vec<(&'static str, Report)> {
         number: 5,
         url: "https://github.com/acme/previews/pull/5".to_owned(),
     });
+    let removal = Outcome {
+        action: OutcomeAction::Deleted,
+        ..proposed.clone()
+    };
     let with = |mut outcome: Outcome, reason: &str| {
         outcome.reason = Some(reason.to_owned());
         outcome
@@ -81,6 +85,10 @@ fn reports() -> Vec<(&'static str, Report)> {
         ("written", outcome(OutcomeAction::Created)),
         ("written, and expires", expiring),
         ("proposed", proposed),
+        (
+            "removal proposed",
+            with(removal, "the pull request was closed"),
+        ),
         ("unchanged", outcome(OutcomeAction::Unchanged)),
         (
             "removed",
@@ -309,7 +317,8 @@ fn texts_of(report: &Report) -> Vec<String> {
         texts.extend(inputs.flat_map(|(name, value)| [name.clone(), value.clone()]));
         let others = [&report.environment, &report.url, &report.path];
         texts.extend(others.into_iter().flatten().cloned());
-        texts.extend(report.exclude_labels.iter().cloned());
+        let labels = report.exclude_labels.iter().filter(|_| !report.is_end());
+        texts.extend(labels.cloned());
     }
     texts
 }

@@ -17,7 +17,7 @@ impl Report {
             self.sentence(),
             self.facts()
         );
-        if self.stands() {
+        if self.stands() && !self.is_end() {
             let _ = write!(text, "\n{}\n", self.way_out());
         }
         text
@@ -26,7 +26,7 @@ impl Report {
     /// As a part of a job's summary, which tells of any outcome and stands beside no pull request.
     pub fn summary(&self) -> String {
         format!(
-            "### {}: {}\n\n{}\n\n{}\n",
+            "### {}: {}\n\n{}\n\n{}",
             self.title(),
             code(&self.pull_request.to_string()),
             self.sentence(),
@@ -59,9 +59,9 @@ impl Report {
             }
             State::Unchanged => "**Unchanged**: the environment is as it should be.".to_owned(),
             State::Removed { reason } => {
-                let word = match self.proposal {
-                    Some(_) => "Removal proposed",
-                    None => "Removed",
+                let word = match self.is_removal_proposed() {
+                    true => "Removal proposed",
+                    false => "Removed",
                 };
                 format!("**{word}**{}", because(reason))
             }

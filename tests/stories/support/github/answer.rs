@@ -59,7 +59,9 @@ impl World {
         let path = parts.uri.path();
         let path = path.strip_prefix("/api/v3").unwrap_or(path).to_owned();
         self.requests.push(format!("{} {path}", parts.method));
-        let limited = self.troubled(parts).or_else(|| self.limited(&parts.method));
+        let limited = self
+            .troubled(parts)
+            .or_else(|| self.limited(&parts.method, &path));
         let answer = match limited {
             Some(answer) => answer,
             None => self

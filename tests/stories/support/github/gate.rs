@@ -12,7 +12,8 @@ type Chooses = Box<dyn FnMut(&str) -> bool + Send>;
 pub(super) struct Gate {
     chooses: Mutex<Chooses>,
     held: watch::Sender<usize>,
-    is_open: watch::Sender<bool>,
+    /// How many go on, in the order in which they came.
+    let_go: watch::Sender<usize>,
 }
 
 /// Where a server finds the gate that stands now.
@@ -29,7 +30,7 @@ impl HeldRequests {
         let gate = Arc::new(Gate {
             chooses: Mutex::new(chooses),
             held: watch::Sender::new(0),
-            is_open: watch::Sender::new(false),
+            let_go: watch::Sender::new(0),
         });
         *at.lock().unwrap() = Some(gate.clone());
         Self {
@@ -49,14 +50,19 @@ impl HeldRequests {
         }
     }
 
-    /// Lets them go on.
+    /// Lets so many of them go on, the first that came.
+    pub(crate) fn let_go(&self, count: usize) {
+        self.gate.let_go.send_replace(count);
+    }
+
+    /// Lets all go on.
     pub(crate) fn release(self) {}
 }
 
 impl Drop for HeldRequests {
     fn drop(&mut self) {
         *self.at.lock().unwrap() = None;
-        self.gate.is_open.send_replace(true);
+        self.gate.let_go.send_replace(usize::MAX);
     }
 }
 
@@ -65,8 +71,12 @@ pub(super) async fn pass(at: &GateAt, request: &str) {
     let gate = at.lock().unwrap().clone();
     let Some(gate) = gate else { return };
     if (gate.chooses.lock().unwrap())(request) {
-        gate.held.send_modify(|count| *count += 1);
-        let mut opened = gate.is_open.subscribe();
-        let _ = opened.wait_for(|is_open| *is_open).await;
+        let mut let_go = gate.let_go.subscribe();
+        let mut number = 0;
+        gate.held.send_modify(|count| {
+            *count += 1;
+            number = *count;
+        });
+        let _ = let_go.wait_for(|count| *count >= number).await;
     }
 }

@@ -15,9 +15,12 @@ pub(crate) enum Limit {
 }
 
 impl World {
-    /// The refusal, while the limit holds. It ends as it says it does.
-    pub(super) fn limited(&mut self, method: &Method) -> Option<Answer> {
-        let (limit, since) = self.limit.filter(|_| method != Method::GET)?;
+    /// The refusal, while the limit holds: from the first that meets it until the end that it says.
+    /// GraphQL has limits of its own.
+    pub(super) fn limited(&mut self, method: &Method, path: &str) -> Option<Answer> {
+        let is_write = method != Method::GET && path.starts_with("/repos/");
+        let (limit, since) = self.limit.as_mut().filter(|_| is_write)?;
+        let (limit, since) = (*limit, *since.get_or_insert_with(real_now));
         let (end, answer) = match limit {
             Limit::Secondary { retry_after } => {
                 let words = "You have exceeded a secondary rate limit. Please wait a few minutes \

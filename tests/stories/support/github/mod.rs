@@ -24,7 +24,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-pub(crate) use gate::HeldRequests;
+use gate::HeldRequests;
 pub(crate) use git::Merge;
 pub(crate) use limits::Limit;
 pub(crate) use state::{Grant, Trouble};
@@ -158,7 +158,7 @@ impl FakeGithub {
 
     /// What calls that change something meet from now on, as long as it says.
     pub(crate) fn limit(&self, limit: Limit) {
-        self.with(|world| world.limit = Some((limit, state::real_now())));
+        self.with(|world| world.limit = Some((limit, None)));
     }
 
     /// Holds the requests that `chooses` says it of, by words such as

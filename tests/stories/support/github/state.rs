@@ -19,7 +19,8 @@ pub(super) struct World {
     pub(super) trouble: Option<Trouble>,
     pub(super) requests: Vec<String>,
     pub(super) remaining: i64,
-    pub(super) limit: Option<(Limit, i64)>,
+    /// With the second since when it holds.
+    pub(super) limit: Option<(Limit, Option<i64>)>,
     pub(super) comments: Vec<Comment>,
     pub(super) last_comment: u64,
     /// Pull requests whose conversation is locked.
