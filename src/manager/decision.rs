@@ -14,7 +14,7 @@ use super::renaming::under_present_name;
 use super::services::{
     Service, count_environments, environments, environments_directory, taken_ids,
 };
-use super::{ManagerError, Outcome, OutcomeAction, Particulars, Wish, Word};
+use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
 use crate::clock::Time;
 use crate::environment::{
     Admission, EnvironmentFile, EnvironmentId, Judged, Judgement, Merge, Standing, admit,
@@ -65,7 +65,8 @@ pub(super) fn decide(
         false => rules.append(&mut decision.rules),
     }
     decision.rules = rules;
-    decision.outcome.particulars = particulars::particulars(&service, standing, &decision);
+    decision.outcome.particulars =
+        Box::new(particulars::particulars(&service, standing, &decision));
     Ok(decision)
 }
 
@@ -387,7 +388,7 @@ fn nothing(service: Option<&Service>, action: OutcomeAction, reason: Option<Stri
             url: None,
             proposal: None,
             over_limit: false,
-            particulars: Particulars::default(),
+            particulars: Box::default(),
         },
         edit: None,
         memory: Change::default(),

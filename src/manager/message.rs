@@ -84,7 +84,6 @@ mod tests {
 
     use super::*;
     use crate::event::{Action, PullRequest, PullRequestEvent};
-    use crate::manager::Particulars;
 
     /// The trailers as Git finds them.
     fn trailers(message: &str) -> Vec<String> {
@@ -133,7 +132,7 @@ mod tests {
             url: None,
             proposal: None,
             over_limit: false,
-            particulars: Particulars::default(),
+            particulars: Box::default(),
         };
         let wish = Wish {
             word: Word::Delete {
@@ -171,7 +170,7 @@ mod tests {
                 url: Some(event.clone()),
                 proposal: None,
                 over_limit: false,
-                particulars: Particulars::default(),
+                particulars: Box::default(),
             };
             let wish = Wish {
                 word: Word::Event(PullRequestEvent {

@@ -136,7 +136,7 @@ pub struct Outcome {
     #[serde(skip)]
     pub over_limit: bool,
     #[serde(skip)]
-    pub particulars: Particulars,
+    pub particulars: Box<Particulars>,
 }
 
 /// A pull request on the manager repository.

@@ -31,7 +31,7 @@ fn outcome(action: OutcomeAction) -> Outcome {
         url: text("https://ca6d5eab.hello-service.preview.example.com"),
         proposal: None,
         over_limit: false,
-        particulars: Particulars {
+        particulars: Box::new(Particulars {
             comments: true,
             rule: None,
             inputs: vec![
@@ -43,7 +43,7 @@ fn outcome(action: OutcomeAction) -> Outcome {
             ],
             expires_at: None,
             exclude_labels: vec!["no-preview".to_owned()],
-        },
+        }),
     }
 }
 
