@@ -176,11 +176,10 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
     };
     write(
         &args.write,
-        Wish {
+        &Wish {
             word,
             service: args.service,
         },
-        None,
         output,
     )
 }
@@ -192,31 +191,44 @@ fn delete(args: DeleteArgs, output: &Output) -> Ended {
     };
     write(
         &args.write,
-        Wish {
+        &Wish {
             word,
             service: args.service,
         },
-        None,
         output,
     )
 }
 
+/// Does what a person asks for. Pull requests are told of events only: a person sees what is printed,
+/// and would speak there in their own name.
+pub(super) fn write(args: &WriteArgs, wish: &Wish, output: &Output) -> Ended {
+    let outcome = carry_out(args, wish, None, output)?;
+    actions::record(&outcome)?;
+    Ok(match outcome.over_limit {
+        true => Kind::Denied as u8,
+        false => DONE,
+    })
+}
+
 /// Does what `wish` asks for, or proposes it, and tells what was done; `note` is a reason beside
 /// the decision's own.
-pub(super) fn write(args: &WriteArgs, wish: Wish, note: Option<&str>, output: &Output) -> Ended {
+pub(super) fn carry_out(
+    args: &WriteArgs,
+    wish: &Wish,
+    note: Option<&str>,
+    output: &Output,
+) -> Result<Outcome, Error> {
     let committer = args.signing.committer()?;
     let mut outcome = if args.propose {
-        propose::propose(args, &wish, &committer)?
+        propose::propose(args, wish, &committer)?
     } else {
         let cache = Cache::new()?;
         let manager = args.manager.manager(Access::Write)?;
-        manager::write(&manager, &wish, &cache.repository, &committer, args.timeout)?
+        manager::write(&manager, wish, &cache.repository, &committer, args.timeout)?
     };
     outcome.add_reason(note);
     tell(&outcome, output);
-    actions::record(&outcome)?;
-    let is_denied = outcome.over_limit && !matches!(wish.word, Word::Event(_));
-    Ok(if is_denied { Kind::Denied as u8 } else { DONE })
+    Ok(outcome)
 }
 
 pub(super) fn tell(outcome: &Outcome, output: &Output) {

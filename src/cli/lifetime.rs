@@ -78,7 +78,7 @@ pub(super) fn extend(args: &ExtendArgs, output: &Output) -> Ended {
         let seconds = args.by.as_secs();
         lifetime.wish(Lifetime::Extend { seconds, found })
     };
-    let ended = env::write(&lifetime.write, wish(None), None, output);
+    let ended = env::write(&lifetime.write, &wish(None), output);
     let Err(error) = ended else {
         return ended;
     };
@@ -94,20 +94,15 @@ pub(super) fn extend(args: &ExtendArgs, output: &Output) -> Ended {
         Err(other) => return Err(other),
     };
     let found = github.pull_request(&lifetime.pull_request)?;
-    env::write(&lifetime.write, wish(Some(Box::new(found))), None, output)
+    env::write(&lifetime.write, &wish(Some(Box::new(found))), output)
 }
 
 pub(super) fn pin(args: &PinArgs, output: &Output) -> Ended {
     let lifetime = &args.lifetime;
-    env::write(&lifetime.write, lifetime.wish(Lifetime::Pin), None, output)
+    env::write(&lifetime.write, &lifetime.wish(Lifetime::Pin), output)
 }
 
 pub(super) fn unpin(args: &UnpinArgs, output: &Output) -> Ended {
     let lifetime = &args.lifetime;
-    env::write(
-        &lifetime.write,
-        lifetime.wish(Lifetime::Unpin),
-        None,
-        output,
-    )
+    env::write(&lifetime.write, &lifetime.wish(Lifetime::Unpin), output)
 }

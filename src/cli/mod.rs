@@ -21,6 +21,7 @@ mod output;
 mod plan;
 mod progress;
 mod propose;
+mod report;
 mod runs;
 mod service;
 mod status;

@@ -46,6 +46,11 @@ impl ApiAddress {
         &self.0
     }
 
+    /// Where its server answers GraphQL: beside the API of an enterprise server, in that of github.com.
+    pub fn of_graphql(&self) -> Self {
+        Self(self.0.strip_suffix("/v3").unwrap_or(&self.0).to_owned())
+    }
+
     /// Whether this is the API of the server at `host`: the host itself, or `api.` before it.
     pub fn serves(&self, host: &str) -> bool {
         let own = host_of(&self.0).unwrap_or_default();
@@ -72,6 +77,12 @@ impl Tokens {
         let own = self.github.as_ref().filter(|(host, _)| api.serves(host));
         let other = self.dayfly.as_ref().filter(|_| !is_other_server);
         other.or(own.map(|(_, token)| token)).map(String::as_str)
+    }
+
+    /// The token that comments on pull requests by `api`: the workflow's own, no other.
+    pub fn for_comments(&self, api: &ApiAddress) -> Option<&str> {
+        let own = self.github.as_ref().filter(|(host, _)| api.serves(host));
+        own.map(|(_, token)| token.as_str())
     }
 
     /// The token that may ask `api` about a pull request. The workflow's own comes first: it sees

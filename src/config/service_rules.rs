@@ -25,6 +25,8 @@ pub struct ServiceRules {
     /// its pull request closes.
     pub expire_after: Option<Duration>,
     pub scheme: Scheme,
+    /// Whether its pull requests are told how it stands with their environments.
+    pub comment: bool,
     /// Where an environment answers, as an expression over `environment` and `pull_request`.
     pub url: Option<Expression>,
 }
@@ -152,6 +154,7 @@ impl ServiceRules {
                 None => None,
             },
             scheme: reader.choice("scheme", &schemes)?.unwrap_or_default(),
+            comment: reader.bool("comment")?.unwrap_or(true),
             url: reader.expression("url").cloned(),
         };
         reader.finish()?;
@@ -291,6 +294,7 @@ url = "https://${environment.id}.hello-service.preview.example.com"
         let rules = ServiceRules::read("hello/service.hcl", WHOLE).unwrap();
         assert_eq!(rules.admit, Admit::default());
         assert_eq!(rules.scheme, Scheme::Dayfly);
+        assert!(rules.comment);
         let source = rules.source(&"ACME/hello-infra".parse().unwrap()).unwrap();
         let names: Vec<_> = source
             .inputs

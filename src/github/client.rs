@@ -39,6 +39,7 @@ pub(super) enum Call<'a> {
     Get,
     Post(&'a Value),
     Patch(&'a Value),
+    Delete,
 }
 
 impl Github {
@@ -111,7 +112,8 @@ impl Github {
         Ok((read?, has_next(&headers)))
     }
 
-    fn answer(
+    /// The answer itself, headers and body.
+    pub(super) fn answer(
         &self,
         doing: &str,
         path: &str,
@@ -129,6 +131,7 @@ impl Github {
                     Call::Get => self.client._get(path).await?,
                     Call::Post(body) => self.client._post(path, Some(body)).await?,
                     Call::Patch(body) => self.client._patch(path, Some(body)).await?,
+                    Call::Delete => self.client._delete(path, None::<&Value>).await?,
                 };
                 let (status, headers) = (response.status(), response.headers().clone());
                 let body = self.client.body_to_string(response).await?;

@@ -5,6 +5,7 @@
 
 mod app;
 mod client;
+mod comments;
 mod error;
 mod freshest;
 mod proposals;
@@ -14,7 +15,8 @@ pub mod webhook;
 
 pub use app::{Access, installation_token, reading_token};
 pub use client::Github;
+pub use comments::Conversation;
 pub use error::GithubError;
 pub use freshest::freshest;
 pub use pull_requests::OpenPullRequests;
-pub use repository::Repository;
+pub use repository::{Repository, identity};

@@ -139,6 +139,7 @@ fn without_rules(name: &str) -> Service {
             admit: Admit::default(),
             expire_after: None,
             scheme: Scheme::default(),
+            comment: true,
             url: None,
         },
     }

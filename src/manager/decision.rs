@@ -10,6 +10,7 @@ use super::closings::{Change, Closings, Memory, Subject, is_late};
 use super::finding::Found;
 use super::lifetime::{Times, decide_lifetime};
 use super::location::read_text;
+use super::particulars;
 use super::renaming::under_present_name;
 use super::services::{
     Service, count_environments, environments, environments_directory, taken_ids,
@@ -61,12 +62,15 @@ pub(super) fn decide(
         _ => by_hand(Admission::Refuse("removed by hand".to_owned())),
     };
     let mut rules = judgement.rules.clone();
+    let standing = particulars::standing(existing.as_ref());
     let mut decision = decide_as(files, &service, existing, wish, judgement, closings)?;
     match decision.rules.is_empty() {
         true => rules.push(limit_not_asked(admit.limit)),
         false => rules.append(&mut decision.rules),
     }
     decision.rules = rules;
+    decision.outcome.particulars =
+        Box::new(particulars::particulars(&service, standing, &decision));
     Ok(decision)
 }
 
@@ -415,6 +419,7 @@ pub(super) fn nothing(
             url: None,
             proposal: None,
             over_limit: false,
+            particulars: Box::default(),
         },
         edit: None,
         memory: Change::default(),

@@ -132,6 +132,7 @@ mod tests {
             url: None,
             proposal: None,
             over_limit: false,
+            particulars: Box::default(),
         };
         let wish = Wish {
             word: Word::Delete {
@@ -169,6 +170,7 @@ mod tests {
                 url: Some(event.clone()),
                 proposal: None,
                 over_limit: false,
+                particulars: Box::default(),
             };
             let wish = Wish {
                 word: Word::Event(PullRequestEvent {

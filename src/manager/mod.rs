@@ -16,6 +16,7 @@ mod lateness;
 mod lifetime;
 mod location;
 mod message;
+mod particulars;
 pub mod proposal;
 mod range;
 mod renaming;
@@ -28,6 +29,7 @@ mod writer;
 pub use batch::{Told, explain_all, write_all};
 pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
+pub use particulars::Particulars;
 pub use proposal::{ProposalState, ProposalText, Proposed, is_withdrawn};
 pub use range::{RangeReport, Trespass, only_environments};
 pub use services::{

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Particulars;
 use crate::clock::Time;
 use crate::config::ServiceRules;
 use crate::environment::LaterTime;
@@ -187,6 +188,8 @@ pub struct Outcome {
     pub proposal: Option<Proposal>,
     #[serde(skip)]
     pub over_limit: bool,
+    #[serde(skip)]
+    pub particulars: Box<Particulars>,
 }
 
 /// A pull request on the manager repository.

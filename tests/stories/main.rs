@@ -16,6 +16,7 @@ mod admission;
 mod bad_input;
 mod broken_files;
 mod closes;
+mod comments;
 mod crashes;
 mod demo;
 mod disorder;

@@ -51,11 +51,7 @@ fn proposal_opens_and_follows() {
         "hello-service: open acme/hello-service#10"
     );
     let body = pulls[0]["body"].as_str().unwrap();
-    for part in [
-        "` acme/hello-service#10 `",
-        SERVICE_10,
-        "preview.example.com",
-    ] {
+    for part in ["`acme/hello-service#10`", SERVICE_10, "preview.example.com"] {
         assert!(body.contains(part), "{body}");
     }
 

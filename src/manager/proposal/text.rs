@@ -1,9 +1,9 @@
-//! What the pull request of a proposal says. Outside text stands in code spans only: it mentions
-//! nobody, links nothing and closes nothing.
+//! What the pull request of a proposal says. Outside text stands in code spans only.
 
 use std::fmt::Write as _;
 
 use crate::manager::{Outcome, Word};
+use crate::markdown::code;
 
 /// Title and body of a pull request on the manager repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,41 +106,10 @@ impl ProposalText {
     }
 }
 
-/// `text` as a code span of Markdown that it cannot end: in one line, between more backticks than
-/// it has in a row.
-fn code(text: &str) -> String {
-    let line: String = text
-        .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect();
-    let longest = line
-        .split(|letter| letter != '`')
-        .map(str::len)
-        .max()
-        .unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    // One blank on each side is not shown; without it a backtick would join the fence.
-    format!("{fence} {line} {fence}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::manager::OutcomeAction;
-
-    #[test]
-    fn nothing_gets_out_of_a_code_span() {
-        for (text, expected) in [
-            ("plain", "` plain `"),
-            ("@acme closes #1", "` @acme closes #1 `"),
-            ("a`b", "`` a`b ``"),
-            ("```", "```` ``` ````"),
-            ("x\n\n# closes #1", "` x  # closes #1 `"),
-            ("`", "`` ` ``"),
-        ] {
-            assert_eq!(code(text), expected);
-        }
-    }
 
     #[test]
     fn what_it_says() {
@@ -154,6 +123,7 @@ mod tests {
             url: Some("https://`@acme` closes #1".to_owned()),
             proposal: None,
             over_limit: false,
+            particulars: Box::default(),
         };
         let word = Word::Delete {
             pull_request: "acme/x#1".parse().unwrap(),
@@ -168,8 +138,7 @@ mod tests {
         );
         assert_eq!(text.title, "hello: open acme/x#1");
         assert!(
-            text.body
-                .contains("- url: `` https://`@acme` closes #1 ``\n"),
+            text.body.contains("- url: ``https://`@acme` closes #1``\n"),
             "{}",
             text.body
         );

@@ -16,6 +16,8 @@ pub(super) struct Answer {
     pub(super) link: Option<String>,
     /// Where it is now, of what has moved.
     pub(super) location: Option<String>,
+    /// More headers, and other values of those that every answer has.
+    pub(super) headers: Vec<(&'static str, String)>,
 }
 
 pub(super) type Answered = Result<Answer, Answer>;
@@ -26,6 +28,7 @@ pub(super) fn ok(status: u16, body: Value) -> Answer {
         body,
         link: None,
         location: None,
+        headers: Vec::new(),
     }
 }
 
@@ -59,7 +62,10 @@ impl World {
         let path = parts.uri.path();
         let path = path.strip_prefix("/api/v3").unwrap_or(path).to_owned();
         self.requests.push(format!("{} {path}", parts.method));
-        let limited = self.failing(parts).or_else(|| self.troubled(parts));
+        let limited = self
+            .failing(parts)
+            .or_else(|| self.troubled(parts))
+            .or_else(|| self.limited(&parts.method, &path));
         let answer = match limited {
             Some(answer) => answer,
             None => self
@@ -99,6 +105,7 @@ impl World {
         let path = &self.followed(parts, path)?;
         let words: Vec<&str> = path.split('/').skip(1).collect();
         match (parts.method.as_str(), words.as_slice()) {
+            ("POST", ["api", "graphql"]) => viewer(&caller, &body),
             ("GET", ["repos", owner, name, "installation"]) => {
                 self.find_installation(&caller, &format!("{owner}/{name}"))
             }
@@ -117,6 +124,9 @@ impl World {
                 let level = if method == "GET" { "read" } else { "write" };
                 if rest.first() == Some(&"pulls") && !grant.allows("pull_requests", level) {
                     return Err(refuse(403, "Resource not accessible by integration"));
+                }
+                if let ["issues", words @ ..] = rest {
+                    return self.issues(grant, &name, parts, words, &body);
                 }
                 match (method, rest) {
                     ("GET", []) => Ok(ok(200, self.repository(&name).unwrap().json())),
@@ -165,6 +175,7 @@ impl World {
         }
         let mut response = match is_known {
             true => StatusCode::NOT_MODIFIED.into_response(),
+            false if answer.status == StatusCode::NO_CONTENT => answer.status.into_response(),
             false => (answer.status, text).into_response(),
         };
         let headers = response.headers_mut();
@@ -191,6 +202,27 @@ impl World {
         if let Some(link) = answer.link {
             set("link", link);
         }
+        for (name, value) in answer.headers {
+            set(name, value);
+        }
         response
+    }
+}
+
+/// GraphQL's one question here: whose is this token? It needs no permission.
+fn viewer(caller: &Caller, body: &Value) -> Answered {
+    let is_viewer = body["query"]
+        .as_str()
+        .is_some_and(|query| query.contains("viewer"));
+    match caller {
+        Caller::Token(grant) if is_viewer => Ok(ok(
+            200,
+            json!({ "data": { "viewer": { "login": grant.login } } }),
+        )),
+        Caller::Token(_) => Ok(ok(200, json!({ "errors": [{ "message": "Parse error" }] }))),
+        _ => Err(refuse(
+            401,
+            "This endpoint requires you to be authenticated.",
+        )),
     }
 }
