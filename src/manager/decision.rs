@@ -36,11 +36,18 @@ pub(super) struct Decision {
     pub(super) rules: Vec<Judged>,
 }
 
+/// What a decision depends on beside the files.
+pub(super) struct Beside<'a> {
+    pub(super) closings: &'a Closings,
+    /// Whether an open proposal of another pull request has this id.
+    pub(super) is_held: &'a dyn Fn(&str) -> bool,
+}
+
 /// What `wish` means for the manager repository as it stands. Pure but for reading `files`.
 pub(super) fn decide(
     files: &dyn Files,
     wish: &Wish,
-    closings: &Closings,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
     let (service, existing) = match choose_service(files, wish)? {
         Choice::Service(service, existing) => (service, existing),
@@ -57,7 +64,7 @@ pub(super) fn decide(
         Word::Delete { .. } => by_hand(Admission::Refuse("removed by hand".to_owned())),
     };
     let mut rules = judgement.rules.clone();
-    let mut decision = decide_as(files, &service, existing, wish, judgement, closings)?;
+    let mut decision = decide_as(files, &service, existing, wish, judgement, beside)?;
     match decision.rules.is_empty() {
         true => rules.push(limit_not_asked(admit.limit)),
         false => rules.append(&mut decision.rules),
@@ -97,8 +104,9 @@ fn decide_as(
     existing: Option<Found>,
     wish: &Wish,
     judgement: Judgement,
-    closings: &Closings,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
+    let closings = beside.closings;
     let Judgement {
         admission, is_end, ..
     } = judgement;
@@ -137,9 +145,9 @@ fn decide_as(
         (Admission::Take, Some(pull_request), existing) => {
             let mut decision = match existing {
                 Some(Found::File { file, text }) => {
-                    update(files, service, wish, pull_request, file, &text)?
+                    update(files, service, wish, pull_request, file, &text, beside)?
                 }
-                _ => create(files, service, wish, pull_request)?,
+                _ => create(files, service, wish, pull_request, beside)?,
             };
             if decision.edit.is_some() {
                 decision.memory = closings.forget(&subject);
@@ -240,10 +248,11 @@ fn update(
     pull_request: &PullRequest,
     file: EnvironmentFile,
     text: &str,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
     let id = match &file.environment {
         Some(id) => EnvironmentId::given(id),
-        None => derive_id(files, service, pull_request)?,
+        None => derive_id(files, service, pull_request, beside)?,
     };
     let rendered = render(files, service, wish, pull_request, &id, &file.name)?;
     let is_at_head = names_head(&file, pull_request);
@@ -271,6 +280,7 @@ fn create(
     service: &Service,
     wish: &Wish,
     pull_request: &PullRequest,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
     let limit = service.rules.admit.limit;
     let count = count_environments(files, service)?;
@@ -287,7 +297,7 @@ fn create(
         decision.rules = vec![judged];
         return Ok(decision);
     }
-    let id = derive_id(files, service, pull_request)?;
+    let id = derive_id(files, service, pull_request, beside)?;
     let name = environment_name(&pull_request.id, &id);
     let path = join(
         &environments_directory(&service.name),
@@ -309,17 +319,18 @@ fn create(
     Ok(decision)
 }
 
-/// The id of a new environment: one that no other pull request has.
+/// The id of a new environment: one that no other pull request has, or is proposed to have.
 fn derive_id(
     files: &dyn Files,
     service: &Service,
     pull_request: &PullRequest,
+    beside: &Beside<'_>,
 ) -> Result<EnvironmentId, ManagerError> {
     let taken = taken_ids(files, &pull_request.id, pull_request.repository_id)?;
     Ok(EnvironmentId::derive(
         &pull_request.id,
         service.rules.scheme,
-        |id| taken.contains(id),
+        |id| taken.contains(id) || (beside.is_held)(id),
     ))
 }
 
