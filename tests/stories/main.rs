@@ -24,6 +24,7 @@ mod git_transport;
 mod github_app;
 mod previews;
 mod proposals;
+mod proposals_end;
 mod proposals_side_by_side;
 mod github_actions;
 mod intents;

@@ -30,7 +30,7 @@ pub(super) use names::is_proposed;
 use names::{branch_name, candidates, is_held_beside, stem_of};
 use overlay::Overlay;
 use ownership::own_of;
-use text::{Kind, marker};
+use text::{Kind, answers_removal, marker};
 
 /// How much of a proposal's history is looked through for dayfly's own last commit.
 const DEPTH: u32 = 50;
@@ -448,14 +448,13 @@ impl Look<'_> {
     /// and so are a reopening and a person's word.
     fn turned_down(&self, latest: Option<&Proposed>, edit: Option<&Edit>) -> Option<Outcome> {
         let latest = latest.filter(|latest| latest.state == ProposalState::TurnedDown)?;
-        // Nor is a no to an earlier removal one to the end of the pull request.
         let word = &self.wish.word;
-        let asks_anew = word.is_person() || word.is_action(&Action::Reopened) || word.is_end();
-        let kind = match edit? {
-            Edit::Write { .. } => Kind::Write,
-            Edit::Remove { .. } => Kind::Remove,
+        let asks_anew = word.is_person() || word.is_action(&Action::Reopened);
+        let is_answered = match edit? {
+            Edit::Write { .. } => latest.body.contains(&marker(Kind::Write, word)),
+            Edit::Remove { .. } => answers_removal(&latest.body, word),
         };
-        if asks_anew || !latest.body.contains(&marker(kind, &self.wish.word)) {
+        if asks_anew || !is_answered {
             return None;
         }
         let mut outcome = self.decision.outcome.clone();
