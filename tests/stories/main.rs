@@ -31,6 +31,7 @@ mod intents;
 mod longest_and_strangest;
 mod proxies;
 mod ranges;
+mod renames;
 mod signed_commits;
 mod ssh;
 mod stacks;
