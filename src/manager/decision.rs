@@ -14,7 +14,7 @@ use super::services::{
     Service, count_environments, environments, environments_directory, taken_ids,
 };
 use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::environment::{
     Admission, EnvironmentFile, EnvironmentId, Judged, Judgement, Merge, Standing, admit,
     environment_name, judge_limit, limit_not_asked, merge, refusal_for_life,
@@ -39,6 +39,8 @@ pub(super) struct Decision {
 /// What a decision depends on beside the files.
 pub(super) struct Beside<'a> {
     pub(super) closings: &'a Closings,
+    /// By this machine's clock.
+    pub(super) now: Time,
     /// Whether an open proposal of another pull request has this id.
     pub(super) is_held: &'a dyn Fn(&str) -> bool,
 }
@@ -49,10 +51,18 @@ pub(super) fn decide(
     wish: &Wish,
     beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
-    let (service, existing) = match choose_service(files, wish)? {
+    let now = beside.now;
+    if let Some(at) = wish.word.at().filter(|at| clock::is_future(*at, now)) {
+        return Err(ManagerError::Future { at, now });
+    }
+    let (service, mut existing) = match choose_service(files, wish)? {
         Choice::Service(service, existing) => (service, existing),
         Choice::None(reason) => return Ok(ignored(None, reason)),
     };
+    if let Some(Found::File { file, .. }) = &mut existing {
+        // Whoever wrote such a time: it orders nothing.
+        file.event_at = file.event_at.filter(|at| !clock::is_future(*at, now));
+    }
     let renamed = existing
         .as_ref()
         .and_then(|existing| under_present_name(wish, &service, existing));

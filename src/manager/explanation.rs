@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::decision::{Beside, decide};
 use super::proposal::is_proposed;
 use super::{Manager, ManagerError, Outcome, Wish};
+use crate::clock;
 use crate::environment::Judged;
 use crate::git::Repository;
 
@@ -31,6 +32,7 @@ pub fn explain(
         wish,
         &Beside {
             closings: &listing.closings,
+            now: clock::now(),
             is_held: &|id| {
                 let names = listing.branches.keys().map(String::as_str);
                 is_proposed(names, wish.word.pull_request(), id)

@@ -116,6 +116,7 @@ impl<'a> Fold<'a> {
         let names = || self.listing.branches.keys().map(String::as_str);
         let beside = Beside {
             closings: &self.closings,
+            now: clock::now(),
             is_held: &|id| is_proposed(names(), wish.word.pull_request(), id),
         };
         decide(&self.files, wish, &beside)

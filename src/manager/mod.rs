@@ -34,6 +34,7 @@ pub use writer::write;
 
 use std::time::Duration;
 
+use crate::clock::Time;
 use crate::config::ConfigError;
 use crate::environment::EnvironmentError;
 use crate::error::{Diagnose, Kind};
@@ -96,6 +97,8 @@ pub enum ManagerError {
         path: String,
         pull_request: PullRequestId,
     },
+    #[error("{at} lies in the future: it is {now} by this machine's clock")]
+    Future { at: Time, now: Time },
     #[error("there is no environment {0}")]
     NoEnvironment(String),
     #[error("it is unknown whether commit {commit} is on branch {branch} of {manager}")]
@@ -161,6 +164,10 @@ impl Diagnose for ManagerError {
                 format!("`dayfly service add {service} …` writes one")
             }
             Self::PathTaken { .. } => "move that file out of the way".to_owned(),
+            Self::Future { .. } => {
+                "say when it became true (--at), or leave that out; if it is right, set this machine's clock"
+                    .to_owned()
+            }
             Self::NoEnvironment(_) => "`dayfly env list` shows them".to_owned(),
             Self::LostRace { .. } => "run it again".to_owned(),
             Self::Unheard { .. } => "run it again: what is done is not done twice".to_owned(),

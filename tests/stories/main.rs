@@ -19,6 +19,7 @@ mod closes;
 mod crashes;
 mod demo;
 mod disorder;
+mod future_times;
 mod git_races;
 mod git_transport;
 mod github_app;

@@ -23,6 +23,7 @@ use super::gate::Gate;
 use super::location::Manager;
 use super::services::environments_directory;
 use super::{ManagerError, Outcome, OutcomeAction, Wish};
+use crate::clock;
 use crate::event::Action;
 use crate::files::{Files, join};
 use crate::git::{CommitId, CommitTree, Committer, Edit, Repository};
@@ -117,6 +118,7 @@ pub fn look<'a>(
     let decide_where = |is_held: &dyn Fn(&str) -> bool| {
         let beside = Beside {
             closings: &listing.closings,
+            now: clock::now(),
             is_held,
         };
         decide(&tree, wish, &beside)
@@ -275,7 +277,7 @@ impl Look<'_> {
         let standing = self.tree.read(&branch.path)?;
         let message = self.message(&outcome, standing.as_deref());
         let edits = [edit.clone()];
-        let now = crate::clock::now();
+        let now = clock::now();
         let made = self.cache.commit_edits(
             Some(&self.commit),
             &edits,
@@ -377,7 +379,7 @@ impl Look<'_> {
             },
         }];
         let message = self.message(&outcome, standing.as_deref());
-        let now = crate::clock::now();
+        let now = clock::now();
         let commit = if is_behind {
             Some(
                 self.cache
@@ -413,6 +415,7 @@ impl Look<'_> {
         let names = || self.branches.iter().map(String::as_str);
         let beside = Beside {
             closings: &self.closings,
+            now: clock::now(),
             is_held: &|id| is_held_beside(names(), own, id),
         };
         decide(files, self.wish, &beside)
