@@ -144,6 +144,7 @@ mod tests {
         let wish = Wish {
             word: Word::Delete {
                 pull_request: "acme/x#1".parse().unwrap(),
+                repository_id: None,
                 at: None,
             },
             service: None,

@@ -28,6 +28,9 @@ pub enum Word {
     },
     Delete {
         pull_request: PullRequestId,
+        /// Unwritten where it is not known: what earlier versions write and read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repository_id: Option<u64>,
         at: Option<Time>,
     },
 }
@@ -45,7 +48,7 @@ impl Word {
         match self {
             Self::Event(event) => event.pull_request.repository_id,
             Self::Upsert { pull_request, .. } => pull_request.repository_id,
-            Self::Delete { .. } => None,
+            Self::Delete { repository_id, .. } => *repository_id,
         }
     }
 

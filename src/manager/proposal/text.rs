@@ -210,6 +210,7 @@ mod tests {
         };
         let word = Word::Delete {
             pull_request: "acme/x#1".parse().unwrap(),
+            repository_id: None,
             at: None,
         };
         let text = ProposalText::new(
