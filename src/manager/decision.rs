@@ -19,7 +19,7 @@ use crate::environment::{
     Admission, EnvironmentFile, EnvironmentId, Judged, Judgement, Merge, Standing, admit,
     environment_name, judge_limit, limit_not_asked, merge, refusal_for_life,
 };
-use crate::event::{Action, PullRequest, PullRequestEvent};
+use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
 use crate::files::{Files, join};
 use crate::generate::{self, RenderedFile};
 use crate::git::Edit;
@@ -337,11 +337,17 @@ fn derive_id(
     beside: &Beside<'_>,
 ) -> Result<EnvironmentId, ManagerError> {
     let taken = taken_ids(files, &pull_request.id, pull_request.repository_id)?;
-    Ok(EnvironmentId::derive(
-        &pull_request.id,
-        service.rules.scheme,
-        |id| taken.contains(id) || (beside.is_held)(id),
-    ))
+    // The demo's ids depend on letters: those of `service.hcl` are the same for every event.
+    let repository = &pull_request.id.repository;
+    let source = service.source(repository);
+    let spelled = source.map_or(repository, |source| source.spelled(repository));
+    let id = PullRequestId {
+        repository: spelled.clone(),
+        number: pull_request.id.number,
+    };
+    Ok(EnvironmentId::derive(&id, service.rules.scheme, |id| {
+        taken.contains(id) || (beside.is_held)(id)
+    }))
 }
 
 /// The environment's file as it would be made anew.
