@@ -9,7 +9,7 @@ use super::choice::{Choice, choose_service};
 use super::closings::{Change, Closings, Subject, is_late};
 use super::finding::Found;
 use super::location::read_text;
-use super::renaming::under_present_name;
+use super::renaming::{Renamed, under_present_name};
 use super::services::{
     Service, count_environments, environments, environments_directory, taken_ids,
 };
@@ -361,9 +361,11 @@ fn render(
 ) -> Result<RenderedFile, ManagerError> {
     let repository = &pull_request.id.repository;
     let Some(source) = service.source(repository) else {
+        let own = std::slice::from_ref(service);
         return Err(ManagerError::NotItsSource {
             service: service.name.clone(),
             repository: repository.clone(),
+            renamed: Renamed::find(files, own, pull_request.repository_id)?,
         });
     };
     let template_path = join(&service.name, "environment.tf.tera");

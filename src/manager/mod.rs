@@ -26,6 +26,7 @@ pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
 pub use proposal::{ProposalState, ProposalText, Proposed, is_withdrawn};
 pub use range::{RangeReport, Trespass, only_environments};
+pub use renaming::Renamed;
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };
@@ -75,6 +76,7 @@ pub enum ManagerError {
     NoSource {
         repository: RepositoryName,
         known: Vec<String>,
+        renamed: Option<Renamed>,
     },
     #[error("{} services take pull requests of {repository}: {}", services.len(), services.join(", "))]
     ManyServices {
@@ -85,6 +87,7 @@ pub enum ManagerError {
     NotItsSource {
         service: String,
         repository: RepositoryName,
+        renamed: Option<Renamed>,
     },
     #[error(
         "the branch {branch:?} cannot be `{input}`: Terraform would bring it into Unicode's normal form C, another name"
@@ -148,6 +151,11 @@ impl Diagnose for ManagerError {
             Self::NoHistory(_) => {
                 "give --manager the path of a clone with its whole history".to_owned()
             }
+            Self::NoSource {
+                repository,
+                renamed: Some(renamed),
+                ..
+            } => renamed.advice(repository),
             Self::NoService { known, .. } | Self::NoSource { known, .. } => list(known),
             Self::ServiceName { .. } => {
                 "rename it: up to 63 letters, digits and `-`, `_`, `.`".to_owned()
@@ -156,7 +164,11 @@ impl Diagnose for ManagerError {
             Self::NotItsSource {
                 service,
                 repository,
+                renamed,
             } => {
+                if let Some(renamed) = renamed {
+                    return Some(renamed.advice(repository));
+                }
                 format!("add `source \"{repository}\" {{ … }}` to {service}/service.hcl")
             }
             Self::BranchSpelling { .. } => "rename the branch".to_owned(),

@@ -119,3 +119,158 @@ fn file_renamed_to_what_looks_like_another_is_found() {
     assert_eq!(closed["action"], "deleted", "{closed}");
     assert!(!scene.manager.files("main").contains(&renamed.to_owned()));
 }
+
+/// A repository was renamed on GitHub, and nobody has told `service.hcl` yet.
+#[test]
+fn standing_environment_follows_a_rename_by_its_number() {
+    let scene = Scene::new();
+    let (old, new) = ("acme/hello-service", "initech/greeter");
+    let opened = event(&scene, &named(old, 10).payload("opened", 1));
+    event(&scene, &named(old, 11).payload("opened", 1));
+    let path = opened["path"].as_str().unwrap();
+
+    let pushed = event(
+        &scene,
+        &named(new, 10).at("abcdef13").payload("synchronize", 2),
+    );
+    assert_said(&pushed, "updated", "");
+    assert_eq!(
+        (&pushed["path"], &pushed["environment"]),
+        (&opened["path"], &opened["environment"])
+    );
+    let text = scene.manager.read("main", path).unwrap();
+    assert!(text.contains("abcdef13"), "{text}");
+    assert!(text.contains("\"acme/hello-service#10\""), "{text}");
+    scene.dayfly(&["validate"]).succeeded();
+    let again = event(
+        &scene,
+        &named(new, 10).at("abcdef13").payload("synchronize", 2),
+    );
+    assert_said(&again, "unchanged", "");
+    let upsert = [
+        "env",
+        "upsert",
+        "initech/greeter#10",
+        "--head-sha",
+        "abcdef14",
+    ];
+    let more = [
+        "--head-branch",
+        "x",
+        "--repository-id",
+        "77",
+        "--output",
+        "json",
+    ];
+    let by_hand = scene.dayfly(&[&upsert[..], &more].concat());
+    assert_said(&by_hand.succeeded().json(), "updated", "");
+
+    // A number that is nobody's, or none, leads nowhere; nor does a pull request that has none.
+    let stranger = with_id(named(new, 10).payload("closed", 3), 99);
+    assert_said(&event(&scene, &stranger), "ignored", "no service takes");
+    let fresh = event(&scene, &named(new, 12).payload("opened", 3));
+    assert_said(&fresh, "ignored", "former_names = [\"acme/hello-service\"]");
+    assert_said(&fresh, "ignored", "hello-service/service.hcl");
+    let upsert = [
+        "env",
+        "upsert",
+        "initech/greeter#12",
+        "--head-sha",
+        "abcdef14",
+    ];
+    let told = scene.dayfly(&[&upsert[..], &more].concat()).exited(2);
+    insta::assert_snapshot!(told.stderr);
+
+    // Ends reach it, and are remembered for both names.
+    let closed = event(&scene, &named(new, 10).payload("closed", 4));
+    assert_said(&closed, "deleted", "closed");
+    let late = named(old, 10).payload("synchronize", 3);
+    assert_said(&event(&scene, &late), "ignored", "stale");
+    let delete = ["env", "delete", "initech/greeter#11", "--output", "json"];
+    let absent = scene.dayfly(&delete).exited(2);
+    assert!(
+        absent.stderr.contains("no service takes"),
+        "{}",
+        absent.stderr
+    );
+    let delete = [&delete[..], &["--repository-id", "77"]].concat();
+    let deleted = scene.dayfly(&delete).succeeded().json();
+    assert_said(&deleted, "deleted", "removed by hand");
+    assert_eq!(
+        scene
+            .manager
+            .files("main")
+            .iter()
+            .filter(|file| file.contains("-1"))
+            .count(),
+        0
+    );
+}
+
+/// Who has the old name now is nobody's successor: it opens its own environments, and ends none.
+#[test]
+fn namesake_of_a_renamed_repository_ends_nothing() {
+    let scene = Scene::new();
+    let opened = event(
+        &scene,
+        &named("acme/hello-service", 10).payload("opened", 1),
+    );
+    let namesake = with_id(named("acme/hello-service", 10).payload("closed", 2), 99);
+    assert_said(&event(&scene, &namesake), "absent", "");
+    let words = [
+        "env",
+        "delete",
+        "acme/hello-service#10",
+        "--repository-id",
+        "99",
+    ];
+    scene.dayfly(&words).succeeded();
+    let path = opened["path"].as_str().unwrap().to_owned();
+    assert!(scene.manager.files("main").contains(&path));
+}
+
+#[test]
+fn ids_of_the_demo_depend_on_no_letters() {
+    let scene = Scene::new();
+    let rules = "hello-service/service.hcl";
+    let text = scene.manager.read("main", rules).unwrap();
+    let text = format!("scheme = \"spacelift-demo\"\n{text}").replace(
+        "source \"acme/hello-service\"",
+        "source \"Acme/Hello-Service\"",
+    );
+    scene.manager.commit("main", &[(rules, &text)]);
+    // As the demo made it: no pull request stands in it, and its name has the letters.
+    let id = scene.world.dayfly(&[
+        "env",
+        "id",
+        "Acme/Hello-Service#10",
+        "--scheme",
+        "spacelift-demo",
+    ]);
+    let id = id.succeeded().stdout.trim().to_owned();
+    let path = format!("hello-service/environments/Acme-Hello-Service-10-{id}.tf");
+    let file = format!(
+        "module \"Acme-Hello-Service-10-{id}\" {{\n  source = \"../template\"\n\n  environment = \"{id}\"\n}}\n"
+    );
+    scene.manager.commit("main", &[(&path, &file)]);
+    for (minute, name) in [(1, "acme/hello-service"), (2, "ACME/Hello-service")] {
+        let payload = named(name, 10).at(&format!("abcdef1{minute}"));
+        let pushed = event(&scene, &payload.payload("synchronize", minute));
+        assert_said(&pushed, "updated", "");
+        assert_eq!(
+            (&pushed["path"], &pushed["environment"]),
+            (&json!(path), &json!(id))
+        );
+    }
+    // Gone and back, under other letters: the same id, that of the name in `service.hcl`.
+    let closed = event(
+        &scene,
+        &named("acme/hello-service", 10).payload("closed", 3),
+    );
+    assert_said(&closed, "deleted", "closed");
+    let back = event(
+        &scene,
+        &named("acme/Hello-Service", 10).payload("reopened", 4),
+    );
+    assert_eq!(back["environment"], json!(id), "{back}");
+}
