@@ -7,7 +7,7 @@ use hcl_edit::expr::{Expression, UnaryOperator};
 use hcl_edit::structure::{Block, Body};
 use serde_json::Value;
 
-use super::{EnvironmentError, EnvironmentId, environment_name};
+use super::{EnvironmentError, EnvironmentId, environment_name, read_environment_name};
 use crate::clock::Time;
 use crate::event::PullRequestId;
 use crate::problem::Problem;
@@ -77,6 +77,22 @@ impl EnvironmentFile {
             event_at: text_of("event_at").and_then(|text| text.parse().ok()),
             attributes,
         }))
+    }
+
+    /// What the name of a file that cannot be read tells: perhaps an id.
+    pub fn of_name(path: &str) -> Self {
+        let file = path.rsplit('/').next().unwrap_or_default();
+        let name = file.strip_suffix(".tf").unwrap_or(file);
+        let id = read_environment_name(name).map(|(_, id)| id.to_ascii_lowercase());
+        Self {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            environment: id,
+            pull_request: None,
+            repository_id: None,
+            event_at: None,
+            attributes: Vec::new(),
+        }
     }
 
     /// Whether this is the environment of `pull_request`, by the repository's number where both

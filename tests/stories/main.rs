@@ -32,6 +32,7 @@ mod intents;
 mod longest_and_strangest;
 mod proxies;
 mod ranges;
+mod ranges_that_double;
 mod renames;
 mod signed_commits;
 mod ssh;
