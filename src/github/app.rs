@@ -49,7 +49,9 @@ pub fn installation_token(
     repository: &Repository,
     access: Access,
 ) -> Result<Token, GithubError> {
-    let github = Github::new(api, Token::new(word(app, clock::now())?))?;
+    let word = Token::new(word(app, clock::now())?);
+    let word = word.called("the GitHub App of DAYFLY_APP_ID and DAYFLY_APP_KEY");
+    let github = Github::new(api, word)?;
     let installation = match app.installation {
         Some(number) => number,
         None => {
@@ -63,7 +65,7 @@ pub fn installation_token(
     let path = format!("/app/installations/{installation}/access_tokens");
     let body = json!({ "repositories": [repository.name()], "permissions": access.permissions() });
     let answer: Answer = github.call(&doing, &path, Call::Post(&body))?;
-    Ok(Token::new(answer.token))
+    Ok(Token::new(answer.token).called("the token of the GitHub App"))
 }
 
 /// The App's word of who it is (a JSON Web Token, RS256), good for some minutes.

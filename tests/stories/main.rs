@@ -33,6 +33,7 @@ mod longest_and_strangest;
 mod proxies;
 mod ranges;
 mod ranges_that_double;
+mod refused_tokens;
 mod renames;
 mod signed_commits;
 mod ssh;
