@@ -171,10 +171,10 @@ pub(crate) fn literal(expression: &Expression) -> Option<Value> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const FILE: &str = r#"# kept by hand
+    pub(in crate::environment) const FILE: &str = r#"# kept by hand
 module "acme-x-1-0123abcd" {
   source = "../template"
 

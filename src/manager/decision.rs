@@ -10,9 +10,8 @@ use super::closings::{Change, Closings, Subject, is_late};
 use super::finding::Found;
 use super::location::read_text;
 use super::renaming::{Renamed, under_present_name};
-use super::services::{
-    Service, count_environments, environments, environments_directory, taken_ids,
-};
+use super::services::{Service, environments, environments_directory};
+use super::written_names::{count_environments, taken_ids};
 use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
 use crate::clock::{self, Time};
 use crate::environment::{
@@ -404,15 +403,9 @@ fn ignored(service: Option<&Service>, reason: String) -> Decision {
 fn nothing(service: Option<&Service>, action: OutcomeAction, reason: Option<String>) -> Decision {
     Decision {
         outcome: Outcome {
-            action,
             reason,
             service: service.map(|service| service.name.clone()),
-            environment: None,
-            path: None,
-            commit: None,
-            url: None,
-            proposal: None,
-            over_limit: false,
+            ..Outcome::of(action)
         },
         edit: None,
         memory: Change::default(),

@@ -131,15 +131,9 @@ mod tests {
     #[test]
     fn the_answer_to_an_intent_is_read_back() {
         let outcome = Outcome {
-            action: OutcomeAction::Created,
-            reason: None,
             service: Some("hello".to_owned()),
             environment: Some("0123abcd".to_owned()),
-            path: None,
-            commit: None,
-            url: None,
-            proposal: None,
-            over_limit: false,
+            ..Outcome::of(OutcomeAction::Created)
         };
         let wish = Wish {
             word: Word::Delete {
@@ -175,15 +169,11 @@ mod tests {
             let mut pull_request = PullRequest::example("acme/x".parse().unwrap());
             pull_request.id.number = number;
             let outcome = Outcome {
-                action: OutcomeAction::Updated,
                 reason: Some(service.clone()),
                 service: Some(service),
                 environment: Some(environment.clone()),
-                path: None,
-                commit: None,
                 url: Some(event.clone()),
-                proposal: None,
-                over_limit: false,
+                ..Outcome::of(OutcomeAction::Updated)
             };
             let wish = Wish {
                 word: Word::Event(PullRequestEvent {

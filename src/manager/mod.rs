@@ -21,6 +21,7 @@ mod sending;
 mod services;
 mod wish;
 mod writer;
+mod written_names;
 
 pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};

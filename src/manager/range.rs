@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::location::read_text;
 use super::services::{
-    Service, environment_files, environment_path, example_files, named, read_environment,
+    Service, environment_files, environment_path, example_files, named, read_all, read_environment,
 };
 use super::{Manager, ManagerError};
 use crate::environment::{self, Claim, EnvironmentFile, Pattern};
@@ -88,14 +88,15 @@ struct Standings(BTreeMap<String, EnvironmentFile>);
 
 impl Standings {
     fn at(files: &dyn Files) -> Result<Self, ManagerError> {
+        let mut paths = Vec::new();
+        for directory in files.list("")?.iter().filter(|entry| entry.is_directory) {
+            let names = environment_files(files, &directory.name)?;
+            paths.extend(names.map(|file| environment_path(&directory.name, &file)));
+        }
         let mut all = BTreeMap::new();
-        for directory in files.list("")? {
-            if directory.is_directory {
-                for file in environment_files(files, &directory.name)? {
-                    let path = environment_path(&directory.name, &file);
-                    all.extend(claimed(files, &path)?.map(|file| (path, file)));
-                }
-            }
+        for read in read_all(files, paths)? {
+            let (path, bytes) = read?;
+            all.extend(claimed(&path, &bytes).map(|file| (path, file)));
         }
         Ok(Self(all))
     }
@@ -109,8 +110,10 @@ impl Standings {
         let mut all = self.0.clone();
         for path in changed {
             all.remove(path);
-            if environment::service_of(path).is_some() {
-                all.extend(claimed(tree, path)?.map(|file| (path.clone(), file)));
+            if environment::service_of(path).is_some()
+                && let Some(bytes) = tree.read(path)?
+            {
+                all.extend(claimed(path, &bytes).map(|file| (path.clone(), file)));
             }
         }
         Ok(all)
@@ -118,14 +121,8 @@ impl Standings {
 }
 
 /// What the file at `path` claims; of one that cannot be read, what its name does.
-fn claimed(files: &dyn Files, path: &str) -> Result<Option<EnvironmentFile>, ManagerError> {
-    let Some(bytes) = files.read(path)? else {
-        return Ok(None);
-    };
-    Ok(match read_environment(path, &bytes) {
-        Ok(file) => file,
-        Err(_) => Some(EnvironmentFile::of_name(path)),
-    })
+fn claimed(path: &str, bytes: &[u8]) -> Option<EnvironmentFile> {
+    read_environment(path, bytes).unwrap_or_else(|_| Some(EnvironmentFile::of_name(path)))
 }
 
 /// A service as it stands at BASE.

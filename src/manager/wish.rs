@@ -158,6 +158,21 @@ pub enum OutcomeAction {
 }
 
 impl Outcome {
+    /// That this was done; where, and to what, is still to be told.
+    pub(super) fn of(action: OutcomeAction) -> Self {
+        Self {
+            action,
+            reason: None,
+            service: None,
+            environment: None,
+            path: None,
+            commit: None,
+            url: None,
+            proposal: None,
+            over_limit: false,
+        }
+    }
+
     /// Tells one reason more.
     pub fn add_reason(&mut self, more: Option<impl Into<String>>) {
         let Some(more) = more.map(Into::into) else {

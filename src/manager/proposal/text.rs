@@ -198,15 +198,10 @@ mod tests {
     #[test]
     fn what_it_says() {
         let outcome = Outcome {
-            action: OutcomeAction::Created,
-            reason: None,
             service: Some("hello".to_owned()),
             environment: Some("0123abcd".to_owned()),
-            path: None,
-            commit: None,
             url: Some("https://`@acme` closes #1".to_owned()),
-            proposal: None,
-            over_limit: false,
+            ..Outcome::of(OutcomeAction::Created)
         };
         let word = Word::Delete {
             pull_request: "acme/x#1".parse().unwrap(),
