@@ -14,6 +14,8 @@ pub struct Claim<'a> {
     pub before: &'a [EnvironmentFile],
     /// All files of the same tree, in all services.
     pub others: &'a [&'a EnvironmentFile],
+    /// All files that stood where the range begins.
+    pub earlier: &'a [&'a EnvironmentFile],
     /// The rules of its service.
     pub rules: &'a ServiceRules,
 }
@@ -108,6 +110,15 @@ impl Claim<'_> {
             if let Some(other) = others().find(has_it) {
                 return Some(told(format!("id {id}"), other));
             }
+            // What is built under an id, and its state, must not become another pull request's.
+            let is_own = |other: &EnvironmentFile| {
+                let own = file.pull_request.as_ref();
+                own.is_some_and(|own| other.belongs_to(own, file.repository_id))
+            };
+            let earlier = self.earlier.iter().filter(|other| other.path != file.path);
+            if let Some(other) = earlier.filter(|other| !is_own(other)).find(has_it) {
+                return Some(format!("its id {id} was that of {}", other.path));
+            }
         }
         if let Some(own) = &file.pull_request
             && !had(&|before| {
@@ -163,6 +174,7 @@ mod tests {
             is_new: before.is_empty(),
             before,
             others: &others.iter().collect::<Vec<_>>(),
+            earlier: &[],
             rules: &rules,
         };
         claim.fault().unwrap_or_default()

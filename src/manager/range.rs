@@ -50,6 +50,7 @@ pub fn only_environments(manager: &Manager, range: &str) -> Result<RangeReport, 
         known: BTreeMap::new(),
     };
     let standing = Standings::at(&base)?;
+    let earlier: Vec<&EnvironmentFile> = standing.0.values().collect();
     let mut trespasses = Vec::new();
     for commit in &commits {
         let touched = repository.touched(commit, &range.base)?;
@@ -61,7 +62,7 @@ pub fn only_environments(manager: &Manager, range: &str) -> Result<RangeReport, 
         let beside = standing.with(&tree, &changed)?;
         let beside: Vec<&EnvironmentFile> = beside.values().collect();
         for touched in touched {
-            if let Some(reason) = services.refuse(&touched, &beside)? {
+            if let Some(reason) = services.refuse(&touched, &beside, &earlier)? {
                 trespasses.push(trespass(commit, touched, reason));
             }
         }
@@ -141,11 +142,12 @@ struct Services<'a> {
 
 impl Services<'_> {
     /// Why the change is none of an environment file; `None` if it is one. `beside` is all that
-    /// stands after it.
+    /// stands after it, `earlier` what stands at BASE.
     fn refuse(
         &mut self,
         touched: &Touched,
         beside: &[&EnvironmentFile],
+        earlier: &[&EnvironmentFile],
     ) -> Result<Option<String>, ManagerError> {
         let path = &touched.path;
         let Some(name) = environment::service_of(path) else {
@@ -197,6 +199,7 @@ impl Services<'_> {
             is_new: at_base.is_none(),
             before: &before,
             others: beside,
+            earlier,
             rules: &known.service.rules,
         };
         Ok(claim.fault())

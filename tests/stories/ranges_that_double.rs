@@ -49,7 +49,10 @@ fn what_is_another_files_is_refused() {
     // A pull request, by name in any letters, and by number.
     let (path, text) = newcomer(&checkout, "acme-hello-service", 1, OTHER);
     let taken = format!("{path}: its pull request is that of {file}");
-    assert_eq!(refused(&checkout, &[(&path, &text)]), [taken.clone()]);
+    assert_eq!(
+        refused(&checkout, &[(&path, &text)]),
+        std::slice::from_ref(&taken)
+    );
     let shouted = text.replace("\"acme/hello-service#1\"", "\"ACME/Hello-Service#1\"");
     assert_eq!(refused(&checkout, &[(&path, &shouted)]), [taken]);
 
@@ -85,6 +88,28 @@ fn what_is_another_files_is_refused() {
         found.iter().any(|one| one.contains("its name is that of")),
         "{found:?}"
     );
+}
+
+/// What is built under an id must not pass to another pull request with all its state.
+#[test]
+fn id_that_was_given_up_is_not_given_on() {
+    let checkout = Checkout::new();
+    let file = checkout.file.clone();
+    let id = own_id(&checkout);
+    let (path, text) = newcomer(&checkout, "acme-hello-service", 2, &id);
+    for is_one_commit in [true, false] {
+        std::fs::remove_file(checkout.directory.join(&file)).unwrap();
+        if !is_one_commit {
+            checkout.commit();
+        }
+        let found = refused(&checkout, &[(&path, &text)]);
+        assert_eq!(found, [format!("{path}: its id {id} was that of {file}")]);
+    }
+    // The pull request itself may have it back.
+    let text = checkout.read(&file);
+    std::fs::remove_file(checkout.directory.join(&file)).unwrap();
+    checkout.commit();
+    assert_eq!(refused(&checkout, &[(&file, &text)]), [""; 0]);
 }
 
 #[test]
