@@ -1,7 +1,7 @@
 //! Which service a wish is for.
 
 use super::finding::Found;
-use super::renaming::{Known, Renamed, find_under_names, known};
+use super::renaming::{Known, advice, find_under_names, known};
 use super::services::{BrokenService, Service, named, services};
 use super::{ManagerError, Wish};
 use crate::config::{Admit, Scheme, ServiceRules};
@@ -109,13 +109,13 @@ pub(super) fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, M
         (None, true) => Err(ManagerError::NoSource {
             repository: repository.clone(),
             known: all,
-            renamed: Renamed::find(files, &every, repository_id)?,
+            advice: advice(files, &every, repository, repository_id)?,
         }),
         (None, false) if is_passed_on => Ok(Choice::None(passed_on(repository))),
         (None, false) => {
             let mut reason = format!("no service takes pull requests of {repository}");
-            if let Some(renamed) = Renamed::find(files, &every, repository_id)? {
-                reason = format!("{reason}: {}", renamed.advice(repository));
+            if let Some(advice) = advice(files, &every, repository, repository_id)? {
+                reason = format!("{reason}: {advice}");
             }
             Ok(Choice::None(reason))
         }

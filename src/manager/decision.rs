@@ -9,7 +9,7 @@ use super::choice::{Choice, choose_service};
 use super::closings::{Change, Closings, Subject, is_late};
 use super::finding::Found;
 use super::location::read_text;
-use super::renaming::{Renamed, under_present_name};
+use super::renaming::{advice, under_present_name};
 use super::services::{Service, environments, environments_directory};
 use super::written_names::{count_environments, taken_ids};
 use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
@@ -364,7 +364,7 @@ fn render(
         return Err(ManagerError::NotItsSource {
             service: service.name.clone(),
             repository: repository.clone(),
-            renamed: Renamed::find(files, own, pull_request.repository_id)?,
+            advice: advice(files, own, repository, pull_request.repository_id)?,
         });
     };
     let template_path = join(&service.name, "environment.tf.tera");

@@ -27,7 +27,6 @@ pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
 pub use proposal::{ProposalState, ProposalText, Proposed, is_withdrawn};
 pub use range::{RangeReport, Trespass, only_environments};
-pub use renaming::Renamed;
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };
@@ -77,7 +76,7 @@ pub enum ManagerError {
     NoSource {
         repository: RepositoryName,
         known: Vec<String>,
-        renamed: Option<Renamed>,
+        advice: Option<String>,
     },
     #[error("{} services take pull requests of {repository}: {}", services.len(), services.join(", "))]
     ManyServices {
@@ -88,7 +87,7 @@ pub enum ManagerError {
     NotItsSource {
         service: String,
         repository: RepositoryName,
-        renamed: Option<Renamed>,
+        advice: Option<String>,
     },
     #[error(
         "the branch {branch:?} cannot be `{input}`: Terraform would bring it into Unicode's normal form C, another name"
@@ -153,10 +152,13 @@ impl Diagnose for ManagerError {
                 "give --manager the path of a clone with its whole history".to_owned()
             }
             Self::NoSource {
-                repository,
-                renamed: Some(renamed),
+                advice: Some(advice),
                 ..
-            } => renamed.advice(repository),
+            }
+            | Self::NotItsSource {
+                advice: Some(advice),
+                ..
+            } => advice.clone(),
             Self::NoService { known, .. } | Self::NoSource { known, .. } => list(known),
             Self::ServiceName { .. } => {
                 "rename it: up to 63 letters, digits and `-`, `_`, `.`".to_owned()
@@ -165,11 +167,8 @@ impl Diagnose for ManagerError {
             Self::NotItsSource {
                 service,
                 repository,
-                renamed,
+                ..
             } => {
-                if let Some(renamed) = renamed {
-                    return Some(renamed.advice(repository));
-                }
                 format!("add `source \"{repository}\" {{ … }}` to {service}/service.hcl")
             }
             Self::BranchSpelling { .. } => "rename the branch".to_owned(),

@@ -115,43 +115,30 @@ pub(super) fn under_present_name(wish: &Wish, service: &Service, existing: &Foun
     Some(wish)
 }
 
-/// Where a repository that no service knows by name stands by its number, and under which name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Renamed {
-    service: String,
-    from: RepositoryName,
-}
-
-impl Renamed {
-    /// Looks among the files of `services`; `None` where the number stands nowhere.
-    pub(super) fn find(
-        files: &dyn Files,
-        services: &[Service],
-        repository_id: Option<u64>,
-    ) -> Result<Option<Self>, ManagerError> {
-        let Some(asked) = repository_id else {
-            return Ok(None);
-        };
-        for service in services {
-            let (all, _) = environments(files, Some(&service.name))?;
-            let mut own = all
-                .into_iter()
-                .filter(|environment| environment.file.repository_id == Some(asked))
-                .filter_map(|environment| Some(environment.file.pull_request?.repository));
-            if let Some(from) = own.find(|name| service.source(name).is_some()) {
-                let service = service.name.clone();
-                return Ok(Some(Self { service, from }));
-            }
+/// What to write, so that `repository` is known by its new name, where files of `services` know it by
+/// its number and another name; `None` where the number stands nowhere.
+pub(super) fn advice(
+    files: &dyn Files,
+    services: &[Service],
+    repository: &RepositoryName,
+    repository_id: Option<u64>,
+) -> Result<Option<String>, ManagerError> {
+    let Some(asked) = repository_id else {
+        return Ok(None);
+    };
+    for service in services {
+        let (all, _) = environments(files, Some(&service.name))?;
+        let mut own = all
+            .into_iter()
+            .filter(|environment| environment.file.repository_id == Some(asked))
+            .filter_map(|environment| Some(environment.file.pull_request?.repository));
+        if let Some(from) = own.find(|name| service.source(name).is_some()) {
+            return Ok(Some(format!(
+                "if it is {from} renamed, write in {}/service.hcl: source \"{repository}\" {{ \
+                 former_names = [\"{from}\"] … }}",
+                service.name
+            )));
         }
-        Ok(None)
     }
-
-    /// What to write, so that `repository` is known by its new name.
-    pub(super) fn advice(&self, repository: &RepositoryName) -> String {
-        let Self { service, from } = self;
-        format!(
-            "if it is {from} renamed, write in {service}/service.hcl: source \"{repository}\" {{ \
-             former_names = [\"{from}\"] … }}"
-        )
-    }
+    Ok(None)
 }

@@ -263,7 +263,7 @@ fn closes_are_forgotten_after_thirty_days() {
         number,
         ..PullRequest::service()
     };
-    event(&scene, LONG_AGO + 0, "closed", &pull_request(1));
+    event(&scene, LONG_AGO, "closed", &pull_request(1));
     event(&scene, LONG_AGO + 10, "closed", &pull_request(2));
     event(&scene, LONG_AGO + 30 * DAY, "closed", &pull_request(3));
     assert_eq!(remembered(&scene).len(), 3);
@@ -304,7 +304,7 @@ fn closes_are_forgotten_after_thirty_days() {
 fn prune_that_loses_a_race_does_not_fail_the_close() {
     let scene = Scene::new();
     let old = PullRequest::new(SERVICE, 1, "abcdef12", "old");
-    event(&scene, LONG_AGO + 0, "closed", &old);
+    event(&scene, LONG_AGO, "closed", &old);
     let name = remembered(&scene).remove(0);
     let pull_request = PullRequest::service();
     event(&scene, LONG_AGO + 31 * DAY, "opened", &pull_request);
