@@ -38,9 +38,11 @@ impl ManagerArgs {
                 let repository = self.repository(&api)?;
                 Some(github::installation_token(&api, &app, &repository, access)?)
             }
-            None => Tokens::from_environment()
-                .for_url(&self.manager)
-                .map(Token::new),
+            None => {
+                let tokens = Tokens::from_environment();
+                let found = tokens.for_url(&self.manager);
+                found.map(|token| Token::new(token).called(tokens.name_of(token)))
+            }
         };
         self.with(token)
     }
@@ -55,10 +57,12 @@ impl ManagerArgs {
         let repository = self.repository(&api)?;
         let token = match GithubApp::from_environment()? {
             Some(app) => github::installation_token(&api, &app, &repository, access)?,
-            None => Tokens::from_environment()
-                .for_api(&api)
-                .map(Token::new)
-                .ok_or_else(|| GithubError::NoToken(api.as_str().to_owned()))?,
+            None => {
+                let tokens = Tokens::from_environment();
+                let found = tokens.for_api(&api);
+                let token = found.ok_or_else(|| GithubError::NoToken(api.as_str().to_owned()))?;
+                Token::new(token).called(tokens.name_of(token))
+            }
         };
         let github = Github::new(&api, token.clone())?;
         Ok((self.with(Some(token))?, (github, repository)))

@@ -101,6 +101,10 @@ pub(super) struct DeleteArgs {
     /// When this became true; what is older than the file is ignored
     #[arg(long, value_name = "TIME")]
     at: Option<Time>,
+
+    /// GitHub's number of the repository: it survives a rename
+    #[arg(long, value_name = "N")]
+    repository_id: Option<u64>,
 }
 
 /// List the environments
@@ -187,6 +191,7 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
 fn delete(args: DeleteArgs, output: &Output) -> Ended {
     let word = Word::Delete {
         pull_request: args.pull_request,
+        repository_id: args.repository_id,
         at: args.at,
     };
     write(

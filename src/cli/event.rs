@@ -124,7 +124,7 @@ fn ask(
     let Some((token, is_expected_to_see)) = tokens.for_asking(&api, manager) else {
         return Ok(None);
     };
-    let answer = Github::new(&api, Token::new(token))
+    let answer = Github::new(&api, Token::new(token).called(tokens.name_of(token)))
         .and_then(|github| github.within(PATIENCE).pull_request(&event.pull_request.id));
     match answer {
         // A token for the manager repository alone is a good one: that is nothing to warn of.

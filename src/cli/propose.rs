@@ -9,7 +9,8 @@ use crate::git::{CommitId, Committer};
 use crate::github::{Access, Github, GithubError, Repository};
 use crate::manager::proposal::{self, Step};
 use crate::manager::{
-    Manager, ManagerError, Outcome, Proposal, ProposalState, ProposalText, Proposed, Wish,
+    Manager, ManagerError, Outcome, OutcomeAction, Proposal, ProposalState, ProposalText, Proposed,
+    Wish,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,8 @@ pub(super) fn propose(
     };
     let started = Instant::now();
     let mut attempts = 0_u32;
+    // What a withdrawal has done that nothing later undid.
+    let mut withdrawn = None;
     loop {
         attempts += 1;
         let look = proposal::look(&desk.manager, &desk.cache.repository, wish)?;
@@ -66,7 +69,14 @@ pub(super) fn propose(
             None => None,
         };
         let done = match look.step(latest.as_ref(), committer)? {
-            Step::Done(outcome) => Some(with(outcome, open(latest.as_ref()))),
+            Step::Done(outcome) => {
+                let outcome = with(outcome, open(latest.as_ref()));
+                let is_news = !matches!(
+                    outcome.action,
+                    OutcomeAction::Absent | OutcomeAction::Unchanged
+                );
+                Some(withdrawn.take().filter(|_| !is_news).unwrap_or(outcome))
+            }
             Step::Propose {
                 outcome,
                 branch,
@@ -84,10 +94,12 @@ pub(super) fn propose(
                 branch,
                 tip,
             } => {
-                let is_gone = desk.withdraw(&outcome, &branch, &tip, latest.as_ref())?;
-                // Whoever merged it meanwhile has moved the manager's own branch.
-                let is_gone = is_gone && desk.manager.tip()?.1 == *look.base_tip();
-                is_gone.then(|| with(outcome, latest.as_ref()))
+                if desk.withdraw(&outcome, &branch, &tip, latest.as_ref())? {
+                    withdrawn = Some(with(outcome, latest.as_ref()));
+                }
+                // Whoever merged it meanwhile has moved the manager's own branch: a look tells.
+                let has_moved = desk.manager.tip()?.1 != *look.base_tip();
+                withdrawn.take_if(|_| !has_moved)
             }
             Step::Again => None,
         };

@@ -103,6 +103,14 @@ impl Tokens {
         token.filter(|_| is_safe(url)).map(String::as_str)
     }
 
+    /// How people know one of them: by its variable.
+    pub fn name_of(&self, token: &str) -> &'static str {
+        match self.dayfly.as_deref() == Some(token) {
+            true => "the token in DAYFLY_TOKEN",
+            false => "the token in GITHUB_TOKEN",
+        }
+    }
+
     /// All of them, for logs to leave out.
     pub fn secrets(&self) -> impl Iterator<Item = &String> {
         self.dayfly

@@ -120,6 +120,12 @@ impl Source {
     pub fn is_named(&self, repository: &RepositoryName) -> bool {
         self.repository == *repository || self.former_names.contains(repository)
     }
+
+    /// The name, in the letters that the file has for it.
+    pub fn spelled<'a>(&'a self, repository: &'a RepositoryName) -> &'a RepositoryName {
+        let mut names = std::iter::once(&self.repository).chain(&self.former_names);
+        names.find(|name| *name == repository).unwrap_or(repository)
+    }
 }
 
 impl ServiceRules {

@@ -7,7 +7,7 @@ use hcl_edit::expr::{Expression, UnaryOperator};
 use hcl_edit::structure::{Block, Body};
 use serde_json::Value;
 
-use super::{EnvironmentError, EnvironmentId, environment_name};
+use super::{EnvironmentError, EnvironmentId, environment_name, read_environment_name};
 use crate::clock::Time;
 use crate::event::PullRequestId;
 use crate::problem::Problem;
@@ -107,6 +107,23 @@ impl EnvironmentFile {
         }))
     }
 
+    /// What the name of a file that cannot be read tells: perhaps an id.
+    pub fn of_name(path: &str) -> Self {
+        let file = path.rsplit('/').next().unwrap_or_default();
+        let name = file.strip_suffix(".tf").unwrap_or(file);
+        let id = read_environment_name(name).map(|(_, id)| id.to_ascii_lowercase());
+        Self {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            environment: id,
+            pull_request: None,
+            repository_id: None,
+            event_at: None,
+            expiry: Expiry::Unsaid,
+            attributes: Vec::new(),
+        }
+    }
+
     /// Whether this is the environment of `pull_request`, by the repository's number where both
     /// are known, else by its name; a file that names no pull request tells it by its own name.
     pub fn belongs_to(&self, pull_request: &PullRequestId, repository_id: Option<u64>) -> bool {
@@ -183,10 +200,10 @@ pub(crate) fn literal(expression: &Expression) -> Option<Value> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const FILE: &str = r#"# kept by hand
+    pub(in crate::environment) const FILE: &str = r#"# kept by hand
 module "acme-x-1-0123abcd" {
   source = "../template"
 

@@ -3,6 +3,7 @@
 //! Everything here is pure: values in, values out.
 
 mod admission;
+mod claim;
 mod file;
 mod identity;
 mod layout;
@@ -14,6 +15,7 @@ pub use admission::{
     Admission, Judged, Judgement, Standing, Verdict, admit, judge_limit, limit_not_asked,
     refusal_for_life,
 };
+pub use claim::Claim;
 pub(crate) use file::literal;
 pub use file::{EnvironmentFile, Expiry};
 pub use identity::{EnvironmentId, environment_name, read_environment_name};

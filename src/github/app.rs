@@ -70,7 +70,9 @@ fn token(
     repository: &Repository,
     body: &Value,
 ) -> Result<Token, GithubError> {
-    let github = Github::new(api, Token::new(word(app, clock::now())?))?;
+    let word = Token::new(word(app, clock::now())?);
+    let word = word.called("the GitHub App of DAYFLY_APP_ID and DAYFLY_APP_KEY");
+    let github = Github::new(api, word)?;
     let installation = match app.installation {
         Some(number) => number,
         None => {
@@ -83,7 +85,7 @@ fn token(
     let doing = format!("get a token of the GitHub App for {repository}");
     let path = format!("/app/installations/{installation}/access_tokens");
     let answer: Answer = github.call(&doing, &path, Call::Post(body))?;
-    Ok(Token::new(answer.token))
+    Ok(Token::new(answer.token).called("the token of the GitHub App"))
 }
 
 /// The App's word of who it is (a JSON Web Token, RS256), good for some minutes.

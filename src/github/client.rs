@@ -155,7 +155,7 @@ impl Github {
             return Ok((headers, body));
         }
         let words = self.redact(&words(&body));
-        let refusal = refusal(doing, status, &headers, words);
+        let refusal = refusal(doing, self.token.name(), status, &headers, words);
         if let GithubError::RateLimited { until, .. } = &refusal {
             let minute_later = || clock::later(clock::now(), Duration::from_secs(60));
             self.spent_until
@@ -243,16 +243,27 @@ fn words(body: &str) -> String {
 
 /// What kind of refusal an answer is. GitHub tells a limit that is used up by 403 or 429, and by
 /// its headers or its words that it is no denial.
-fn refusal(doing: String, status: StatusCode, headers: &HeaderMap, words: String) -> GithubError {
+fn refusal(
+    doing: String,
+    asker: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    words: String,
+) -> GithubError {
+    let asker = asker.to_owned();
     let number = |name: &str| number(headers, name);
     match status.as_u16() {
-        404 | 410 => GithubError::NotFound { doing },
+        404 | 410 => GithubError::NotFound { doing, asker },
         code @ (403 | 429) => {
             let wait = number("retry-after");
             let is_used_up = number("x-ratelimit-remaining") == Some(0);
             let is_limit = words.to_ascii_lowercase().contains("rate limit");
             if code == 403 && wait.is_none() && !is_used_up && !is_limit {
-                return GithubError::Denied { doing, words };
+                return GithubError::Denied {
+                    doing,
+                    asker,
+                    words,
+                };
             }
             let reset = number("x-ratelimit-reset").filter(|_| is_used_up);
             let after_wait = wait.map(|wait| clock::now().as_second().saturating_add(wait));
@@ -261,7 +272,11 @@ fn refusal(doing: String, status: StatusCode, headers: &HeaderMap, words: String
                 .and_then(|second| Time::from_second(second).ok());
             GithubError::RateLimited { doing, until }
         }
-        401 => GithubError::Denied { doing, words },
+        401 => GithubError::Denied {
+            doing,
+            asker,
+            words,
+        },
         400..=499 => GithubError::Refused { doing, words },
         status => GithubError::Failed { doing, status },
     }
@@ -277,12 +292,17 @@ mod tests {
         let secondary = "You have exceeded a secondary rate limit";
         for (status, headers, said, expected) in [
             (404, &[][..], "Not Found", "knows none"),
-            (401, &[], "Bad credentials", "denied: Bad credentials"),
+            (
+                401,
+                &[],
+                "Bad credentials",
+                "denied to the token: Bad credentials",
+            ),
             (
                 403,
                 &[],
                 "Resource not accessible by integration",
-                "denied: Resource",
+                "denied to the token: Resource",
             ),
             (
                 403,
@@ -308,7 +328,7 @@ mod tests {
                 map.insert(*name, value.parse().unwrap());
             }
             let status = StatusCode::from_u16(status).unwrap();
-            let error = refusal("ask".to_owned(), status, &map, said.to_owned());
+            let error = refusal("ask".to_owned(), "the token", status, &map, said.to_owned());
             let told = error.to_string();
             assert!(told.contains(expected), "{told}");
         }

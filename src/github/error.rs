@@ -8,10 +8,15 @@ use crate::event::EventError;
 /// GitHub's, in one line.
 #[derive(Debug, thiserror::Error)]
 pub enum GithubError {
-    #[error("cannot {doing}: GitHub knows none that this token may see")]
-    NotFound { doing: String },
-    #[error("cannot {doing}: access denied: {words}")]
-    Denied { doing: String, words: String },
+    #[error("cannot {doing}: GitHub knows none that {asker} may see")]
+    NotFound { doing: String, asker: String },
+    #[error("cannot {doing}: access denied to {asker}: {words}")]
+    Denied {
+        doing: String,
+        /// What was shown to GitHub, by a name that is no secret.
+        asker: String,
+        words: String,
+    },
     #[error("cannot {doing}: GitHub's rate limit is used up{}", ends(*until))]
     RateLimited { doing: String, until: Option<Time> },
     #[error("cannot {doing}: GitHub refused: {words}")]
@@ -66,7 +71,9 @@ impl Diagnose for GithubError {
             Self::NotFound { .. } => {
                 "check the name, and that the token or the App may see this repository"
             }
-            Self::Denied { .. } => "check that the token is valid and has the permission",
+            Self::Denied { .. } => {
+                "check that it is whole, has not expired, and has the permission that this needs"
+            }
             Self::Renamed { .. } => {
                 "name it in service.hcl as it is named now, and the old name in former_names"
             }

@@ -1,7 +1,7 @@
 //! Which service a wish is for.
 
 use super::finding::Found;
-use super::renaming::{Known, find_under_names, known};
+use super::renaming::{Known, advice, find_under_names, known};
 use super::services::{BrokenService, Service, named, services};
 use super::{ManagerError, Wish};
 use crate::config::{Admit, Scheme, ServiceRules};
@@ -45,7 +45,7 @@ pub(super) fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, M
         };
     }
     let (services, broken) = services(files)?;
-    let all = names(&services);
+    let (all, every) = (names(&services), services.clone());
     let (mut by_name, mut by_former_name, mut others) = (Vec::new(), Vec::new(), Vec::new());
     let mut is_passed_on = false;
     for service in services {
@@ -109,11 +109,16 @@ pub(super) fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, M
         (None, true) => Err(ManagerError::NoSource {
             repository: repository.clone(),
             known: all,
+            advice: advice(files, &every, repository, repository_id)?,
         }),
         (None, false) if is_passed_on => Ok(Choice::None(passed_on(repository))),
-        (None, false) => Ok(Choice::None(format!(
-            "no service takes pull requests of {repository}"
-        ))),
+        (None, false) => {
+            let mut reason = format!("no service takes pull requests of {repository}");
+            if let Some(advice) = advice(files, &every, repository, repository_id)? {
+                reason = format!("{reason}: {advice}");
+            }
+            Ok(Choice::None(reason))
+        }
     }
 }
 

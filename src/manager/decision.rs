@@ -11,17 +11,16 @@ use super::finding::Found;
 use super::lifetime::{Times, decide_lifetime};
 use super::location::read_text;
 use super::particulars;
-use super::renaming::under_present_name;
-use super::services::{
-    Service, count_environments, environments, environments_directory, taken_ids,
-};
+use super::renaming::{advice, under_present_name};
+use super::services::{Service, environments, environments_directory};
+use super::written_names::{count_environments, taken_ids};
 use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::environment::{
     Admission, EnvironmentFile, EnvironmentId, Expiry, Judged, Judgement, Merge, Standing, admit,
     environment_name, judge_limit, limit_not_asked, merge, refusal_for_life,
 };
-use crate::event::{Action, PullRequest, PullRequestEvent};
+use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
 use crate::files::{Files, join};
 use crate::generate::{self, RenderedFile};
 use crate::git::Edit;
@@ -38,22 +37,39 @@ pub(super) struct Decision {
     pub(super) rules: Vec<Judged>,
 }
 
+/// What a decision depends on beside the files.
+pub(super) struct Beside<'a> {
+    pub(super) closings: &'a Closings,
+    /// By this machine's clock.
+    pub(super) now: Time,
+    /// Whether an open proposal of another pull request has this id.
+    pub(super) is_held: &'a dyn Fn(&str) -> bool,
+}
+
 /// What `wish` means for the manager repository as it stands. Pure but for reading `files`.
 pub(super) fn decide(
     files: &dyn Files,
     wish: &Wish,
-    closings: &Closings,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
-    let (service, existing) = match choose_service(files, wish)? {
+    let now = beside.now;
+    if let Some(at) = wish.word.at().filter(|at| clock::is_future(*at, now)) {
+        return Err(ManagerError::Future { at, now });
+    }
+    let (service, mut existing) = match choose_service(files, wish)? {
         Choice::Service(service, existing) => (service, *existing),
         Choice::None(reason) => return Ok(ignored(None, reason)),
     };
+    if let Some(Found::File { file, .. }) = &mut existing {
+        // Whoever wrote such a time: it orders nothing.
+        file.event_at = file.event_at.filter(|at| !clock::is_future(*at, now));
+    }
     let renamed = existing
         .as_ref()
         .and_then(|existing| under_present_name(wish, &service, existing));
     let wish = renamed.as_ref().unwrap_or(wish);
     if let Word::Lifetime { change, at, .. } = &wish.word {
-        return decide_lifetime(files, &service, existing, wish, (change, *at), closings);
+        return decide_lifetime(files, &service, existing, wish, (change, *at), beside);
     }
     let admit = &service.rules.admit;
     let judgement = match &wish.word {
@@ -63,7 +79,7 @@ pub(super) fn decide(
     };
     let mut rules = judgement.rules.clone();
     let standing = particulars::standing(existing.as_ref());
-    let mut decision = decide_as(files, &service, existing, wish, judgement, closings)?;
+    let mut decision = decide_as(files, &service, existing, wish, judgement, beside)?;
     match decision.rules.is_empty() {
         true => rules.push(limit_not_asked(admit.limit)),
         false => rules.append(&mut decision.rules),
@@ -105,8 +121,9 @@ fn decide_as(
     existing: Option<Found>,
     wish: &Wish,
     judgement: Judgement,
-    closings: &Closings,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
+    let closings = beside.closings;
     let Judgement {
         admission, is_end, ..
     } = judgement;
@@ -161,11 +178,11 @@ fn decide_as(
         (Admission::Take, Some(pull_request), existing) => {
             let mut decision = match existing {
                 Some(Found::File { file, text }) => {
-                    update(files, service, wish, pull_request, file, &text)?
+                    update(files, service, wish, pull_request, file, &text, beside)?
                 }
                 _ => {
                     let times = Times::by_rules(service, wish.word.at(), Expiry::Unsaid);
-                    create(files, service, wish, pull_request, &times)?
+                    create(files, service, wish, pull_request, &times, beside)?
                 }
             };
             if decision.edit.is_some() {
@@ -271,10 +288,11 @@ fn update(
     pull_request: &PullRequest,
     file: EnvironmentFile,
     text: &str,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
     let id = match &file.environment {
         Some(id) => EnvironmentId::given(id),
-        None => derive_id(files, service, pull_request)?,
+        None => derive_id(files, service, pull_request, beside)?,
     };
     let times = Times::by_rules(service, wish.word.at(), file.expiry);
     let rendered = render(files, service, pull_request, &id, &file.name, &times)?;
@@ -304,6 +322,7 @@ pub(super) fn create(
     wish: &Wish,
     pull_request: &PullRequest,
     times: &Times,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
     let limit = service.rules.admit.limit;
     let count = count_environments(files, service)?;
@@ -320,7 +339,7 @@ pub(super) fn create(
         decision.rules = vec![judged];
         return Ok(decision);
     }
-    let id = derive_id(files, service, pull_request)?;
+    let id = derive_id(files, service, pull_request, beside)?;
     let name = environment_name(&pull_request.id, &id);
     let path = join(
         &environments_directory(&service.name),
@@ -342,18 +361,25 @@ pub(super) fn create(
     Ok(decision)
 }
 
-/// The id of a new environment: one that no other pull request has.
+/// The id of a new environment: one that no other pull request has, or is proposed to have.
 fn derive_id(
     files: &dyn Files,
     service: &Service,
     pull_request: &PullRequest,
+    beside: &Beside<'_>,
 ) -> Result<EnvironmentId, ManagerError> {
     let taken = taken_ids(files, &pull_request.id, pull_request.repository_id)?;
-    Ok(EnvironmentId::derive(
-        &pull_request.id,
-        service.rules.scheme,
-        |id| taken.contains(id),
-    ))
+    // The demo's ids depend on letters: those of `service.hcl` are the same for every event.
+    let repository = &pull_request.id.repository;
+    let source = service.source(repository);
+    let spelled = source.map_or(repository, |source| source.spelled(repository));
+    let id = PullRequestId {
+        repository: spelled.clone(),
+        number: pull_request.id.number,
+    };
+    Ok(EnvironmentId::derive(&id, service.rules.scheme, |id| {
+        taken.contains(id) || (beside.is_held)(id)
+    }))
 }
 
 /// The environment's file as it would be made anew.
@@ -367,9 +393,11 @@ pub(super) fn render(
 ) -> Result<RenderedFile, ManagerError> {
     let repository = &pull_request.id.repository;
     let Some(source) = service.source(repository) else {
+        let own = std::slice::from_ref(service);
         return Err(ManagerError::NotItsSource {
             service: service.name.clone(),
             repository: repository.clone(),
+            advice: advice(files, own, repository, pull_request.repository_id)?,
         });
     };
     let template_path = join(&service.name, "environment.tf.tera");
@@ -410,16 +438,9 @@ pub(super) fn nothing(
 ) -> Decision {
     Decision {
         outcome: Outcome {
-            action,
             reason,
             service: service.map(|service| service.name.clone()),
-            environment: None,
-            path: None,
-            commit: None,
-            url: None,
-            proposal: None,
-            over_limit: false,
-            particulars: Box::default(),
+            ..Outcome::of(action)
         },
         edit: None,
         memory: Change::default(),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::closings::{Closings, Memory, Subject, is_late};
+use super::closings::{Memory, Subject, is_late};
 use super::decision::{
-    Decision, create, ignored, ignored_beside, late, nothing, remove, render, told,
+    Beside, Decision, create, ignored, ignored_beside, late, nothing, remove, render, told,
 };
 use super::finding::Found;
 use super::services::Service;
@@ -72,16 +72,16 @@ pub(super) fn decide_lifetime(
     existing: Option<Found>,
     wish: &Wish,
     (change, now): (&Lifetime, Time),
-    closings: &Closings,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
     let (file, text) = match existing {
         Some(Found::File { file, text }) => (file, text),
         // Unreadable is not expired.
         Some(Found::Broken { error, .. }) => return Err(error),
-        None => return of_nothing(files, service, wish, (change, now), closings),
+        None => return of_nothing(files, service, wish, (change, now), beside),
     };
     let subject = Subject::new(&service.name, wish.word.pull_request(), file.repository_id);
-    if let Some(Memory::Closed(until)) = closings.memory(&subject)
+    if let Some(Memory::Closed(until)) = beside.closings.memory(&subject)
         && is_late(file.event_at, false, until)
     {
         return Ok(late(service, Some(Found::File { file, text }), until));
@@ -113,7 +113,7 @@ pub(super) fn decide_lifetime(
             let until = file.event_at.unwrap_or(end);
             let existing = Found::File { file, text };
             let mut decision = remove(service, existing, format!("expired at {end}"));
-            decision.memory = closings.expire(&subject, until, head.as_ref());
+            decision.memory = beside.closings.expire(&subject, until, head.as_ref());
             decision.subject = Some(subject);
             return Ok(decision);
         }
@@ -136,14 +136,14 @@ fn of_nothing(
     service: &Service,
     wish: &Wish,
     (change, now): (&Lifetime, Time),
-    closings: &Closings,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
     let pull_request = wish.word.pull_request();
     if let Lifetime::Expire = change {
         return Ok(nothing(Some(service), OutcomeAction::Absent, None));
     }
     let subject = Subject::new(&service.name, pull_request, wish.word.repository_id());
-    if !matches!(closings.memory(&subject), Some(Memory::Expired(_))) {
+    if !matches!(beside.closings.memory(&subject), Some(Memory::Expired(_))) {
         return Err(ManagerError::NoEnvironment(pull_request.to_string()));
     }
     let (seconds, found) = match change {
@@ -173,9 +173,9 @@ fn of_nothing(
         event_at: found.at,
         expiry: Expiry::At(end),
     };
-    let mut decision = create(files, service, wish, &asked, &times)?;
+    let mut decision = create(files, service, wish, &asked, &times, beside)?;
     if decision.edit.is_some() {
-        decision.memory = closings.forget(&subject);
+        decision.memory = beside.closings.forget(&subject);
         decision.outcome.add_reason(Some(told_end(Expiry::At(end))));
     }
     decision.subject = Some(subject);

@@ -25,6 +25,7 @@ mod services;
 mod sweep;
 mod wish;
 mod writer;
+mod written_names;
 
 pub use batch::{Told, explain_all, write_all};
 pub use explanation::{Explanation, explain};
@@ -41,6 +42,7 @@ pub use writer::write;
 
 use std::time::Duration;
 
+use crate::clock::Time;
 use crate::config::ConfigError;
 use crate::environment::EnvironmentError;
 use crate::error::{Diagnose, Kind};
@@ -81,6 +83,7 @@ pub enum ManagerError {
     NoSource {
         repository: RepositoryName,
         known: Vec<String>,
+        advice: Option<String>,
     },
     #[error("{} services take pull requests of {repository}: {}", services.len(), services.join(", "))]
     ManyServices {
@@ -91,6 +94,7 @@ pub enum ManagerError {
     NotItsSource {
         service: String,
         repository: RepositoryName,
+        advice: Option<String>,
     },
     #[error(
         "the branch {branch:?} cannot be `{input}`: Terraform would bring it into Unicode's normal form C, another name"
@@ -103,6 +107,8 @@ pub enum ManagerError {
         path: String,
         pull_request: PullRequestId,
     },
+    #[error("{at} lies in the future: it is {now} by this machine's clock")]
+    Future { at: Time, now: Time },
     #[error("there is no environment {0}")]
     NoEnvironment(String),
     #[error("the environment of {pull_request} has expired and is gone")]
@@ -154,6 +160,14 @@ impl Diagnose for ManagerError {
             Self::NoHistory(_) => {
                 "give --manager the path of a clone with its whole history".to_owned()
             }
+            Self::NoSource {
+                advice: Some(advice),
+                ..
+            }
+            | Self::NotItsSource {
+                advice: Some(advice),
+                ..
+            } => advice.clone(),
             Self::NoService { known, .. } | Self::NoSource { known, .. } => list(known),
             Self::ServiceName { .. } => {
                 "rename it: up to 63 letters, digits and `-`, `_`, `.`".to_owned()
@@ -162,6 +176,7 @@ impl Diagnose for ManagerError {
             Self::NotItsSource {
                 service,
                 repository,
+                ..
             } => {
                 format!("add `source \"{repository}\" {{ … }}` to {service}/service.hcl")
             }
@@ -170,6 +185,10 @@ impl Diagnose for ManagerError {
                 format!("`dayfly service add {service} …` writes one")
             }
             Self::PathTaken { .. } => "move that file out of the way".to_owned(),
+            Self::Future { .. } => {
+                "say when it became true (--at), or leave that out; if it is right, set this machine's clock"
+                    .to_owned()
+            }
             Self::NoEnvironment(_) => "`dayfly env list` shows them".to_owned(),
             Self::Expired { pull_request } => format!(
                 "`dayfly env upsert '{pull_request}' --head-sha SHA --head-branch BRANCH` brings it \

@@ -1,6 +1,6 @@
 //! The services of a manager repository and their environments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
@@ -11,9 +11,7 @@ use super::lifetime::Times;
 use super::location::read_text;
 use crate::clock::Time;
 use crate::config::{ConfigError, Expression, ServiceRules, Source};
-use crate::environment::{
-    EnvironmentFile, EnvironmentId, Expiry, Pattern, environment_name, read_environment_name,
-};
+use crate::environment::{EnvironmentFile, EnvironmentId, Expiry, Pattern};
 use crate::event::{PullRequest, PullRequestId, RepositoryName};
 use crate::files::{Files, join};
 use crate::generate::{self, RenderedFile};
@@ -296,95 +294,16 @@ pub(super) fn stem(path: &str) -> &str {
     name.strip_suffix(".tf").unwrap_or(name)
 }
 
-/// The names that the writer gives to environments: they tell the number of the pull request and
-/// the id without being read. A name that a person chose may look alike, so the beginning must be
-/// that of a repository which the service has, or had.
-pub(super) struct WriterNames(Vec<String>);
-
-impl WriterNames {
-    pub(super) fn of(service: &Service) -> Self {
-        let sources = service.rules.sources.iter();
-        let repositories =
-            sources.flat_map(|source| source.former_names.iter().chain([&source.repository]));
-        let beginning = |repository: &RepositoryName| {
-            let first = PullRequestId {
-                repository: repository.clone(),
-                number: 0,
-            };
-            let name = environment_name(&first, &EnvironmentId::given(""));
-            name.strip_suffix("0-").unwrap_or(&name).to_owned()
-        };
-        Self(repositories.map(beginning).collect())
-    }
-
-    /// The number and the id in the name of a file; `None` if it has to be read.
-    pub(super) fn read<'a>(&self, file: &'a str) -> Option<(u64, &'a str)> {
-        let (number, id) = read_environment_name(stem(file))?;
-        let end = file.len() - ".tf".len() - id.len() - 1;
-        let beginning = file
-            .get(..end)?
-            .trim_end_matches(|letter: char| letter.is_ascii_digit());
-        let is_own = |own: &String| own.eq_ignore_ascii_case(beginning);
-        self.0.iter().any(is_own).then_some((number, id))
-    }
-}
-
-/// How many environments a service has.
-pub(super) fn count_environments(
+/// The files at `paths` that are there, read at once: each with its path.
+pub(super) fn read_all(
     files: &dyn Files,
-    service: &Service,
-) -> Result<usize, ManagerError> {
-    let names = WriterNames::of(service);
-    let mut count = 0;
-    for file in environment_files(files, &service.name)? {
-        let path = || environment_path(&service.name, &file);
-        let is_one = names.read(&file).is_some()
-            || files
-                .read(&path())?
-                .is_some_and(|bytes| matches!(read_environment(&path(), &bytes), Ok(Some(_))));
-        count += usize::from(is_one);
-    }
-    Ok(count)
-}
-
-/// The ids that other pull requests' environments have, in all services.
-pub(super) fn taken_ids(
-    files: &dyn Files,
-    pull_request: &PullRequestId,
-    repository_id: Option<u64>,
-) -> Result<BTreeSet<String>, ManagerError> {
-    let (mut taken, mut unsure) = (BTreeSet::new(), Vec::new());
-    let (services, _) = services(files)?;
-    for directory in files.list("")?.iter().filter(|entry| entry.is_directory) {
-        let service = services.iter().find(|known| known.name == directory.name);
-        let names = service.map_or(WriterNames(Vec::new()), WriterNames::of);
-        for file in environment_files(files, &directory.name)? {
-            match names.read(&file) {
-                Some((number, id)) if number != pull_request.number => {
-                    taken.insert(id.to_ascii_lowercase());
-                }
-                _ => unsure.push(environment_path(&directory.name, &file)),
-            }
-        }
-    }
-    files.prepare(&unsure)?;
-    for path in unsure {
-        let Some(bytes) = files.read(&path)? else {
-            continue;
-        };
-        match read_environment(&path, &bytes) {
-            Ok(Some(file)) if !file.belongs_to(pull_request, repository_id) => {
-                taken.extend(file.environment);
-            }
-            // Whoever's it is, its name has the id.
-            Err(_) => {
-                let name = stem(&path).to_ascii_lowercase();
-                taken.extend(read_environment_name(&name).map(|(_, id)| id.to_owned()));
-            }
-            Ok(_) => {}
-        }
-    }
-    Ok(taken)
+    paths: Vec<String>,
+) -> Result<impl Iterator<Item = Result<(String, Vec<u8>), ManagerError>>, ManagerError> {
+    files.prepare(&paths)?;
+    Ok(paths.into_iter().filter_map(move |path| {
+        let read = files.read(&path).map_err(ManagerError::from).transpose()?;
+        Some(read.map(|bytes| (path, bytes)))
+    }))
 }
 
 pub(super) fn read_environment(
@@ -420,11 +339,8 @@ pub fn environments(
         let paths: Vec<String> = environment_files(files, &service.name)?
             .map(|file| environment_path(&service.name, &file))
             .collect();
-        files.prepare(&paths)?;
-        for path in paths {
-            let Some(bytes) = files.read(&path)? else {
-                continue;
-            };
+        for read in read_all(files, paths)? {
+            let (path, bytes) = read?;
             match read_environment(&path, &bytes) {
                 Ok(Some(file)) => {
                     // Rules that cannot tell where it answers are told of by `validate`.

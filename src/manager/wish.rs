@@ -29,6 +29,9 @@ pub enum Word {
     },
     Delete {
         pull_request: PullRequestId,
+        /// Unwritten where it is not known: what earlier versions write and read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repository_id: Option<u64>,
         at: Option<Time>,
     },
     Lifetime {
@@ -79,6 +82,7 @@ impl Word {
     pub(super) fn repository_id(&self) -> Option<u64> {
         match self {
             Self::Upsert { pull_request, .. } => pull_request.repository_id,
+            Self::Delete { repository_id, .. } => *repository_id,
             word => word.event()?.pull_request.repository_id,
         }
     }
@@ -211,6 +215,22 @@ pub enum OutcomeAction {
 }
 
 impl Outcome {
+    /// That this was done; where, and to what, is still to be told.
+    pub(super) fn of(action: OutcomeAction) -> Self {
+        Self {
+            action,
+            reason: None,
+            service: None,
+            environment: None,
+            path: None,
+            commit: None,
+            url: None,
+            proposal: None,
+            over_limit: false,
+            particulars: Box::default(),
+        }
+    }
+
     /// Tells one reason more.
     pub fn add_reason(&mut self, more: Option<impl Into<String>>) {
         let Some(more) = more.map(Into::into) else {

@@ -408,8 +408,16 @@ fn token_may_not_see() {
     let mut sent: Vec<&str> = sent.iter().map(String::as_str).collect();
     sent.push("--propose");
     for (token, code, words) in [
-        ("ghs_workflow", 5, "knows none that this token may see"),
-        ("ghp_unknown", 5, "access denied: Bad credentials"),
+        (
+            "ghs_workflow",
+            5,
+            "knows none that the token in DAYFLY_TOKEN may see",
+        ),
+        (
+            "ghp_unknown",
+            5,
+            "access denied to the token in DAYFLY_TOKEN: Bad credentials",
+        ),
     ] {
         let output = scene.dayfly(&[("DAYFLY_TOKEN", token)], &sent).exited(code);
         assert!(output.stderr.contains(words), "{}", output.stderr);
