@@ -10,8 +10,10 @@ mod approval;
 mod builtins;
 mod calls;
 mod contract;
+mod differences;
 mod error;
 mod evaluate;
+mod extent;
 mod flags;
 pub mod input;
 mod judge;
@@ -21,6 +23,7 @@ mod notification;
 mod plan;
 mod prelude;
 mod push;
+mod rewrite;
 mod sanitize;
 mod source;
 mod testing;
@@ -38,7 +41,7 @@ pub use notification::{
 pub use plan::{PlanVerdict, judge_plan};
 pub use push::{PushDecision, PushVerdict, judge_push};
 pub use sanitize::{sanitize, sanitized_values};
-pub use testing::{TestOutcome, TestResult, run_tests};
+pub use testing::{FileCoverage, TestOutcome, TestResult, Tested, run_tests};
 pub use trigger::{TriggerVerdict, judge_trigger};
 
 #[cfg(test)]

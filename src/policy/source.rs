@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
 use super::builtins;
-use super::calls::{Call, calls, path, rule_path};
+use super::calls::{Call, Walk, path, rule_path};
+use super::differences;
 use super::contract::{self, RESULT, Shape};
 use super::kind::{Engine, PolicyType};
 use super::nesting;
@@ -29,12 +30,30 @@ pub(super) fn parse(file: &str, engine: Engine, text: &str) -> Result<Ref<Module
     parser.set_rego_v0(engine == Engine::RegoV0);
     parser
         .add_policy(file.to_owned(), text.to_owned())
-        .map_err(|error| problem_of(file, &error.to_string()))?;
+        .map_err(|error| {
+            let mut problem = problem_of(file, &error.to_string());
+            problem.column = letter_at(text, &problem);
+            problem
+        })?;
     parser
         .get_modules()
         .first()
         .cloned()
         .ok_or_else(|| Problem::error("there is no module"))
+}
+
+/// The problem's column in letters: the engine counts bytes, and a tab as four.
+fn letter_at(text: &str, problem: &Problem) -> Option<usize> {
+    let line = text.lines().nth(problem.line?.checked_sub(1)?)?;
+    let wanted = problem.column?;
+    let mut column = 1;
+    for (index, letter) in line.chars().enumerate() {
+        if column >= wanted {
+            return Some(index + 1);
+        }
+        column += if letter == '\t' { 4 } else { letter.len_utf8() };
+    }
+    Some(line.chars().count() + 1)
 }
 
 /// The version of Rego that the module is really in: the parser honours `import rego.v1`.
@@ -50,9 +69,10 @@ pub(super) fn engine_of(module: &Module) -> Engine {
 pub(super) fn problems(kind: PolicyType, module: &Module) -> Vec<Problem> {
     let mut problems = Vec::new();
     check_package(module, &mut problems);
-    let calls = calls(module);
-    check_functions(module, &calls, &mut problems);
-    check_recursion(module, &calls, &mut problems);
+    let walk = Walk::over(module);
+    check_functions(module, &walk.calls, &mut problems);
+    check_recursion(module, &walk.calls, &mut problems);
+    differences::check(&walk, &mut problems);
     for rule in &module.policy {
         check_shape(kind, rule, &mut problems);
     }
@@ -82,13 +102,13 @@ pub(super) fn defaulted_rules(module: &Module) -> BTreeSet<String> {
         .collect()
 }
 
-/// The functions that are called and that the prelude must define in Rego.
-pub(super) fn functions_to_define(module: &Module) -> BTreeSet<String> {
-    let own = own_functions(module);
-    calls(module)
-        .into_iter()
-        .map(|call| call.function)
-        .filter(|function| !own.contains(function) && builtins::definition(function).is_some())
+/// The first names of all rules, defaults too: of `track` and of `deny[message]`.
+pub(super) fn rule_names(module: &Module) -> BTreeSet<String> {
+    let first = |path: String| path.split('.').next().unwrap_or_default().to_owned();
+    module
+        .policy
+        .iter()
+        .filter_map(|rule| rule_path(rule).or_else(|| base_of(rule)).map(first))
         .collect()
 }
 
@@ -113,11 +133,12 @@ pub(super) fn problem_of(file: &str, message: &str) -> Problem {
     problem
 }
 
-fn problem_at(span: &Span, message: impl Into<String>) -> Problem {
-    let mut problem = Problem::error(message).in_file(span.source.file().as_str());
-    problem.line = usize::try_from(span.line).ok();
-    problem.column = usize::try_from(span.col).ok();
-    problem
+/// The problem at the beginning of the span. The engine's own columns count bytes, and a tab as four.
+pub(super) fn problem_at(span: &Span, message: impl Into<String>) -> Problem {
+    let offset = usize::try_from(span.start).unwrap_or(usize::MAX);
+    Problem::error(message)
+        .in_file(span.source.file().as_str())
+        .at(span.source.contents(), offset)
 }
 
 fn check_package(module: &Module, problems: &mut Vec<Problem>) {
@@ -166,21 +187,17 @@ fn check_functions(module: &Module, calls: &[Call<'_>], problems: &mut Vec<Probl
             ));
             continue;
         }
+        let count = call.parameters.len();
         match builtins::argument_count(function, engine_of(module)) {
             None => problems.push(
                 problem_at(call.span, format!("there is no function {function}"))
                     .with_hint("dayfly has most of OPA's builtins, but not all of them"),
             ),
             // A builtin may take the variable for its result as one more argument.
-            Some(count) if call.argument_count != count && call.argument_count != count + 1 => {
-                problems.push(problem_at(
-                    call.span,
-                    format!(
-                        "the function {function} takes {count} arguments, not {}",
-                        call.argument_count
-                    ),
-                ));
-            }
+            Some(takes) if count != takes && count != takes + 1 => problems.push(problem_at(
+                call.span,
+                format!("the function {function} takes {takes} arguments, not {count}"),
+            )),
             Some(_) => {}
         }
     }
