@@ -91,6 +91,12 @@ pub(super) fn rules(kind: PolicyType) -> &'static [(&'static str, Shape)] {
     }
 }
 
+/// The rules that the prelude gives a value where the policy does not.
+pub(super) fn defined(kind: PolicyType) -> impl Iterator<Item = String> {
+    let always = rules(kind).iter().filter(|(_, shape)| *shape != Shape::Text);
+    always.map(|(name, _)| (*name).to_owned())
+}
+
 pub(super) fn shape(kind: PolicyType, rule: &str) -> Option<Shape> {
     rules(kind)
         .iter()

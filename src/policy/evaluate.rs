@@ -27,6 +27,8 @@ pub struct Policy {
     name: String,
     kind: PolicyType,
     prelude: String,
+    /// The names of all rules that have values, the prelude's too.
+    rules: BTreeSet<String>,
     engine: regorus::Engine,
 }
 
@@ -113,6 +115,10 @@ impl Policy {
         Ok(Self {
             name: name.to_owned(),
             kind,
+            rules: source::valued_rules(&module)
+                .into_iter()
+                .chain(contract::defined(kind))
+                .collect(),
             prelude,
             engine,
         })
@@ -151,7 +157,7 @@ impl Policy {
         &self.prelude
     }
 
-    /// The value of every rule of the package, those that are not the contract's too.
+    /// The value of every rule by its name, those that are not the contract's too.
     pub fn document(&self, input: &serde_json::Value) -> Result<serde_json::Value, PolicyFailure> {
         let fail = |message: String| PolicyFailure {
             policy: self.name.clone(),
@@ -164,16 +170,24 @@ impl Policy {
             check_interval: STEPS_BETWEEN_LOOKS,
         });
         engine.set_input(Value::from(input.clone()));
-        let query = format!("data.{}", source::PACKAGE);
-        let value = guarded(|| {
-            let results = engine
-                .eval_query(query, false)
-                .map_err(|error| error.to_string())?;
-            let first = results.result.into_iter().next();
-            let value = first.and_then(|result| result.expressions.into_iter().next());
-            Ok(value.map_or(Value::Undefined, |expression| expression.value))
-        });
-        serde_json::to_value(value.map_err(fail)?).map_err(|error| fail(error.to_string()))
+        let mut values = serde_json::Map::new();
+        for name in &self.rules {
+            let query = format!("data.{}.{name}", source::PACKAGE);
+            let value = guarded(|| {
+                let results = engine
+                    .eval_query(query, false)
+                    .map_err(|error| error.to_string())?;
+                let first = results.result.into_iter().next();
+                let first = first.and_then(|result| result.expressions.into_iter().next());
+                Ok(first.map_or(Value::Undefined, |expression| expression.value))
+            });
+            let value = value.map_err(fail)?;
+            if value != Value::Undefined {
+                let value = serde_json::to_value(value).map_err(|error| fail(error.to_string()))?;
+                values.insert(name.clone(), value);
+            }
+        }
+        Ok(values.into())
     }
 
     /// As [`Policy::evaluate`], with the input converted before and a time limit.

@@ -6,6 +6,7 @@
 //! | `a + b`, `a & b` | `plus(a, b)`, `and(a, b)` | a value of another type would fail the policy |
 //! | `some x in c` | `some x in internal.collection(c)` | a null `c` would fail it as well |
 //! | `deny[input.x[_]]` without a body | the member in a body | as would an absent `x` |
+//! | `by[x] contains y` | the same, and an object that is empty | `by` would be undefined |
 //! | `with rule as` | `with data.spacelift.rule as` | the rule would be unknown |
 //!
 //! OPA's compiler does the first two itself (`rewriteDynamics`, `expandExpr`). Lines stay where they
@@ -37,7 +38,32 @@ pub(super) fn rewritten(text: &str, module: &Module, rules: &BTreeSet<String>) -
         writer.rule(rule, &mut cursor, &mut out);
     }
     out.push_str(writer.slice(cursor..text.len()));
+    for name in sets_by_key(module) {
+        let (assign, word) = if module.rego_v1 { (":=", " if") } else { ("=", "") };
+        // Writing to a string cannot fail.
+        let _ = write!(
+            out,
+            "\n{name}[__key] {assign} __set{word} {{ false; __key := \"\"; __set := {{\"\"}} }}"
+        );
+    }
     out
+}
+
+/// The rules that give a set for each key.
+fn sets_by_key(module: &Module) -> BTreeSet<String> {
+    let heads = module.policy.iter().filter_map(|rule| match rule.as_ref() {
+        Rule::Spec {
+            head: RuleHead::Set { refr, key: Some(_), .. },
+            ..
+        } => Some(refr),
+        _ => None,
+    });
+    heads
+        .filter_map(|refr| match refr.as_ref() {
+            Expr::RefBrack { refr, .. } => path(refr),
+            _ => None,
+        })
+        .collect()
 }
 
 struct Writer<'t> {
@@ -195,6 +221,10 @@ impl<'t> Writer<'t> {
             }
             let value = extent(&modifier.r#as, self.text);
             self.copy(cursor, value.start, out);
+            // A function that takes another's place is named as that one is.
+            if matches!(*modifier.r#as, Expr::Var { .. }) && is_among(self.rules, &modifier.r#as) {
+                let _ = write!(out, "data.{}.", self.package);
+            }
             out.push_str(&self.expression(&modifier.r#as));
             *cursor = value.end;
         }

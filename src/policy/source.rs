@@ -42,6 +42,14 @@ pub(super) fn parse(file: &str, engine: Engine, text: &str) -> Result<Ref<Module
         .ok_or_else(|| Problem::error("there is no module"))
 }
 
+/// The first names of the rules that are no functions.
+pub(super) fn valued_rules(module: &Module) -> BTreeSet<String> {
+    let functions = own_functions(module);
+    let mut names = rule_names(module);
+    names.retain(|name| !functions.contains(name));
+    names
+}
+
 /// The problem's column in letters: the engine counts bytes, and a tab as four.
 fn letter_at(text: &str, problem: &Problem) -> Option<usize> {
     let line = text.lines().nth(problem.line?.checked_sub(1)?)?;
@@ -69,9 +77,26 @@ pub(super) fn engine_of(module: &Module) -> Engine {
 pub(super) fn problems(kind: PolicyType, module: &Module) -> Vec<Problem> {
     let mut problems = Vec::new();
     check_package(module, &mut problems);
+    for import in &module.imports {
+        if path(&import.refr).as_deref() == Some("data.spacelift") {
+            problems.push(
+                problem_at(&import.span, "a policy cannot import its own package")
+                    .with_hint("leave the import out: its rules are known by their names"),
+            );
+        }
+    }
     let walk = Walk::over(module);
     check_functions(module, &walk.calls, &mut problems);
     check_recursion(module, &walk.calls, &mut problems);
+    let own = own_functions(module);
+    for target in &walk.with_targets {
+        if path(target).is_some_and(|target| own.contains(own_name(&target))) {
+            problems.push(problem_at(
+                target.span(),
+                "the engine cannot put another function in the place of a policy's own",
+            ));
+        }
+    }
     differences::check(&walk, &mut problems);
     for rule in &module.policy {
         check_shape(kind, rule, &mut problems);

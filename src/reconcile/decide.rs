@@ -4,6 +4,9 @@
 //! from a run that failed, and from a stack that leaves. Nothing else makes one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
 
 use super::Planned;
 use super::inputs::{policy_stack, push_input, trigger_input};
@@ -18,7 +21,7 @@ use crate::policy::{
 use crate::problem::Problem;
 use crate::run::{RunState, RunType};
 use crate::stack::{Change, ChangeAction, Object, Phase, StackId, StackSpec};
-use crate::store::{ManagerRun, NewRun, Run, StackRecord, Tip};
+use crate::store::{ManagerRun, NewJudgement, NewRun, Run, StackRecord, Tip};
 
 /// What is known when a manager run is decided.
 pub(super) struct Situation<'a> {
@@ -88,17 +91,20 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
     };
     let stacks = stacks(objects, planned);
     let mut wanted: BTreeMap<StackId, (RunType, String)> = BTreeMap::new();
+    let mut judged: BTreeMap<StackId, Vec<Arc<NewJudgement>>> = BTreeMap::new();
 
     leave(situation, &mut decided.manager_run, &mut wanted);
     // The tips before the policies: a push is judged by the commit that it moves from.
     for (object, spec) in &stacks {
-        let (tip, cause) = look(situation, objects, object, spec, &mut decided);
+        let (tip, cause) = look(situation, objects, object, spec, &mut decided, &mut judged);
         decided.manager_run.tips.extend(tip);
         if let Some(cause) = cause {
             wanted.insert(spec.id.clone(), (RunType::Tracked, cause));
         }
     }
-    for (stack, cause) in triggered(situation, objects, &stacks, &mut decided) {
+    let (named, judgement) = triggered(situation, objects, &stacks, &mut decided);
+    for (stack, cause) in named {
+        judged.entry(stack.clone()).or_default().extend(judgement.clone());
         wanted.insert(stack, (RunType::Tracked, cause));
     }
     for (_, spec) in &stacks {
@@ -142,6 +148,7 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
                 },
             };
             NewRun {
+                judgements: judged.remove(&stack).unwrap_or_default(),
                 stack,
                 kind,
                 commit: commit.unwrap_or_default(),
@@ -235,6 +242,7 @@ fn look(
     object: &Object,
     spec: &StackSpec,
     decided: &mut Decided,
+    judged: &mut BTreeMap<StackId, Vec<Arc<NewJudgement>>>,
 ) -> (Option<Tip>, Option<String>) {
     let tip_of = |seen: Option<&CommitId>, tracked: Option<String>| Tip {
         stack: spec.id.clone(),
@@ -260,7 +268,7 @@ fn look(
         return (None, None);
     }
     let head = Some(tip_of(Some(tip), Some(tip.to_string())));
-    match judge_tip(situation, objects, object, spec, seen, tip, decided) {
+    match judge_tip(situation, objects, object, spec, (seen, tip), decided, judged) {
         Some(PushDecision::Track) => (
             head,
             Some(format!("push of {} to {}", tip.short(), spec.branch)),
@@ -297,9 +305,9 @@ fn judge_tip(
     objects: &[Object],
     object: &Object,
     spec: &StackSpec,
-    seen: &str,
-    tip: &CommitId,
+    (seen, tip): (&str, &CommitId),
     decided: &mut Decided,
+    judged: &mut BTreeMap<StackId, Vec<Arc<NewJudgement>>>,
 ) -> Option<PushDecision> {
     let mirror = spec
         .repository
@@ -319,7 +327,11 @@ fn judge_tip(
     let input = push_input(stack, &spec.branch, tip, info.as_ref(), affected);
     let policies = attached(objects, spec.id.as_str(), &spec.labels, PolicyType::GitPush);
     match policies.map(|policies| judge_push(&policies, &input)) {
-        Ok(Ok(verdict)) if verdict.errors.is_empty() => Some(verdict.decision(false)),
+        Ok(Ok(verdict)) if verdict.errors.is_empty() => {
+            let judgement = decided.judgement(PolicyType::GitPush, &input, &verdict);
+            judged.entry(spec.id.clone()).or_default().extend(judgement);
+            Some(verdict.decision(false))
+        }
         Ok(Ok(verdict)) => {
             decided.tell(&verdict.errors);
             None
@@ -336,6 +348,22 @@ fn judge_tip(
 }
 
 impl Decided {
+    fn judgement(
+        &mut self,
+        kind: PolicyType,
+        input: &impl Serialize,
+        verdict: &impl Serialize,
+    ) -> Option<Arc<NewJudgement>> {
+        match NewJudgement::new(kind.name(), RunState::Queued, input, verdict) {
+            Ok(judgement) => Some(Arc::new(judgement)),
+            Err(error) => {
+                let message = format!("a {kind} verdict cannot be kept: {error}");
+                self.problems.push(Problem::error(message));
+                None
+            }
+        }
+    }
+
     /// Policies that gave no answer: they let nothing through, and a person must know.
     fn tell(&mut self, failures: &[PolicyFailure]) {
         self.problems.extend(
@@ -365,7 +393,7 @@ fn triggered(
     objects: &[Object],
     stacks: &[(&Object, StackSpec)],
     decided: &mut Decided,
-) -> Vec<(StackId, String)> {
+) -> (Vec<(StackId, String)>, Option<Arc<NewJudgement>>) {
     let planned = situation.planned;
     let changes: Vec<Change> = situation
         .unjudged
@@ -376,7 +404,7 @@ fn triggered(
         .collect();
     decided.manager_run.judged = true;
     if changes.is_empty() {
-        return Vec::new();
+        return (Vec::new(), None);
     }
     let manager_stack = &planned.settings.manager_stack;
     let policies = match attached(objects, manager_stack, &[], PolicyType::Trigger) {
@@ -384,7 +412,7 @@ fn triggered(
         Err(problem) => {
             decided.manager_run.judged = false;
             decided.problems.push(problem);
-            return Vec::new();
+            return (Vec::new(), None);
         }
     };
     let described = stacks
@@ -407,13 +435,14 @@ fn triggered(
         "trigger policy, for {} of the manager repository",
         short(commit)
     );
+    let judgement = decided.judgement(PolicyType::Trigger, &input, &verdict);
     let known: BTreeSet<&str> = stacks.iter().map(|(_, spec)| spec.id.as_str()).collect();
-    verdict
+    let named = verdict
         .stacks
         .into_iter()
         .filter(|id| known.contains(id.as_str()))
-        .map(|id| (StackId::new(id), cause.clone()))
-        .collect()
+        .map(|id| (StackId::new(id), cause.clone()));
+    (named.collect(), judgement)
 }
 
 /// The policies of one type that judge a stack: those attached to it, and those that attach

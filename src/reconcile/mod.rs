@@ -8,6 +8,7 @@ mod apply;
 mod decide;
 mod execute;
 mod inputs;
+mod judging;
 mod mirrors;
 mod prepare;
 mod rego_files;

@@ -86,13 +86,6 @@ impl Execution<'_> {
                     attached(&active, spec.id.as_str(), &spec.labels, kind)
                         .map_err(|problem| problem.to_string())
                 };
-                if !attached(PolicyType::Approval)?.is_empty() {
-                    return Err(
-                        "an APPROVAL policy is attached, which dayfly does not judge yet"
-                            .to_owned()
-                            .into(),
-                    );
-                }
                 (inputs, attached(PolicyType::Plan)?)
             }
         };

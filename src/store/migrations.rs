@@ -64,6 +64,23 @@ CREATE TABLE run_state (
     at    INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX run_state_of_run ON run_state (run);
+", "
+-- What policies were asked, once for all that were asked the same.
+CREATE TABLE policy_input (
+    digest   TEXT PRIMARY KEY,
+    document TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE judgement (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    run     INTEGER NOT NULL REFERENCES run (id),
+    kind    TEXT NOT NULL,
+    state   TEXT NOT NULL,
+    digest  TEXT NOT NULL REFERENCES policy_input (digest),
+    verdict TEXT NOT NULL,
+    at      INTEGER NOT NULL
+) STRICT;
+CREATE INDEX judgement_of_run ON judgement (run);
 "];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.
