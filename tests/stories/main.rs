@@ -22,6 +22,7 @@ mod disorder;
 mod git_races;
 mod git_transport;
 mod github_app;
+mod policies;
 mod previews;
 mod proposals;
 mod github_actions;
