@@ -10,6 +10,8 @@ mod corpus;
 mod inputs;
 #[path = "opa/judge.rs"]
 mod judge;
+#[path = "opa/parts.rs"]
+mod parts;
 
 use std::collections::BTreeMap;
 
@@ -17,7 +19,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use corpus::{Case, cases, fixtures};
-use judge::{find_opa, same, said_by_dayfly, said_by_opa};
+use judge::{find_opa, said_by_dayfly, said_by_opa, same};
 
 type Answers = BTreeMap<String, Value>;
 
@@ -50,7 +52,10 @@ fn agreement(cases: &[Case], opa: impl Fn(&Case) -> Result<Value>) -> Result<Str
 fn the_corpus_is_as_large_as_it_should_be() -> Result<()> {
     let cases = cases()?;
     for kind in dayfly::policy::PolicyType::ALL {
-        for engine in [dayfly::policy::Engine::RegoV0, dayfly::policy::Engine::RegoV1] {
+        for engine in [
+            dayfly::policy::Engine::RegoV0,
+            dayfly::policy::Engine::RegoV1,
+        ] {
             let count = cases
                 .iter()
                 .filter(|case| case.kind == kind && case.engine == engine)
@@ -75,7 +80,10 @@ fn dayfly_agrees_with_what_opa_said() -> Result<()> {
     let agreed = agreement(&cases, |case| {
         let answer = recorded.get(&case.key()).cloned();
         answer.with_context(|| {
-            format!("{} is not recorded: run scripts/opa-agrees --record", case.name)
+            format!(
+                "{} is not recorded: run scripts/opa-agrees --record",
+                case.name
+            )
         })
     })?;
     println!("{agreed} with what is recorded");

@@ -91,7 +91,8 @@ pub fn main() -> ExitCode {
         }
     };
     let output = Output::new(arguments.output);
-    if output.is_junit() && !matches!(arguments.command, Command::Policy(policy::Command::Test(_))) {
+    if output.is_junit() && !matches!(arguments.command, Command::Policy(policy::Command::Test(_)))
+    {
         let error = Error::from(arguments::NoTests);
         output.error(&error);
         return ExitCode::from(error.kind as u8);

@@ -93,7 +93,9 @@ pub(super) fn rules(kind: PolicyType) -> &'static [(&'static str, Shape)] {
 
 /// The rules that the prelude gives a value where the policy does not.
 pub(super) fn defined(kind: PolicyType) -> impl Iterator<Item = String> {
-    let always = rules(kind).iter().filter(|(_, shape)| *shape != Shape::Text);
+    let always = rules(kind)
+        .iter()
+        .filter(|(_, shape)| *shape != Shape::Text);
     always.map(|(name, _)| (*name).to_owned())
 }
 

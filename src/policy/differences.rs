@@ -17,8 +17,11 @@ pub(super) fn check(walk: &Walk<'_>, problems: &mut Vec<Problem>) {
     for negated in &walk.negated {
         if let Some(span) = wildcard(negated) {
             problems.push(
-                problem_at(span, "a negation cannot look at any member: `_` has no value there")
-                    .with_hint("write a rule that finds the member, and negate that rule"),
+                problem_at(
+                    span,
+                    "a negation cannot look at any member: `_` has no value there",
+                )
+                .with_hint("write a rule that finds the member, and negate that rule"),
             );
         }
     }
@@ -36,11 +39,12 @@ pub(super) fn check(walk: &Walk<'_>, problems: &mut Vec<Problem>) {
                     format!("the number {} has more than 64 bits", span.text()),
                 ));
             }
-            Expr::AssignExpr { span, op, lhs, rhs, .. }
-                if is_pattern(lhs) && !matches!(**rhs, Expr::Object { .. })
-                    || *op == AssignOp::Eq
-                        && is_pattern(rhs)
-                        && !matches!(**lhs, Expr::Object { .. } | Expr::Var { .. }) =>
+            Expr::AssignExpr {
+                span, op, lhs, rhs, ..
+            } if is_pattern(lhs) && !matches!(**rhs, Expr::Object { .. })
+                || *op == AssignOp::Eq
+                    && is_pattern(rhs)
+                    && !matches!(**lhs, Expr::Object { .. } | Expr::Var { .. }) =>
             {
                 problems.push(
                     problem_at(span, "an object with variables is matched against a value")
@@ -61,11 +65,17 @@ fn check_call(call: &Call<'_>, problems: &mut Vec<Problem>) {
         ));
     }
     if function == "time.format"
-        && let Some(span) = call.parameters.iter().find_map(|parameter| zone_name(parameter))
+        && let Some(span) = call
+            .parameters
+            .iter()
+            .find_map(|parameter| zone_name(parameter))
     {
         problems.push(
-            problem_at(span, "the name of a time zone is written otherwise than by OPA")
-                .with_hint("write the zone as -0700"),
+            problem_at(
+                span,
+                "the name of a time zone is written otherwise than by OPA",
+            )
+            .with_hint("write the zone as -0700"),
         );
     }
 }
@@ -78,10 +88,12 @@ fn zone_name(parameter: &Expr) -> Option<&Span> {
     {
         return Some(span);
     }
-    children(parameter).into_iter().find_map(|child| match child {
-        Child::Expr(child) => zone_name(child),
-        Child::Query(_) => None,
-    })
+    children(parameter)
+        .into_iter()
+        .find_map(|child| match child {
+            Child::Expr(child) => zone_name(child),
+            Child::Query(_) => None,
+        })
 }
 
 /// A `_` outside of comprehensions, which look for themselves.

@@ -131,11 +131,10 @@ impl Policy {
         engine: Engine,
         body: &str,
     ) -> Result<Option<PolicyType>, PolicyError> {
-        let module =
-            source::parse(name, engine, body).map_err(|problem| PolicyError::Invalid {
-                policy: name.to_owned(),
-                problems: vec![problem],
-            })?;
+        let module = source::parse(name, engine, body).map_err(|problem| PolicyError::Invalid {
+            policy: name.to_owned(),
+            problems: vec![problem],
+        })?;
         Ok(contract::type_of(&source::rule_names(&module)))
     }
 

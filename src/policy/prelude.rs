@@ -89,10 +89,7 @@ mod tests {
         assert!(!push.contains("unlock"), "{push}");
         assert!(!push.contains("_resources"), "{push}");
 
-        let plan = text(
-            PolicyType::Plan,
-            "created_resources = 1",
-        );
+        let plan = text(PolicyType::Plan, "created_resources = 1");
         assert!(!plan.contains("\ncreated_resources"), "{plan}");
         assert!(plan.contains("deleted_resources contains"), "{plan}");
     }

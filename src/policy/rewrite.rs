@@ -17,12 +17,13 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use regorus::unstable::{
-    ArithOp, BinOp, BoolOp, Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleHead,
+    ArithOp, BinOp, Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleHead,
 };
 
 use super::builtins::COLLECTION;
 use super::calls::path;
 use super::extent::{Child, children, extent};
+use super::negation::Hoisted;
 
 /// The module's text for the engine. `rules` are those of its package.
 pub(super) fn rewritten(text: &str, module: &Module, rules: &BTreeSet<String>) -> String {
@@ -39,7 +40,11 @@ pub(super) fn rewritten(text: &str, module: &Module, rules: &BTreeSet<String>) -
     }
     out.push_str(writer.slice(cursor..text.len()));
     for name in sets_by_key(module) {
-        let (assign, word) = if module.rego_v1 { (":=", " if") } else { ("=", "") };
+        let (assign, word) = if module.rego_v1 {
+            (":=", " if")
+        } else {
+            ("=", "")
+        };
         // Writing to a string cannot fail.
         let _ = write!(
             out,
@@ -53,7 +58,9 @@ pub(super) fn rewritten(text: &str, module: &Module, rules: &BTreeSet<String>) -
 fn sets_by_key(module: &Module) -> BTreeSet<String> {
     let heads = module.policy.iter().filter_map(|rule| match rule.as_ref() {
         Rule::Spec {
-            head: RuleHead::Set { refr, key: Some(_), .. },
+            head: RuleHead::Set {
+                refr, key: Some(_), ..
+            },
             ..
         } => Some(refr),
         _ => None,
@@ -66,19 +73,16 @@ fn sets_by_key(module: &Module) -> BTreeSet<String> {
         .collect()
 }
 
-struct Writer<'t> {
-    text: &'t str,
+pub(super) struct Writer<'t> {
+    pub(super) text: &'t str,
     /// How many names were made up.
-    names: usize,
+    pub(super) names: usize,
     package: String,
-    rules: &'t BTreeSet<String>,
+    pub(super) rules: &'t BTreeSet<String>,
 }
 
-/// Statements that go before a negation.
-type Hoisted = Vec<String>;
-
 impl<'t> Writer<'t> {
-    fn slice(&self, range: Range<usize>) -> &'t str {
+    pub(super) fn slice(&self, range: Range<usize>) -> &'t str {
         self.text.get(range).unwrap_or_default()
     }
 
@@ -95,9 +99,13 @@ impl<'t> Writer<'t> {
             return;
         };
         let (name, values) = match head {
-            RuleHead::Compr { refr, assign, .. } => (refr, assign.iter().map(|a| &a.value).collect()),
+            RuleHead::Compr { refr, assign, .. } => {
+                (refr, assign.iter().map(|a| &a.value).collect())
+            }
             RuleHead::Set { refr, key, .. } => (refr, key.iter().collect::<Vec<_>>()),
-            RuleHead::Func { refr, assign, .. } => (refr, assign.iter().map(|a| &a.value).collect()),
+            RuleHead::Func { refr, assign, .. } => {
+                (refr, assign.iter().map(|a| &a.value).collect())
+            }
         };
         let is_member = matches!(head, RuleHead::Set { .. });
         let has_body = bodies.iter().any(|body| !body.query.stmts.is_empty());
@@ -119,7 +127,10 @@ impl<'t> Writer<'t> {
                 let word = if is_contains { " if" } else { "" };
                 if !is_contains {
                     // The bracket of `deny[…]`.
-                    *cursor += self.slice(*cursor..self.text.len()).find(']').map_or(0, |i| i + 1);
+                    *cursor += self
+                        .slice(*cursor..self.text.len())
+                        .find(']')
+                        .map_or(0, |i| i + 1);
                 }
                 let _ = write!(out, "{name}{close}{word} {{ {name} := {written} }}");
             } else {
@@ -141,7 +152,8 @@ impl<'t> Writer<'t> {
 
     fn query(&mut self, query: &Query, cursor: &mut usize, out: &mut String) {
         // `allow if not x`, without braces.
-        let is_bare = matches!(query.stmts.as_slice(), [only] if only.span.start == query.span.start);
+        let is_bare =
+            matches!(query.stmts.as_slice(), [only] if only.span.start == query.span.start);
         for statement in &query.stmts {
             self.statement(statement, is_bare, cursor, out);
         }
@@ -240,7 +252,7 @@ impl<'t> Writer<'t> {
     }
 
     /// The expression, with operators as calls.
-    fn expression(&mut self, expr: &Expr) -> String {
+    pub(super) fn expression(&mut self, expr: &Expr) -> String {
         let place = extent(expr, self.text);
         if let Some((function, lhs, rhs)) = operator(expr) {
             let (left, right) = (self.expression(lhs), self.expression(rhs));
@@ -267,7 +279,7 @@ impl<'t> Writer<'t> {
     }
 
     /// `a + b` as `plus(a, b)`, parentheses and comments where they were.
-    fn call(
+    pub(super) fn call(
         &self,
         function: &str,
         place: &Range<usize>,
@@ -283,135 +295,8 @@ impl<'t> Writer<'t> {
         )
     }
 
-    /// What stands behind `not`: operands that may be absent go before it, as in OPA.
-    fn negated(&mut self, expr: &Expr, hoisted: &mut Hoisted) -> String {
-        match expr {
-            // Both sides of an equation are left to the unifier, unless something is called there.
-            Expr::BoolExpr {
-                op: BoolOp::Eq,
-                lhs,
-                rhs,
-                ..
-            }
-            | Expr::AssignExpr { lhs, rhs, .. } => {
-                let left = self.side(lhs, hoisted);
-                let right = self.side(rhs, hoisted);
-                self.replaced(expr, vec![(lhs, left), (rhs, right)])
-            }
-            _ => self.side_of_call(expr, hoisted),
-        }
-    }
-
-    fn side(&mut self, expr: &Expr, hoisted: &mut Hoisted) -> String {
-        match expr {
-            Expr::Var { .. } => self.slice(extent(expr, self.text)).to_owned(),
-            Expr::RefDot { .. } | Expr::RefBrack { .. } => self.inside(expr, hoisted),
-            _ => self.operand(expr, hoisted),
-        }
-    }
-
-    /// A call whose own value is negated: its operands may be absent, it may not.
-    fn side_of_call(&mut self, expr: &Expr, hoisted: &mut Hoisted) -> String {
-        match expr {
-            Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => {
-                self.operand(expr, hoisted)
-            }
-            _ => self.inside(expr, hoisted),
-        }
-    }
-
-    /// The expression, its operands taken out.
-    fn inside(&mut self, expr: &Expr, hoisted: &mut Hoisted) -> String {
-        if let Some((function, lhs, rhs)) = operator(expr) {
-            let left = self.operand(lhs, hoisted);
-            let right = self.operand(rhs, hoisted);
-            let place = extent(expr, self.text);
-            return self.call(function, &place, (lhs, left), (rhs, right));
-        }
-        let replaced = match expr {
-            Expr::Call { params, .. } => params
-                .iter()
-                .map(|param| (param, self.operand(param, hoisted)))
-                .collect(),
-            Expr::BoolExpr { lhs, rhs, .. } => vec![
-                (lhs, self.operand(lhs, hoisted)),
-                (rhs, self.operand(rhs, hoisted)),
-            ],
-            Expr::Membership {
-                key,
-                value,
-                collection,
-                ..
-            } => key
-                .iter()
-                .chain([value, collection])
-                .map(|part| (part, self.operand(part, hoisted)))
-                .collect(),
-            Expr::RefDot { refr, .. } => vec![(refr, self.base(refr, hoisted))],
-            Expr::RefBrack { refr, index, .. } => vec![
-                (refr, self.base(refr, hoisted)),
-                (index, self.operand(index, hoisted)),
-            ],
-            _ => return self.expression(expr),
-        };
-        self.replaced(expr, replaced)
-    }
-
-    /// What a reference begins with.
-    fn base(&mut self, expr: &Expr, hoisted: &mut Hoisted) -> String {
-        match expr {
-            Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
-                self.inside(expr, hoisted)
-            }
-            _ => self.operand(expr, hoisted),
-        }
-    }
-
-    /// An operand: a name for it, where it may be absent.
-    fn operand(&mut self, expr: &Expr, hoisted: &mut Hoisted) -> String {
-        match expr {
-            Expr::Var { span, .. } if !self.rules.contains(span.text()) => span.text().to_owned(),
-            Expr::Array { items, .. } | Expr::Set { items, .. } => {
-                let replaced = items
-                    .iter()
-                    .map(|item| (item, self.operand(item, hoisted)))
-                    .collect();
-                self.replaced(expr, replaced)
-            }
-            Expr::Object { fields, .. } => {
-                let mut replaced = Vec::new();
-                for (_, key, value) in fields {
-                    let key_text = self.operand(key, hoisted);
-                    replaced.push((key, key_text));
-                    replaced.push((value, self.operand(value, hoisted)));
-                }
-                self.replaced(expr, replaced)
-            }
-            Expr::Var { .. }
-            | Expr::RefDot { .. }
-            | Expr::RefBrack { .. }
-            | Expr::Call { .. }
-            | Expr::BoolExpr { .. }
-            | Expr::Membership { .. }
-            | Expr::ArithExpr { .. }
-            | Expr::BinExpr { .. } => {
-                let value = self.inside(expr, hoisted);
-                self.names += 1;
-                let name = format!("__not{}", self.names);
-                hoisted.push(match expr {
-                    Expr::BoolExpr { .. } | Expr::Membership { .. } => {
-                        format!("{name} := ({value})")
-                    }
-                    _ => format!("{name} := {value}"),
-                });
-                name
-            }
-            _ => self.expression(expr),
-        }
-    }
-
     /// The text of `expr` with other texts for some of its parts, given in their order.
-    fn replaced(&self, expr: &Expr, parts: Vec<(&Ref<Expr>, String)>) -> String {
+    pub(super) fn replaced(&self, expr: &Expr, parts: Vec<(&Ref<Expr>, String)>) -> String {
         let place = extent(expr, self.text);
         let mut out = String::new();
         let mut cursor = place.start;
@@ -448,7 +333,7 @@ fn is_plain(expr: &Expr) -> bool {
 }
 
 /// The builtin that an operator stands for, and its operands.
-fn operator(expr: &Expr) -> Option<(&'static str, &Ref<Expr>, &Ref<Expr>)> {
+pub(super) fn operator(expr: &Expr) -> Option<(&'static str, &Ref<Expr>, &Ref<Expr>)> {
     match expr {
         Expr::ArithExpr { op, lhs, rhs, .. } => {
             let function = match op {

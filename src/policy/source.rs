@@ -6,8 +6,8 @@ use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
 use super::builtins;
 use super::calls::{Call, Walk, path, rule_path};
-use super::differences;
 use super::contract::{self, RESULT, Shape};
+use super::differences;
 use super::kind::{Engine, PolicyType};
 use super::nesting;
 use crate::problem::Problem;

@@ -74,7 +74,8 @@ pub struct FileCoverage {
 impl FileCoverage {
     /// Lines covered of a hundred; 100 where there is nothing to cover.
     pub fn percent(&self) -> f64 {
-        let count = |lines: &BTreeSet<u32>| f64::from(u32::try_from(lines.len()).unwrap_or(u32::MAX));
+        let count =
+            |lines: &BTreeSet<u32>| f64::from(u32::try_from(lines.len()).unwrap_or(u32::MAX));
         let all = count(&self.covered) + count(&self.not_covered);
         if all == 0.0 {
             100.0
@@ -130,7 +131,9 @@ fn cover(coverage: &mut Vec<FileCoverage>, engine: &regorus::Engine, files: &[Fi
             Some(known) => {
                 known.covered.extend(seen.covered);
                 known.not_covered.extend(seen.not_covered);
-                known.not_covered.retain(|line| !known.covered.contains(line));
+                known
+                    .not_covered
+                    .retain(|line| !known.covered.contains(line));
             }
             None => coverage.push(FileCoverage {
                 file: seen.path,
@@ -186,8 +189,8 @@ fn prepare(version: Engine, files: &[File<'_>]) -> Result<regorus::Engine, Polic
     for file in files {
         engine.set_rego_v0(version == Engine::RegoV0);
         let text = adapted(file);
-        let module = source::parse(file.path, version, &text)
-            .map_err(|problem| invalid(vec![problem]))?;
+        let module =
+            source::parse(file.path, version, &text).map_err(|problem| invalid(vec![problem]))?;
         let none = BTreeSet::new();
         let rules = rules.get(file.package.as_str()).unwrap_or(&none);
         let text = rewritten(&text, &module, rules);

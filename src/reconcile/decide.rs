@@ -9,15 +9,14 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Planned;
-use super::inputs::{policy_stack, push_input, trigger_input};
+use super::attached::attached;
+use super::inputs::{policy_stack, push_input, run_in_progress, trigger_input};
 use super::mirrors::{Looked, Mirrors, RepositoryKey};
 use crate::clock::Time;
 use crate::event::RepositoryName;
 use crate::git::{CommitId, GitError};
-use crate::policy::input::Stack as PolicyStack;
-use crate::policy::{
-    Engine, Policy, PolicyError, PolicyFailure, PolicyType, PushDecision, judge_push, judge_trigger,
-};
+use crate::policy::input::{PushInput, Stack as PolicyStack};
+use crate::policy::{PolicyFailure, PolicyType, PushDecision, judge_push, judge_trigger};
 use crate::problem::Problem;
 use crate::run::{RunState, RunType};
 use crate::stack::{Change, ChangeAction, Object, Phase, StackId, StackSpec};
@@ -32,6 +31,8 @@ pub(super) struct Situation<'a> {
     pub(super) last_runs: &'a BTreeMap<StackId, Run>,
     /// Recorded changes that the TRIGGER policies have not answered to.
     pub(super) unjudged: &'a [Change],
+    /// Runs that have not ended.
+    pub(super) unfinished: &'a [Run],
     /// Stacks that a run waits for already.
     pub(super) queued: &'a BTreeSet<StackId>,
     pub(super) looked: &'a BTreeMap<RepositoryKey, Result<Looked, GitError>>,
@@ -104,7 +105,10 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
     }
     let (named, judgement) = triggered(situation, objects, &stacks, &mut decided);
     for (stack, cause) in named {
-        judged.entry(stack.clone()).or_default().extend(judgement.clone());
+        judged
+            .entry(stack.clone())
+            .or_default()
+            .extend(judgement.clone());
         wanted.insert(stack, (RunType::Tracked, cause));
     }
     for (_, spec) in &stacks {
@@ -268,7 +272,15 @@ fn look(
         return (None, None);
     }
     let head = Some(tip_of(Some(tip), Some(tip.to_string())));
-    match judge_tip(situation, objects, object, spec, (seen, tip), decided, judged) {
+    match judge_tip(
+        situation,
+        objects,
+        object,
+        spec,
+        (seen, tip),
+        decided,
+        judged,
+    ) {
         Some(PushDecision::Track) => (
             head,
             Some(format!("push of {} to {}", tip.short(), spec.branch)),
@@ -324,7 +336,16 @@ fn judge_tip(
         .as_ref()
         .and_then(|mirror| mirror.commit_info(tip).ok());
     let stack = stack_input(situation, object, spec);
-    let input = push_input(stack, &spec.branch, tip, info.as_ref(), affected);
+    let in_progress = situation
+        .unfinished
+        .iter()
+        .filter(|run| run.stack == spec.id)
+        .map(|run| run_in_progress(run, &spec.branch))
+        .collect();
+    let input = PushInput {
+        in_progress,
+        ..push_input(stack, &spec.branch, tip, info.as_ref(), affected)
+    };
     let policies = attached(objects, spec.id.as_str(), &spec.labels, PolicyType::GitPush);
     match policies.map(|policies| judge_push(&policies, &input)) {
         Ok(Ok(verdict)) if verdict.errors.is_empty() => {
@@ -443,72 +464,4 @@ fn triggered(
         .filter(|id| known.contains(id.as_str()))
         .map(|id| (StackId::new(id), cause.clone()));
     (named.collect(), judgement)
-}
-
-/// The policies of one type that judge a stack: those attached to it, and those that attach
-/// themselves by `autoattach:` and one of its labels.
-pub(super) fn attached(
-    objects: &[Object],
-    stack: &str,
-    labels: &[String],
-    kind: PolicyType,
-) -> Result<Vec<Policy>, Problem> {
-    let by_attachment: BTreeSet<&str> = objects
-        .iter()
-        .filter(|object| object.kind == "spacelift_policy_attachment")
-        .filter(|attachment| attachment.text("stack_id") == stack)
-        .map(|attachment| attachment.text("policy_id"))
-        .collect();
-    let attaches_itself = |policy: &Object| {
-        let own = policy
-            .attributes
-            .get("labels")
-            .and_then(serde_json::Value::as_array);
-        own.into_iter()
-            .flatten()
-            .filter_map(|label| label.as_str()?.strip_prefix("autoattach:"))
-            .any(|wanted| wanted == "*" || labels.iter().any(|label| label == wanted))
-    };
-    let is_known = |id: &&str| {
-        objects
-            .iter()
-            .any(|object| object.kind == "spacelift_policy" && object.id() == *id)
-    };
-    if let Some(missing) = by_attachment.iter().find(|id| !is_known(id)) {
-        return Err(Problem::error(format!(
-            "policy {missing} is attached to stack {stack} but cannot be used"
-        )));
-    }
-    objects
-        .iter()
-        .filter(|object| object.kind == "spacelift_policy")
-        .filter(|policy| {
-            policy
-                .text("type")
-                .parse::<PolicyType>()
-                .is_ok_and(|own| own == kind)
-        })
-        .filter(|policy| by_attachment.contains(policy.id()) || attaches_itself(policy))
-        .map(|policy| read_policy(policy).map_err(|error| problem_of(policy, &error)))
-        .collect()
-}
-
-/// Reads a recorded or desired `spacelift_policy`.
-pub(super) fn read_policy(policy: &Object) -> Result<Policy, PolicyError> {
-    // Spacelift's default engine is the first.
-    let engine = match policy.text("engine_type") {
-        "" => Engine::default(),
-        word => word.parse()?,
-    };
-    Policy::read(
-        policy.id(),
-        policy.text("type").parse()?,
-        engine,
-        policy.text("body"),
-    )
-}
-
-/// The error, where the policy stands.
-pub(super) fn problem_of(policy: &Object, error: &PolicyError) -> Problem {
-    Problem::error(error.to_string()).in_file(policy.origin.file.clone())
 }

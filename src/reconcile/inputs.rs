@@ -5,7 +5,8 @@ use crate::git::{CommitId, CommitInfo};
 use crate::policy::input::{
     Action as PolicyAction, Change as PolicyChange, Commit, FinishedRun, Phase as ChangePhase,
     PlanContext, PlanInput, PushInput, PushedCommit, QueueingStack, ResourceChange,
-    Run as PolicyRun, Stack as PolicyStack, StateChange, TerraformPlan, TriggerInput,
+    Run as PolicyRun, RunInProgress, Stack as PolicyStack, StateChange, TerraformPlan,
+    TriggerInput,
 };
 use crate::stack::{Change, ChangeAction, Object, StackSpec};
 use crate::store::{Run, StackRecord};
@@ -158,6 +159,24 @@ pub(super) fn push_input(
     }
 }
 
+/// A run of the stack as a GIT_PUSH policy sees it beside the push.
+pub(super) fn run_in_progress(run: &Run, branch: &str) -> RunInProgress {
+    RunInProgress {
+        branch: branch.to_owned(),
+        commit: Commit {
+            hash: run.commit.clone(),
+            branch: branch.to_owned(),
+            ..Commit::default()
+        },
+        created_at: nanoseconds(run.created_at),
+        id: run.id.to_string(),
+        kind: run.kind.to_string(),
+        state: run.state.to_string(),
+        updated_at: nanoseconds(run.updated_at),
+        ..RunInProgress::default()
+    }
+}
+
 /// A run as policies see it, with the flags that earlier policies left on it.
 pub(super) fn policy_run(
     run: &Run,
@@ -208,7 +227,12 @@ pub(super) fn planned_changes(plan: &TerraformPlan) -> Vec<PolicyChange> {
         // A value that is deleted is described by what it was.
         let values = match &resource.change.after {
             serde_json::Value::Object(values) => values.clone(),
-            _ => resource.change.before.as_object().cloned().unwrap_or_default(),
+            _ => resource
+                .change
+                .before
+                .as_object()
+                .cloned()
+                .unwrap_or_default(),
         };
         let mut change = PolicyChange::resource(
             ChangePhase::Plan,

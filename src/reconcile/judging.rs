@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::decide::attached;
+use super::attached::{attached, read_policy};
 use super::execute::{Execution, Shared, lock};
 use super::inputs::{policy_run, policy_stack};
 use super::prepare::chain;
 use crate::clock;
 use crate::event::RepositoryName;
 use crate::policy::input::{
-    Account, ApprovalInput, ApprovalRun, Change, FinishedRun, NotificationInput, Phase as ChangePhase,
-    QueueingStack, RunUpdated, Stack as PolicyStack, StateChange, TriggerInput,
+    Account, ApprovalInput, ApprovalRun, Change, FinishedRun, NotificationInput,
+    Phase as ChangePhase, QueueingStack, RunUpdated, Stack as PolicyStack, StateChange,
+    TriggerInput,
 };
 use crate::policy::{
     Approval, FlagChange, Flags, Policy, PolicyType, judge_approval, judge_notification,
@@ -64,8 +65,10 @@ impl Scene {
         // They are not attached: all of them hear of all runs.
         let notified = objects
             .iter()
-            .filter(|object| object.kind == "spacelift_policy" && object.text("type") == "NOTIFICATION")
-            .filter_map(|policy| super::decide::read_policy(policy).ok())
+            .filter(|object| {
+                object.kind == "spacelift_policy" && object.text("type") == "NOTIFICATION"
+            })
+            .filter_map(|policy| read_policy(policy).ok())
             .collect();
         Ok(Self {
             objects,
@@ -75,7 +78,8 @@ impl Scene {
     }
 
     fn attached(&self, stack: &PolicyStack, kind: PolicyType) -> Result<Vec<Policy>, String> {
-        attached(&self.objects, &stack.id, &stack.labels, kind).map_err(|problem| problem.to_string())
+        attached(&self.objects, &stack.id, &stack.labels, kind)
+            .map_err(|problem| problem.to_string())
     }
 }
 
@@ -218,13 +222,19 @@ impl Execution<'_> {
         let waiting: BTreeSet<&StackId> = queued.iter().collect();
         for id in &verdict.stacks {
             let id = StackId::new(id.clone());
-            let tracked = records.get(&id).and_then(|record| record.tracked_commit.clone());
+            let tracked = records
+                .get(&id)
+                .and_then(|record| record.tracked_commit.clone());
             if !shared.scene.stacks.contains_key(&id) || waiting.contains(&id) {
                 continue;
             }
             let policies: Vec<&str> = verdict.triggered_by(id.as_str()).collect();
             let new = NewRun {
-                cause: format!("trigger policy {}, after run {}", policies.join(", "), run.id),
+                cause: format!(
+                    "trigger policy {}, after run {}",
+                    policies.join(", "),
+                    run.id
+                ),
                 stack: id,
                 kind: RunType::Tracked,
                 commit: tracked.unwrap_or_default(),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 
-use super::decide::{attached, short};
+use super::attached::attached;
+use super::decide::short;
 use super::execute::{Execution, Shared, lock};
 use super::inputs::policy_stack;
 use super::mirrors::RepositoryKey;

@@ -113,7 +113,13 @@ impl Store {
         let rows = statement
             .query_map([number], |row| {
                 let text = |index: usize| row.get::<_, String>(index);
-                Ok((text(0)?, text(1)?, text(2)?, text(3)?, row.get::<_, i64>(4)?))
+                Ok((
+                    text(0)?,
+                    text(1)?,
+                    text(2)?,
+                    text(3)?,
+                    row.get::<_, i64>(4)?,
+                ))
             })
             .map_err(&failed)?;
         rows.map(|row| {

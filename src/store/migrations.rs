@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE owner (
     only    INTEGER PRIMARY KEY CHECK (only = 1),
     manager TEXT NOT NULL,
@@ -64,7 +65,8 @@ CREATE TABLE run_state (
     at    INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX run_state_of_run ON run_state (run);
-", "
+",
+    "
 -- What policies were asked, once for all that were asked the same.
 CREATE TABLE policy_input (
     digest   TEXT PRIMARY KEY,
@@ -81,7 +83,8 @@ CREATE TABLE judgement (
     at      INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX judgement_of_run ON judgement (run);
-"];
+",
+];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.
 pub(super) fn run(connection: &mut Connection) -> Result<Option<u32>, rusqlite::Error> {

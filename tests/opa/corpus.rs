@@ -43,13 +43,27 @@ pub(crate) fn cases() -> Result<Vec<Case>> {
                 Engine::RegoV0
             };
             let text = fs::read_to_string(directory.join(&path))?;
-            add(&mut cases, &format!("{}/{path}", kind.name().to_lowercase()), kind, engine, &text);
+            add(
+                &mut cases,
+                &format!("{}/{path}", kind.name().to_lowercase()),
+                kind,
+                engine,
+                &text,
+            );
         }
     }
     for (file, kind) in GENERATED {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(file);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("policies")
+            .join(file);
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        add(&mut cases, &format!("generated/{file}"), *kind, Engine::RegoV1, &text);
+        add(
+            &mut cases,
+            &format!("generated/{file}"),
+            *kind,
+            Engine::RegoV1,
+            &text,
+        );
     }
     let edges = fs::read_to_string(fixtures().join("edges.txt"))?;
     let input: Value = serde_json::from_str(&fs::read_to_string(fixtures().join("edges.json"))?)?;
@@ -70,8 +84,12 @@ pub(crate) fn cases() -> Result<Vec<Case>> {
 
 /// Policies that dayfly puts into manager repositories.
 const GENERATED: &[(&str, PolicyType)] = &[
-    ("trigger.rego", PolicyType::Trigger),
-    ("push.rego", PolicyType::GitPush),
+    ("manager/trigger.rego", PolicyType::Trigger),
+    ("manager/push.rego", PolicyType::GitPush),
+    ("manager/plan.rego", PolicyType::Plan),
+    ("service/push.rego", PolicyType::GitPush),
+    ("service/plan.rego", PolicyType::Plan),
+    ("service/approval.rego", PolicyType::Approval),
 ];
 
 /// A line is an expression, whose value is a rule's, or rules behind `v0:` or `v1:`, where `⏎` ends a

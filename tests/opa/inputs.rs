@@ -6,10 +6,8 @@ use dayfly::policy::input::*;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// 2026-11-21 09:00 UTC, a Saturday.
-const SATURDAY: i64 = 1_795_251_600_000_000_000;
-/// The Monday after, 17:30 UTC.
-const MONDAY: i64 = 1_795_455_000_000_000_000;
+use super::parts::State::{self, Full, Null, Other};
+use super::parts::{commit, history, run, stack, texts};
 
 pub(crate) fn inputs(kind: PolicyType) -> Vec<(&'static str, Value)> {
     match kind {
@@ -21,146 +19,10 @@ pub(crate) fn inputs(kind: PolicyType) -> Vec<(&'static str, Value)> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    Full,
-    Null,
-    Other,
-}
-use State::{Full, Null, Other};
-
 fn all<T: Serialize>(inputs: [T; 3]) -> Vec<(&'static str, Value)> {
     let names = ["full", "null", "other"];
     let values = inputs.map(|input| serde_json::to_value(input).unwrap());
     names.into_iter().zip(values).collect()
-}
-
-fn texts(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(|text| (*text).to_owned()).collect()
-}
-
-fn commit(state: State) -> Commit {
-    let of_pull_request = state == Full;
-    Commit {
-        author: if state == Other { "renovate[bot]" } else { "ann" }.to_owned(),
-        branch: if state == Other { "feature/x" } else { "main" }.to_owned(),
-        created_at: SATURDAY,
-        exist_on_tracked_branch: state != Other,
-        hash: "68a0e427aba817ba6f79a76f71c0f0ad710735db".to_owned(),
-        message: match state {
-            Full => "fix(infra): größere Disk [urgent]\n\nA longer text about it.".to_owned(),
-            Null => String::new(),
-            Other => "docs: typo".to_owned(),
-        },
-        pull_request_id: of_pull_request.then_some(10),
-        tag: if state == Other { "v1.2.3" } else { "" }.to_owned(),
-        url: "https://git.example/acme/hello/commit/68a0".to_owned(),
-    }
-}
-
-fn session() -> Session {
-    Session {
-        account_name: "acme".to_owned(),
-        admin: true,
-        creator_ip: "10.1.2.3".to_owned(),
-        login: "ann".to_owned(),
-        name: "Ann".to_owned(),
-        teams: texts(&["infra", "security"]),
-        ..Session::default()
-    }
-}
-
-fn changes() -> Vec<Change> {
-    let change = |phase, action, kind: &str, name: &str, values: Value| {
-        let address = format!("module.a.{kind}.{name}");
-        Change::resource(phase, action, &address, kind, name, values.as_object().unwrap())
-    };
-    let variable = "spacelift_environment_variable";
-    vec![
-        change(Phase::Plan, Action::Added, "spacelift_stack", "this", json!({"id": "hello-1"})),
-        change(Phase::Apply, Action::Added, "spacelift_stack", "this", json!({"id": "hello-1"})),
-        change(Phase::Plan, Action::Changed, "aws_iam_role", "r", json!({"name": "r", "n": 1})),
-        change(
-            Phase::Apply,
-            Action::ReplacedAfterDestroy,
-            variable,
-            "v",
-            json!({"stack_id": "hello-2", "value": null, "list": ["a", 1, true]}),
-        ),
-        change(Phase::Apply, Action::Deleted, variable, "w", json!({"stack_id": "hello-3"})),
-        change(Phase::Plan, Action::NoOp, variable, "x", json!({"stack_id": "hello-1"})),
-    ]
-}
-
-fn run(state: State) -> Run {
-    Run {
-        branch: "main".to_owned(),
-        changes: if state == Null { Vec::new() } else { changes() },
-        command: (state == Full).then(|| "terraform state list".to_owned()),
-        commit: commit(state),
-        created_at: if state == Other { MONDAY } else { SATURDAY },
-        creator_session: (state == Full).then(session),
-        drift_detection: state == Other,
-        flags: match state {
-            Full => texts(&["retry-1", "security"]),
-            Null => Vec::new(),
-            Other => texts(&["drift", "retry-2"]),
-        },
-        id: "01J-run".to_owned(),
-        state: if state == Other { "FAILED" } else { "FINISHED" }.to_owned(),
-        triggered_by: (state == Full).then(|| "ann".to_owned()),
-        kind: match state {
-            Full => "TASK",
-            Null => "TRACKED",
-            Other => "PROPOSED",
-        }
-        .to_owned(),
-        updated_at: SATURDAY,
-        ..Run::default()
-    }
-}
-
-fn stack(state: State, id: &str) -> Stack {
-    let is_full = state == Full;
-    Stack {
-        additional_project_globs: if is_full { texts(&["modules/**", "*.tfvars"]) } else { vec![] },
-        autodeploy: state != Null,
-        branch: "main".to_owned(),
-        id: id.to_owned(),
-        labels: match state {
-            Full => texts(&["slack:C123", "depends-on:hello-service-common", "prod", "always"]),
-            Null => Vec::new(),
-            Other => texts(&["preview"]),
-        },
-        locked_by: is_full.then(|| "ann".to_owned()),
-        name: format!("Hello {id}"),
-        namespace: is_full.then(|| "acme".to_owned()),
-        project_root: if is_full { "infra/app" } else { "" }.to_owned(),
-        repository: "hello-infra".to_owned(),
-        state: "FINISHED".to_owned(),
-        terraform_version: is_full.then(|| "1.11.4".to_owned()),
-        terraform_workflow_tool: "TERRAFORM_FOSS".to_owned(),
-        tracked_commit: (state != Null).then(|| commit(Other)),
-        worker_pool: WorkerPool {
-            id: is_full.then(|| "pool".to_owned()),
-            name: is_full.then(|| "Pool".to_owned()),
-            public: !is_full,
-            ..WorkerPool::default()
-        },
-        ..Stack::default()
-    }
-}
-
-fn history(state: State) -> Vec<StateChange> {
-    let last = if state == Other { "FAILED" } else { "FINISHED" };
-    let passed: &[&str] = match state {
-        Null => &[],
-        _ => &["QUEUED", "READY", "PREPARING", "PLANNING", "APPLYING", last],
-    };
-    let state = |state: &&str| StateChange {
-        new_state: (*state).to_owned(),
-    };
-    passed.iter().map(state).collect()
 }
 
 fn finished(state: State) -> FinishedRun {
@@ -171,7 +33,13 @@ fn finished(state: State) -> FinishedRun {
 }
 
 fn trigger(state: State) -> TriggerInput {
-    let ids = ["hello-service-common", "hello-1", "hello-2", "hello-3", "app-staging"];
+    let ids = [
+        "hello-service-common",
+        "hello-1",
+        "hello-2",
+        "hello-3",
+        "app-staging",
+    ];
     let queueing = |(number, id): (u64, &&str)| QueueingStack {
         stack: stack(if number % 2 == 0 { state } else { Other }, id),
         queued_runs: number % 2,
@@ -207,7 +75,12 @@ fn push(state: State) -> PushInput {
         ..RunInProgress::default()
     };
     let pull_request = |state| PullRequest {
-        action: if state == Other { "commented" } else { "opened" }.to_owned(),
+        action: if state == Other {
+            "commented"
+        } else {
+            "opened"
+        }
+        .to_owned(),
         approved: true,
         author: "ann".to_owned(),
         base: pushed(Null, &[]),
@@ -234,7 +107,15 @@ fn push(state: State) -> PushInput {
         },
         pull_request: (state != Null).then(|| pull_request(state)),
         push: match state {
-            Full => pushed(state, &["infra/app/main.tf", "modules/x/main.tf", "README.md", "ä.yaml"]),
+            Full => pushed(
+                state,
+                &[
+                    "infra/app/main.tf",
+                    "modules/x/main.tf",
+                    "README.md",
+                    "ä.yaml",
+                ],
+            ),
             Null => pushed(state, &["/infra/app/main.tf", "a.tfvars"]),
             Other => pushed(state, &["README.md"]),
         },
@@ -265,26 +146,60 @@ fn plan(state: State) -> PlanInput {
     let changes = match state {
         Null => json!([]),
         Full => json!([
-            resource("aws_instance", "web", &["create"], json!(null), json!({
+            resource(
+                "aws_instance",
+                "web",
+                &["create"],
+                json!(null),
+                json!({
                 "instance_type": "t3.huge", "tags": {"Name": "web", "env": "a&b <x>"}, "count": 1.5,
-                "cidr_blocks": ["10.20.1.0/24", "0.0.0.0/0", "192.168.0.0/16"], "length": "12"})),
+                "cidr_blocks": ["10.20.1.0/24", "0.0.0.0/0", "192.168.0.0/16"], "length": "12"})
+            ),
             in_module(
-                resource("aws_s3_bucket", "data", &["delete"], bucket.clone(), json!(null)),
+                resource(
+                    "aws_s3_bucket",
+                    "data",
+                    &["delete"],
+                    bucket.clone(),
+                    json!(null)
+                ),
                 "module.a.module.b"
             ),
             in_module(
-                resource("aws_db_instance", "db", &["update"], json!({"size": 10, "x": "y"}),
-                    json!({"size": 20, "x": "y", "password": "hunter2", "tags": {}, "length": 20})),
+                resource(
+                    "aws_db_instance",
+                    "db",
+                    &["update"],
+                    json!({"size": 10, "x": "y"}),
+                    json!({"size": 20, "x": "y", "password": "hunter2", "tags": {}, "length": 20})
+                ),
                 "module.a"
             ),
-            resource("aws_iam_role", "r", &["delete", "create"], json!({"name": "r"}), json!({"name": "é"})),
+            resource(
+                "aws_iam_role",
+                "r",
+                &["delete", "create"],
+                json!({"name": "r"}),
+                json!({"name": "é"})
+            ),
             resource("terraform_data", "same", &["no-op"], bucket.clone(), bucket),
         ]),
         Other => json!([
-            resource("aws_db_instance", "db", &["create", "delete"], json!({}), json!({"length": "x"})),
-            resource("aws_instance", "web", &["update"], json!({"a": 1}),
+            resource(
+                "aws_db_instance",
+                "db",
+                &["create", "delete"],
+                json!({}),
+                json!({"length": "x"})
+            ),
+            resource(
+                "aws_instance",
+                "web",
+                &["update"],
+                json!({"a": 1}),
                 json!({"a": 2, "tags": {"Name": "n", "env": "e", "owner": "o"}, "api_token": "short",
-                       "cidr_blocks": ["::/0", "2001:db8::/32"]})),
+                       "cidr_blocks": ["::/0", "2001:db8::/32"]})
+            ),
         ]),
     };
     let shown = json!({
@@ -330,7 +245,12 @@ fn approval(state: State) -> ApprovalInput {
         ..Review::default()
     };
     let mut reviewed = run(state);
-    reviewed.state = if state == Null { "QUEUED" } else { "UNCONFIRMED" }.to_owned();
+    reviewed.state = if state == Null {
+        "QUEUED"
+    } else {
+        "UNCONFIRMED"
+    }
+    .to_owned();
     if state == Other {
         reviewed.kind = "TASK".to_owned();
         reviewed.command = Some("rm -rf /".to_owned());
@@ -384,7 +304,11 @@ fn notified(state: State) -> NotificationInput {
         run_updated: (state != Null).then(|| RunUpdated {
             note: "a note".to_owned(),
             plan_policy_decision: PlanPolicyDecision {
-                deny: if state == Other { texts(&["no", "never"]) } else { vec![] },
+                deny: if state == Other {
+                    texts(&["no", "never"])
+                } else {
+                    vec![]
+                },
                 warn: vec![],
             },
             policy_receipts: vec![PolicyReceipt {
@@ -396,7 +320,10 @@ fn notified(state: State) -> NotificationInput {
             run: finished(state),
             stack: stack(state, "hello-1"),
             state: run(state).state,
-            timing: vec![timing("PLANNING", 1_500_000_000), timing("APPLYING", 20_100_000_000)],
+            timing: vec![
+                timing("PLANNING", 1_500_000_000),
+                timing("APPLYING", 20_100_000_000),
+            ],
             urls: Urls {
                 run: "https://example.com/run".to_owned(),
             },

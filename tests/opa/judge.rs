@@ -19,9 +19,7 @@ pub(crate) fn said_by_dayfly(case: &Case) -> Value {
         Ok(policy) => policy,
         Err(error) => return json!(format!("refused: {error}")),
     };
-    policy
-        .document(&case.input)
-        .unwrap_or_else(|_| no_answer())
+    policy.document(&case.input).unwrap_or_else(|_| no_answer())
 }
 
 /// An error that says what to do, where there is no `opa`.
@@ -43,11 +41,17 @@ pub(crate) fn said_by_opa(case: &Case) -> Result<Value> {
         .with_context(|| case.name.clone())?;
     fs::write(path("policy.rego"), &case.policy)?;
     fs::write(path("prelude.rego"), policy.prelude())?;
-    fs::write(path("sanitized.rego"), include_str!("../../policies/sanitized.rego"))?;
+    fs::write(
+        path("sanitized.rego"),
+        include_str!("../../policies/sanitized.rego"),
+    )?;
     fs::write(path("input.json"), case.input.to_string())?;
     let mut command = Command::new("opa");
     command.args(["eval", "--format", "json", "--data"]);
-    command.arg(directory.path()).arg("--input").arg(path("input.json"));
+    command
+        .arg(directory.path())
+        .arg("--input")
+        .arg(path("input.json"));
     if case.engine == Engine::RegoV0 {
         command.arg("--v0-compatible");
     }
@@ -68,8 +72,14 @@ pub(crate) fn said_by_opa(case: &Case) -> Result<Value> {
     let mut value = said["result"][0]["expressions"][0]["value"].clone();
     if let Some(rules) = value.as_object_mut() {
         // All of the prelude's own: it repeats the others.
-        for name in ["result", "affected_resources", "created_resources", "deleted_resources",
-            "recreated_resources", "updated_resources"] {
+        for name in [
+            "result",
+            "affected_resources",
+            "created_resources",
+            "deleted_resources",
+            "recreated_resources",
+            "updated_resources",
+        ] {
             rules.remove(name);
         }
     }

@@ -38,7 +38,10 @@ impl Diagnose for NotJudged {
     }
 
     fn hint(&self) -> Option<String> {
-        Some(format!("`dayfly runs show {}` tells which ones did", self.run))
+        Some(format!(
+            "`dayfly runs show {}` tells which ones did",
+            self.run
+        ))
     }
 }
 

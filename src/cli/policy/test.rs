@@ -69,9 +69,8 @@ pub(super) fn run(args: &Args, output: &Output) -> Ended {
     } else {
         tell(&tested, args, output);
     }
-    let is_good = |outcome: &TestOutcome| {
-        matches!(outcome.result, TestResult::Pass | TestResult::Skip)
-    };
+    let is_good =
+        |outcome: &TestOutcome| matches!(outcome.result, TestResult::Pass | TestResult::Skip);
     Ok(if tested.outcomes.iter().all(is_good) {
         DONE
     } else {

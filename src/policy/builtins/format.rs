@@ -40,7 +40,10 @@ fn argument(value: &Value) -> Argument {
     match value {
         Value::Number(_) => {
             let whole = value.as_i64().map(i128::from);
-            match (whole.or_else(|_| value.as_u64().map(i128::from)), value.as_f64()) {
+            match (
+                whole.or_else(|_| value.as_u64().map(i128::from)),
+                value.as_f64(),
+            ) {
                 (Ok(whole), _) => Argument::Integer(whole),
                 (_, Ok(float)) => Argument::Float(float),
                 _ => Argument::Text(rego(value)),
@@ -245,9 +248,9 @@ impl<'a> Printer<'a> {
         let value = self.values.get(self.next)?;
         self.next += 1;
         match value {
-            Argument::Integer(whole) => i64::try_from(*whole)
-                .ok()
-                .filter(|whole| usize::try_from(whole.unsigned_abs()).is_ok_and(|w| w <= MAX_WIDTH)),
+            Argument::Integer(whole) => i64::try_from(*whole).ok().filter(|whole| {
+                usize::try_from(whole.unsigned_abs()).is_ok_and(|w| w <= MAX_WIDTH)
+            }),
             _ => None,
         }
     }
@@ -282,7 +285,11 @@ fn written(value: &Argument, verb: char, flags: &Flags) -> Option<String> {
         Argument::Integer(whole) => integer(*whole, verb, flags),
         Argument::Float(float) => {
             let verb = if verb == 'v' { 'g' } else { verb };
-            Some(padded_number(&self::float(*float, verb, flags)?, flags, true))
+            Some(padded_number(
+                &self::float(*float, verb, flags)?,
+                flags,
+                true,
+            ))
         }
         Argument::Text(text) => self::text(text, verb, flags),
     }

@@ -70,7 +70,11 @@ const ADDED: &[(&str, u8, Builtin)] = &[
     ("regex.match", 2, patterns::is_match),
     ("regex.is_valid", 1, patterns::is_valid),
     ("regex.find_n", 3, patterns::find_n),
-    ("regex.find_all_string_submatch_n", 3, patterns::find_submatches),
+    (
+        "regex.find_all_string_submatch_n",
+        3,
+        patterns::find_submatches,
+    ),
     ("regex.replace", 3, patterns::replace),
     ("regex.split", 2, patterns::split),
     ("regex.template_match", 4, patterns::template_match),
@@ -87,7 +91,11 @@ const ADDED: &[(&str, u8, Builtin)] = &[
     ("json.marshal", 1, encoding::json_marshal),
     ("urlquery.encode", 1, encoding::urlquery_encode),
     ("urlquery.decode", 1, encoding::urlquery_decode),
-    ("urlquery.encode_object", 1, encoding::urlquery_encode_object),
+    (
+        "urlquery.encode_object",
+        1,
+        encoding::urlquery_encode_object,
+    ),
     ("array.flatten", 1, encoding::flatten),
     (COLLECTION, 1, collection),
 ];

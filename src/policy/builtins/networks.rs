@@ -65,7 +65,8 @@ pub(super) fn contains(arguments: &[Value]) -> Answer {
 }
 
 pub(super) fn intersects(arguments: &[Value]) -> Answer {
-    let both = pair(arguments).filter(|_| string(arguments.get(1)).is_some_and(|t| t.contains('/')));
+    let both =
+        pair(arguments).filter(|_| string(arguments.get(1)).is_some_and(|t| t.contains('/')));
     Ok(both.map(|(left, right)| (left.contains(right) || right.contains(left)).into()))
 }
 

@@ -90,7 +90,10 @@ fn translated(pattern: &str) -> Option<String> {
             '-' if is_class && letters.get(index + 1) == Some(&'-') => return None,
             '{' if !is_class => match repetition(&letters, index) {
                 Some((text, least, most)) => {
-                    if was_repeat || least > MAX_REPEAT || most.is_some_and(|most| most > MAX_REPEAT) {
+                    if was_repeat
+                        || least > MAX_REPEAT
+                        || most.is_some_and(|most| most > MAX_REPEAT)
+                    {
                         return None;
                     }
                     index += text.chars().count() - 1;
@@ -115,7 +118,11 @@ fn translated(pattern: &str) -> Option<String> {
                 if begins_group {
                     flags(&letters, index)?;
                 }
-                if was_repeat && letters.get(index + 1).is_some_and(|next| "*+?".contains(*next)) {
+                if was_repeat
+                    && letters
+                        .get(index + 1)
+                        .is_some_and(|next| "*+?".contains(*next))
+                {
                     return None;
                 }
             }
@@ -228,7 +235,11 @@ pub(super) fn is_match(arguments: &[Value]) -> Answer {
 
 pub(super) fn is_valid(arguments: &[Value]) -> Answer {
     let pattern = string(arguments.first());
-    Ok(Some(pattern.is_some_and(|pattern| compiled(pattern).is_some()).into()))
+    Ok(Some(
+        pattern
+            .is_some_and(|pattern| compiled(pattern).is_some())
+            .into(),
+    ))
 }
 
 /// At most `n`; a negative number is all.

@@ -6,18 +6,23 @@ use super::{Answer, engines_own, string};
 
 /// Go maps letter by letter: a letter that has no single capital stays.
 pub(super) fn upper(arguments: &[Value]) -> Answer {
-    Ok(string(arguments.first()).map(|text| mapped(text, |letter| {
-        let mut letters = letter.to_uppercase();
-        match (letters.next(), letters.next()) {
-            (Some(capital), None) => capital,
-            _ => letter,
-        }
-    })))
+    Ok(string(arguments.first()).map(|text| {
+        mapped(text, |letter| {
+            let mut letters = letter.to_uppercase();
+            match (letters.next(), letters.next()) {
+                (Some(capital), None) => capital,
+                _ => letter,
+            }
+        })
+    }))
 }
 
 pub(super) fn lower(arguments: &[Value]) -> Answer {
-    Ok(string(arguments.first())
-        .map(|text| mapped(text, |letter| letter.to_lowercase().next().unwrap_or(letter))))
+    Ok(string(arguments.first()).map(|text| {
+        mapped(text, |letter| {
+            letter.to_lowercase().next().unwrap_or(letter)
+        })
+    }))
 }
 
 fn mapped(text: &str, map: impl Fn(char) -> char) -> Value {
@@ -50,8 +55,7 @@ pub(super) fn count(arguments: &[Value]) -> Answer {
 
 /// All at once, from the left; of several the first in the order of their names.
 pub(super) fn replace_n(arguments: &[Value]) -> Answer {
-    let (Some(Value::Object(patterns)), Some(text)) =
-        (arguments.first(), string(arguments.get(1)))
+    let (Some(Value::Object(patterns)), Some(text)) = (arguments.first(), string(arguments.get(1)))
     else {
         return Ok(None);
     };
@@ -67,9 +71,9 @@ pub(super) fn replace_n(arguments: &[Value]) -> Answer {
     let mut rest = text;
     let mut was_empty = false;
     loop {
-        let found = pairs
-            .iter()
-            .find(|(pattern, _)| rest.starts_with(pattern.as_str()) && !(was_empty && pattern.is_empty()));
+        let found = pairs.iter().find(|(pattern, _)| {
+            rest.starts_with(pattern.as_str()) && !(was_empty && pattern.is_empty())
+        });
         match found {
             Some((pattern, replacement)) => {
                 out.push_str(replacement);

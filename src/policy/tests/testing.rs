@@ -92,7 +92,8 @@ fn every_file_that_cannot_be_read_is_named() {
         ("b.rego", POLICY),
         ("c.rego", "nothing"),
     ];
-    let Err(PolicyError::Invalid { problems, .. }) = run_tests(Engine::RegoV0, &broken, false) else {
+    let Err(PolicyError::Invalid { problems, .. }) = run_tests(Engine::RegoV0, &broken, false)
+    else {
         panic!("not refused");
     };
     let files: Vec<_> = problems
@@ -117,5 +118,10 @@ fn coverage_is_that_of_all_tests_together() {
     assert_eq!(policy.covered.iter().copied().collect::<Vec<_>>(), [6, 7]);
     assert!(policy.not_covered.contains(&11), "{policy:?}");
     assert!(!policy.not_covered.contains(&7), "{policy:?}");
-    assert!(run_tests(Engine::RegoV0, &files, false).unwrap().coverage.is_empty());
+    assert!(
+        run_tests(Engine::RegoV0, &files, false)
+            .unwrap()
+            .coverage
+            .is_empty()
+    );
 }
