@@ -3,6 +3,10 @@
 //! Plain `cargo test` holds dayfly against the answers that OPA gave when they were last recorded;
 //! `scripts/opa-agrees` asks OPA itself, and `scripts/opa-agrees --record` keeps what it says.
 #![expect(clippy::disallowed_methods, reason = "a test runs the real opa")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what is written here is known to be right"
+)]
 
 #[path = "opa/corpus.rs"]
 mod corpus;

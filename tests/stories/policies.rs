@@ -40,7 +40,7 @@ fn last_run(scene: &Scene) -> Value {
 
 fn kinds(run: &Value) -> Vec<String> {
     let judgements = run["judgements"].as_array().unwrap();
-    let name = |judgement: &Value| format!("{}", judgement["type"].as_str().unwrap());
+    let name = |judgement: &Value| judgement["type"].as_str().unwrap().to_owned();
     judgements.iter().map(name).collect()
 }
 

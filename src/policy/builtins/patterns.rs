@@ -136,7 +136,7 @@ fn translated(pattern: &str) -> Option<String> {
 
 /// Go has the flags `i`, `m`, `s` and `U`, and no other kind of group but names.
 fn flags(letters: &[char], index: usize) -> Option<()> {
-    let after: Vec<char> = letters.get(index + 1..)?.iter().copied().collect();
+    let after = letters.get(index + 1..)?;
     match after.first()? {
         ':' | '<' | 'P' => Some(()),
         _ => after
