@@ -190,6 +190,21 @@ impl DataArgs {
     }
 }
 
+/// An outcome of tests was asked for where none are run.
+#[derive(Debug, thiserror::Error)]
+#[error("only `dayfly policy test` has an outcome of tests to print")]
+pub(super) struct NoTests;
+
+impl Diagnose for NoTests {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("write --output text or --output json".to_owned())
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("a token would go to {shown} in clear text")]
 struct ClearText {

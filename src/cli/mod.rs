@@ -19,6 +19,7 @@ mod lifetime;
 mod logs;
 mod output;
 mod plan;
+mod policy;
 mod progress;
 mod propose;
 mod report;
@@ -68,6 +69,8 @@ enum Command {
     Status(status::Args),
     Runs(runs::Args),
     Logs(logs::Args),
+    #[command(subcommand)]
+    Policy(policy::Command),
 }
 
 /// How a command ended that did not fail: 0, or the code that it is to end with.
@@ -92,6 +95,12 @@ pub fn main() -> ExitCode {
         }
     };
     let output = Output::new(arguments.output);
+    if output.is_junit() && !matches!(arguments.command, Command::Policy(policy::Command::Test(_)))
+    {
+        let error = Error::from(arguments::NoTests);
+        output.error(&error);
+        return ExitCode::from(error.kind as u8);
+    }
     let ended = match arguments.command {
         Command::Demo(args) => demo::run(args, &output),
         Command::Init(args) => init::run(args, &output),
@@ -105,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(args, &output),
         Command::Runs(args) => runs::run(args, &output),
         Command::Logs(args) => logs::run(args, &output),
+        Command::Policy(command) => policy::run(command, &output),
     };
     match ended {
         Ok(code) => ExitCode::from(code),

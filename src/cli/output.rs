@@ -17,6 +17,9 @@ pub(super) enum Format {
     Text,
     /// For machines: one JSON document.
     Json,
+    /// For CIs: the outcome of tests, in XML.
+    #[value(hide = true)]
+    Junit,
 }
 
 pub(super) struct Output {
@@ -35,6 +38,10 @@ impl Output {
 
     pub(super) fn is_json(&self) -> bool {
         self.format == Format::Json
+    }
+
+    pub(super) fn is_junit(&self) -> bool {
+        self.format == Format::Junit
     }
 
     /// A line of data. A reader that went away is no failure of ours.

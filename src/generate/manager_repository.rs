@@ -61,11 +61,27 @@ const SOURCES: &[Source] = &[
 const POLICIES: &[(&str, &str)] = &[
     (
         "policies/trigger.rego",
-        include_str!("../../policies/trigger.rego"),
+        include_str!("../../policies/manager/trigger.rego"),
     ),
     (
         "policies/trigger_test.rego",
-        include_str!("../../policies/trigger_test.rego"),
+        include_str!("../../policies/manager/trigger_test.rego"),
+    ),
+    (
+        "policies/push.rego",
+        include_str!("../../policies/manager/push.rego"),
+    ),
+    (
+        "policies/push_test.rego",
+        include_str!("../../policies/manager/push_test.rego"),
+    ),
+    (
+        "policies/plan.rego",
+        include_str!("../../policies/manager/plan.rego"),
+    ),
+    (
+        "policies/plan_test.rego",
+        include_str!("../../policies/manager/plan_test.rego"),
     ),
     (
         "policies/sanitized.rego",

@@ -64,11 +64,27 @@ const VERBATIM: &[(&str, &str)] = &[
     ),
     (
         "policies/push.rego",
-        include_str!("../../policies/push.rego"),
+        include_str!("../../policies/service/push.rego"),
     ),
     (
         "policies/push_test.rego",
-        include_str!("../../policies/push_test.rego"),
+        include_str!("../../policies/service/push_test.rego"),
+    ),
+    (
+        "policies/plan.rego",
+        include_str!("../../policies/service/plan.rego"),
+    ),
+    (
+        "policies/plan_test.rego",
+        include_str!("../../policies/service/plan_test.rego"),
+    ),
+    (
+        "policies/approval.rego",
+        include_str!("../../policies/service/approval.rego"),
+    ),
+    (
+        "policies/approval_test.rego",
+        include_str!("../../policies/service/approval_test.rego"),
     ),
 ];
 

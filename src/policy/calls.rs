@@ -1,25 +1,17 @@
-//! The calls in a module's syntax tree, what `with` replaces, and where both stand.
+//! What a module's syntax tree calls, negates and replaces, and where that stands.
 
 use regorus::unstable::{Expr, Literal, Module, Query, Ref, Rule, RuleHead, Span};
+
+use super::extent::{Child, children};
 
 /// One call of a function, a builtin or the policy's own.
 pub(super) struct Call<'m> {
     /// The dotted path, as in the source.
     pub(super) function: String,
-    pub(super) argument_count: usize,
+    pub(super) parameters: &'m [Ref<Expr>],
     pub(super) span: &'m Span,
     /// The rule that calls.
     pub(super) caller: String,
-}
-
-/// Every call of the module, in the order of the source.
-pub(super) fn calls(module: &Module) -> Vec<Call<'_>> {
-    Walk::over(module).calls
-}
-
-/// Everything that a `with` puts something else in the place of.
-pub(super) fn with_targets(module: &Module) -> Vec<&Expr> {
-    Walk::over(module).with_targets
 }
 
 /// The dotted path of the rule a statement belongs to; `None` if it is computed.
@@ -48,18 +40,26 @@ pub(super) fn path(expression: &Expr) -> Option<String> {
     }
 }
 
-struct Walk<'m> {
+/// What a module holds that has to be looked at, in the order of the source.
+pub(super) struct Walk<'m> {
     caller: String,
-    calls: Vec<Call<'m>>,
-    with_targets: Vec<&'m Expr>,
+    pub(super) calls: Vec<Call<'m>>,
+    /// What a `with` puts something else in the place of.
+    pub(super) with_targets: Vec<&'m Expr>,
+    /// What stands behind a `not`.
+    pub(super) negated: Vec<&'m Expr>,
+    /// Numbers, minuses before a value, and assignments.
+    pub(super) peculiar: Vec<&'m Expr>,
 }
 
 impl<'m> Walk<'m> {
-    fn over(module: &'m Module) -> Self {
+    pub(super) fn over(module: &'m Module) -> Self {
         let mut walk = Self {
             caller: String::new(),
             calls: Vec::new(),
             with_targets: Vec::new(),
+            negated: Vec::new(),
+            peculiar: Vec::new(),
         };
         for rule in &module.policy {
             walk.caller = rule_path(rule).unwrap_or_default();
@@ -108,7 +108,9 @@ impl<'m> Walk<'m> {
                     self.expression(value);
                     self.expression(collection);
                 }
-                Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => {
+                Literal::Expr { expr, .. } => self.expression(expr),
+                Literal::NotExpr { expr, .. } => {
+                    self.negated.push(expr);
                     self.expression(expr);
                 }
                 Literal::Every { domain, query, .. } => {
@@ -131,63 +133,21 @@ impl<'m> Walk<'m> {
 
     fn expression(&mut self, expression: &'m Expr) {
         match expression {
-            Expr::String { .. }
-            | Expr::RawString { .. }
-            | Expr::Number { .. }
-            | Expr::Bool { .. }
-            | Expr::Null { .. }
-            | Expr::Var { .. } => {}
-            Expr::Array { items, .. } | Expr::Set { items, .. } => self.expressions(items),
-            Expr::Object { fields, .. } => {
-                for (_, key, value) in fields {
-                    self.expression(key);
-                    self.expression(value);
-                }
+            Expr::Call { fcn, params, .. } => self.calls.push(Call {
+                function: path(fcn).unwrap_or_default(),
+                parameters: params,
+                span: fcn.span(),
+                caller: self.caller.clone(),
+            }),
+            Expr::UnaryExpr { .. } | Expr::AssignExpr { .. } | Expr::Number { .. } => {
+                self.peculiar.push(expression);
             }
-            Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
-                self.expression(term);
-                self.query(query);
-            }
-            Expr::ObjectCompr {
-                key, value, query, ..
-            } => {
-                self.expression(key);
-                self.expression(value);
-                self.query(query);
-            }
-            Expr::Call {
-                span, fcn, params, ..
-            } => {
-                self.calls.push(Call {
-                    function: path(fcn).unwrap_or_default(),
-                    argument_count: params.len(),
-                    span,
-                    caller: self.caller.clone(),
-                });
-                self.expressions(params);
-            }
-            Expr::UnaryExpr { expr, .. } => self.expression(expr),
-            Expr::RefDot { refr, .. } => self.expression(refr),
-            Expr::RefBrack { refr, index, .. } => {
-                self.expression(refr);
-                self.expression(index);
-            }
-            Expr::BinExpr { lhs, rhs, .. }
-            | Expr::BoolExpr { lhs, rhs, .. }
-            | Expr::ArithExpr { lhs, rhs, .. }
-            | Expr::AssignExpr { lhs, rhs, .. } => {
-                self.expression(lhs);
-                self.expression(rhs);
-            }
-            Expr::Membership {
-                key,
-                value,
-                collection,
-                ..
-            } => {
-                self.expressions(key);
-                self.expression(value);
-                self.expression(collection);
+            _ => {}
+        }
+        for child in children(expression) {
+            match child {
+                Child::Expr(child) => self.expression(child),
+                Child::Query(query) => self.query(query),
             }
         }
     }

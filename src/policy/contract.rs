@@ -1,5 +1,7 @@
 //! The rules that Spacelift reads from each type of policy, and the type of each.
 
+use std::collections::BTreeSet;
+
 use super::kind::PolicyType;
 
 /// What a rule of the contract gives.
@@ -89,9 +91,36 @@ pub(super) fn rules(kind: PolicyType) -> &'static [(&'static str, Shape)] {
     }
 }
 
+/// The rules that the prelude gives a value where the policy does not.
+pub(super) fn defined(kind: PolicyType) -> impl Iterator<Item = String> {
+    let always = rules(kind)
+        .iter()
+        .filter(|(_, shape)| *shape != Shape::Text);
+    always.map(|(name, _)| (*name).to_owned())
+}
+
 pub(super) fn shape(kind: PolicyType, rule: &str) -> Option<Shape> {
     rules(kind)
         .iter()
         .find(|(name, _)| *name == rule)
         .map(|(_, shape)| *shape)
+}
+
+/// The one type to which all of `names` belong that belong to one type only; `None` where there
+/// are no such names, or names of several types.
+pub(super) fn type_of(names: &BTreeSet<String>) -> Option<PolicyType> {
+    let mut found = BTreeSet::new();
+    for name in names {
+        let owners: Vec<PolicyType> = PolicyType::ALL
+            .into_iter()
+            .filter(|kind| shape(*kind, name).is_some())
+            .collect();
+        if let [only] = owners.as_slice() {
+            found.insert(*only);
+        }
+    }
+    match found.len() {
+        1 => found.first().copied(),
+        _ => None,
+    }
 }

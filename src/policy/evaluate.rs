@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use regorus::Value;
 use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{PolicyLengthConfig, Value};
 use serde::Serialize;
 
 use super::builtins;
@@ -13,17 +13,22 @@ use super::contract::{self, RESULT, Shape};
 use super::error::{FailureReason, PolicyError, PolicyFailure};
 use super::kind::{Engine, PolicyType};
 use super::prelude::prelude;
+use super::rewrite::rewritten;
 use super::source;
 use crate::problem::Problem;
 
 /// How many steps of the engine go between two looks at the time.
-const STEPS_BETWEEN_LOOKS: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
+pub(super) const STEPS_BETWEEN_LOOKS: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
+const MAX_REWRITTEN_COLUMNS: NonZeroU32 = NonZeroU32::MIN.saturating_add(1 << 17);
 
 /// A policy that has been read, found sound and made ready.
 #[derive(Clone, Debug)]
 pub struct Policy {
     name: String,
     kind: PolicyType,
+    prelude: String,
+    /// The names of all rules that have values, the prelude's too.
+    rules: BTreeSet<String>,
     engine: regorus::Engine,
 }
 
@@ -103,13 +108,34 @@ impl Policy {
         if !problems.is_empty() {
             return Err(invalid(problems));
         }
-        let engine = prepare(name, engine, body, &prelude(kind, &module))
+        let prelude = prelude(kind, &module);
+        let text = rewritten(body, &module, &source::rule_names(&module));
+        let engine = prepare(name, engine, &text, &prelude)
             .map_err(|message| invalid(vec![source::problem_of(name, &message)]))?;
         Ok(Self {
             name: name.to_owned(),
             kind,
+            rules: source::valued_rules(&module)
+                .into_iter()
+                .chain(contract::defined(kind))
+                .collect(),
+            prelude,
             engine,
         })
+    }
+
+    /// The type whose rules the text defines, where it defines those of one type only: a name of
+    /// the contract's that several types share tells nothing.
+    pub fn likely_type(
+        name: &str,
+        engine: Engine,
+        body: &str,
+    ) -> Result<Option<PolicyType>, PolicyError> {
+        let module = source::parse(name, engine, body).map_err(|problem| PolicyError::Invalid {
+            policy: name.to_owned(),
+            problems: vec![problem],
+        })?;
+        Ok(contract::type_of(&source::rule_names(&module)))
     }
 
     pub fn name(&self) -> &str {
@@ -123,6 +149,44 @@ impl Policy {
     /// What the policy says of any input, such as one that was kept.
     pub fn evaluate(&self, input: &serde_json::Value) -> Result<Opinion, PolicyFailure> {
         self.ask(&Value::from(input.clone()), self.kind.time_limit())
+    }
+
+    /// What joins the policy's text, in Rego v1: with it OPA comes to the same answers.
+    pub fn prelude(&self) -> &str {
+        &self.prelude
+    }
+
+    /// The value of every rule by its name, those that are not the contract's too.
+    pub fn document(&self, input: &serde_json::Value) -> Result<serde_json::Value, PolicyFailure> {
+        let fail = |message: String| PolicyFailure {
+            policy: self.name.clone(),
+            reason: FailureReason::Failed,
+            message: source::problem_of(&self.name, &message).message,
+        };
+        let mut engine = self.engine.clone();
+        engine.set_execution_timer_config(ExecutionTimerConfig {
+            limit: self.kind.time_limit(),
+            check_interval: STEPS_BETWEEN_LOOKS,
+        });
+        engine.set_input(Value::from(input.clone()));
+        let mut values = serde_json::Map::new();
+        for name in &self.rules {
+            let query = format!("data.{}.{name}", source::PACKAGE);
+            let value = guarded(|| {
+                let results = engine
+                    .eval_query(query, false)
+                    .map_err(|error| error.to_string())?;
+                let first = results.result.into_iter().next();
+                let first = first.and_then(|result| result.expressions.into_iter().next());
+                Ok(first.map_or(Value::Undefined, |expression| expression.value))
+            });
+            let value = value.map_err(fail)?;
+            if value != Value::Undefined {
+                let value = serde_json::to_value(value).map_err(|error| fail(error.to_string()))?;
+                values.insert(name.clone(), value);
+            }
+        }
+        Ok(values.into())
     }
 
     /// As [`Policy::evaluate`], with the input converted before and a time limit.
@@ -142,7 +206,8 @@ impl Policy {
         });
         engine.set_input(input.clone());
         let started = Instant::now();
-        let result = engine.eval_rule(format!("data.{}.{RESULT}", source::PACKAGE));
+        let rule = format!("data.{}.{RESULT}", source::PACKAGE);
+        let result = guarded(|| engine.eval_rule(rule).map_err(|error| error.to_string()));
         // The engine may lose its own alarm, where a function has another clause to try.
         if started.elapsed() > limit {
             return fail(FailureReason::TimedOut, too_long());
@@ -156,7 +221,7 @@ impl Policy {
                 Err(message) => fail(FailureReason::WrongType, message),
             },
             Err(error) => {
-                let problem = source::problem_of(&self.name, &error.to_string());
+                let problem = source::problem_of(&self.name, &error);
                 let place = problem
                     .line
                     .map_or_else(String::new, |line| format!("line {line}: "));
@@ -166,6 +231,27 @@ impl Policy {
     }
 }
 
+/// The engine has builtins that break off on odd arguments; a policy that meets one fails.
+pub(super) fn guarded<T>(evaluate: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(evaluate))
+        .unwrap_or_else(|_| Err("the engine broke off".to_owned()))
+}
+
+/// An engine that evaluates as OPA does, without a policy.
+pub(super) fn new_engine() -> Result<regorus::Engine, String> {
+    let mut engine = regorus::Engine::new();
+    engine.set_strict_builtin_errors(false);
+    // Otherwise `print` writes to the terminal.
+    engine.set_gather_prints(true);
+    // What was read is within the engine's own limit; rewritten lines are longer.
+    engine.set_policy_length_config(PolicyLengthConfig {
+        max_col: MAX_REWRITTEN_COLUMNS,
+        ..PolicyLengthConfig::default()
+    });
+    builtins::add_to(&mut engine)?;
+    Ok(engine)
+}
+
 /// An engine with the policy and its prelude, ready to be cloned and asked.
 fn prepare(
     name: &str,
@@ -173,11 +259,7 @@ fn prepare(
     body: &str,
     prelude: &str,
 ) -> Result<regorus::Engine, String> {
-    let mut engine = regorus::Engine::new();
-    engine.set_strict_builtin_errors(false);
-    // Otherwise `print` writes to the terminal.
-    engine.set_gather_prints(true);
-    builtins::add_to(&mut engine)?;
+    let mut engine = new_engine()?;
     let message = |error: &dyn std::fmt::Display| error.to_string();
     engine.set_rego_v0(version == Engine::RegoV0);
     engine

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Flags(BTreeMap<String, BTreeSet<String>>);
 
 /// What one policy does to the flags.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlagChange {
     pub policy: String,
     pub reset: BTreeSet<String>,

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::convert::value_of;
 use super::error::{FailureReason, PolicyFailure};
 use super::evaluate::{Opinion, Policy};
 use super::flags::FlagChange;
@@ -73,7 +74,7 @@ pub(super) fn ask<'p>(
         return answers;
     }
     let started = Instant::now();
-    let converted = serde_json::to_value(input).map(regorus::Value::from);
+    let converted = value_of(input);
     for policy in policies {
         let remaining = COMBINED_TIME_LIMIT.saturating_sub(started.elapsed());
         let answer = match &converted {

@@ -25,6 +25,14 @@ pub enum PolicyType {
 }
 
 impl PolicyType {
+    pub const ALL: [Self; 5] = [
+        Self::Trigger,
+        Self::GitPush,
+        Self::Plan,
+        Self::Approval,
+        Self::Notification,
+    ];
+
     /// The provider's spelling.
     pub fn name(self) -> &'static str {
         match self {

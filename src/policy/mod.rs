@@ -10,17 +10,22 @@ mod approval;
 mod builtins;
 mod calls;
 mod contract;
+mod convert;
+mod differences;
 mod error;
 mod evaluate;
+mod extent;
 mod flags;
 pub mod input;
 mod judge;
 mod kind;
+mod negation;
 mod nesting;
 mod notification;
 mod plan;
 mod prelude;
 mod push;
+mod rewrite;
 mod sanitize;
 mod source;
 mod testing;
@@ -38,7 +43,7 @@ pub use notification::{
 pub use plan::{PlanVerdict, judge_plan};
 pub use push::{PushDecision, PushVerdict, judge_push};
 pub use sanitize::{sanitize, sanitized_values};
-pub use testing::{TestOutcome, TestResult, run_tests};
+pub use testing::{FileCoverage, TestOutcome, TestResult, Tested, run_tests};
 pub use trigger::{TriggerVerdict, judge_trigger};
 
 #[cfg(test)]

@@ -8,10 +8,9 @@ use std::fmt::Write;
 
 use regorus::unstable::Module;
 
-use super::builtins;
 use super::contract::{self, RESULT, Shape};
 use super::kind::PolicyType;
-use super::source::{PACKAGE, defaulted_rules, defined_rules, functions_to_define};
+use super::source::{PACKAGE, defaulted_rules, defined_rules};
 
 /// Collections of `input.terraform.resource_changes` that plan policies may use by name.
 const ALIASES: [(&str, &str); 5] = [
@@ -64,11 +63,6 @@ pub(super) fn prelude(kind: PolicyType, module: &Module) -> String {
             }
         }
     }
-    for function in functions_to_define(module) {
-        if let Some(definition) = builtins::definition(&function) {
-            let _ = write!(text, "\n{definition}\n");
-        }
-    }
     text
 }
 
@@ -95,13 +89,8 @@ mod tests {
         assert!(!push.contains("unlock"), "{push}");
         assert!(!push.contains("_resources"), "{push}");
 
-        let plan = text(
-            PolicyType::Plan,
-            "created_resources = 1\na { re_match(\"a\", \"b\") }",
-        );
+        let plan = text(PolicyType::Plan, "created_resources = 1");
         assert!(!plan.contains("\ncreated_resources"), "{plan}");
         assert!(plan.contains("deleted_resources contains"), "{plan}");
-        assert!(plan.contains("re_match(pattern, value) :="), "{plan}");
-        assert!(!plan.contains("set_diff"), "{plan}");
     }
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
 use super::builtins;
-use super::calls::{Call, calls, path, rule_path};
+use super::calls::{Call, Walk, path, rule_path};
 use super::contract::{self, RESULT, Shape};
+use super::differences;
 use super::kind::{Engine, PolicyType};
 use super::nesting;
 use crate::problem::Problem;
@@ -29,12 +30,38 @@ pub(super) fn parse(file: &str, engine: Engine, text: &str) -> Result<Ref<Module
     parser.set_rego_v0(engine == Engine::RegoV0);
     parser
         .add_policy(file.to_owned(), text.to_owned())
-        .map_err(|error| problem_of(file, &error.to_string()))?;
+        .map_err(|error| {
+            let mut problem = problem_of(file, &error.to_string());
+            problem.column = letter_at(text, &problem);
+            problem
+        })?;
     parser
         .get_modules()
         .first()
         .cloned()
         .ok_or_else(|| Problem::error("there is no module"))
+}
+
+/// The first names of the rules that are no functions.
+pub(super) fn valued_rules(module: &Module) -> BTreeSet<String> {
+    let functions = own_functions(module);
+    let mut names = rule_names(module);
+    names.retain(|name| !functions.contains(name));
+    names
+}
+
+/// The problem's column in letters: the engine counts bytes, and a tab as four.
+fn letter_at(text: &str, problem: &Problem) -> Option<usize> {
+    let line = text.lines().nth(problem.line?.checked_sub(1)?)?;
+    let wanted = problem.column?;
+    let mut column = 1;
+    for (index, letter) in line.chars().enumerate() {
+        if column >= wanted {
+            return Some(index + 1);
+        }
+        column += if letter == '\t' { 4 } else { letter.len_utf8() };
+    }
+    Some(line.chars().count() + 1)
 }
 
 /// The version of Rego that the module is really in: the parser honours `import rego.v1`.
@@ -50,9 +77,27 @@ pub(super) fn engine_of(module: &Module) -> Engine {
 pub(super) fn problems(kind: PolicyType, module: &Module) -> Vec<Problem> {
     let mut problems = Vec::new();
     check_package(module, &mut problems);
-    let calls = calls(module);
-    check_functions(module, &calls, &mut problems);
-    check_recursion(module, &calls, &mut problems);
+    for import in &module.imports {
+        if path(&import.refr).as_deref() == Some("data.spacelift") {
+            problems.push(
+                problem_at(&import.span, "a policy cannot import its own package")
+                    .with_hint("leave the import out: its rules are known by their names"),
+            );
+        }
+    }
+    let walk = Walk::over(module);
+    check_functions(module, &walk.calls, &mut problems);
+    check_recursion(module, &walk.calls, &mut problems);
+    let own = own_functions(module);
+    for target in &walk.with_targets {
+        if path(target).is_some_and(|target| own.contains(own_name(&target))) {
+            problems.push(problem_at(
+                target.span(),
+                "the engine cannot put another function in the place of a policy's own",
+            ));
+        }
+    }
+    differences::check(&walk, &mut problems);
     for rule in &module.policy {
         check_shape(kind, rule, &mut problems);
     }
@@ -82,13 +127,13 @@ pub(super) fn defaulted_rules(module: &Module) -> BTreeSet<String> {
         .collect()
 }
 
-/// The functions that are called and that the prelude must define in Rego.
-pub(super) fn functions_to_define(module: &Module) -> BTreeSet<String> {
-    let own = own_functions(module);
-    calls(module)
-        .into_iter()
-        .map(|call| call.function)
-        .filter(|function| !own.contains(function) && builtins::definition(function).is_some())
+/// The first names of all rules, defaults too: of `track` and of `deny[message]`.
+pub(super) fn rule_names(module: &Module) -> BTreeSet<String> {
+    let first = |path: String| path.split('.').next().unwrap_or_default().to_owned();
+    module
+        .policy
+        .iter()
+        .filter_map(|rule| rule_path(rule).or_else(|| base_of(rule)).map(first))
         .collect()
 }
 
@@ -113,11 +158,12 @@ pub(super) fn problem_of(file: &str, message: &str) -> Problem {
     problem
 }
 
-fn problem_at(span: &Span, message: impl Into<String>) -> Problem {
-    let mut problem = Problem::error(message).in_file(span.source.file().as_str());
-    problem.line = usize::try_from(span.line).ok();
-    problem.column = usize::try_from(span.col).ok();
-    problem
+/// The problem at the beginning of the span. The engine's own columns count bytes, and a tab as four.
+pub(super) fn problem_at(span: &Span, message: impl Into<String>) -> Problem {
+    let offset = usize::try_from(span.start).unwrap_or(usize::MAX);
+    Problem::error(message)
+        .in_file(span.source.file().as_str())
+        .at(span.source.contents(), offset)
 }
 
 fn check_package(module: &Module, problems: &mut Vec<Problem>) {
@@ -166,21 +212,17 @@ fn check_functions(module: &Module, calls: &[Call<'_>], problems: &mut Vec<Probl
             ));
             continue;
         }
+        let count = call.parameters.len();
         match builtins::argument_count(function, engine_of(module)) {
             None => problems.push(
                 problem_at(call.span, format!("there is no function {function}"))
                     .with_hint("dayfly has most of OPA's builtins, but not all of them"),
             ),
             // A builtin may take the variable for its result as one more argument.
-            Some(count) if call.argument_count != count && call.argument_count != count + 1 => {
-                problems.push(problem_at(
-                    call.span,
-                    format!(
-                        "the function {function} takes {count} arguments, not {}",
-                        call.argument_count
-                    ),
-                ));
-            }
+            Some(takes) if count != takes && count != takes + 1 => problems.push(problem_at(
+                call.span,
+                format!("the function {function} takes {takes} arguments, not {count}"),
+            )),
             Some(_) => {}
         }
     }

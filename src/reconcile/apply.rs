@@ -150,11 +150,11 @@ fn record(
         .map(|run| (run.stack.clone(), run))
         .collect();
     // A run that waits for a person does not keep others waiting: a newer one supersedes it.
-    let queued: BTreeSet<StackId> = store
-        .unfinished_runs()?
-        .into_iter()
+    let unfinished = store.unfinished_runs()?;
+    let queued: BTreeSet<StackId> = unfinished
+        .iter()
         .filter(|run| run.state != RunState::Unconfirmed)
-        .map(|run| run.stack)
+        .map(|run| run.stack.clone())
         .collect();
     let now = clock::now();
     let decided = decide(
@@ -164,6 +164,7 @@ fn record(
             records: &store.stacks()?,
             last_runs: &last_runs,
             unjudged: &store.unjudged_changes()?,
+            unfinished: &unfinished,
             queued: &queued,
             looked: &looked,
             mirrors,

@@ -4,21 +4,23 @@
 //! from a run that failed, and from a stack that leaves. Nothing else makes one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
 
 use super::Planned;
-use super::inputs::{policy_stack, push_input, trigger_input};
+use super::attached::attached;
+use super::inputs::{policy_stack, push_input, run_in_progress, trigger_input};
 use super::mirrors::{Looked, Mirrors, RepositoryKey};
 use crate::clock::Time;
 use crate::event::RepositoryName;
 use crate::git::{CommitId, GitError};
-use crate::policy::input::Stack as PolicyStack;
-use crate::policy::{
-    Engine, Policy, PolicyError, PolicyFailure, PolicyType, PushDecision, judge_push, judge_trigger,
-};
+use crate::policy::input::{PushInput, Stack as PolicyStack};
+use crate::policy::{PolicyFailure, PolicyType, PushDecision, judge_push, judge_trigger};
 use crate::problem::Problem;
 use crate::run::{RunState, RunType};
 use crate::stack::{Change, ChangeAction, Object, Phase, StackId, StackSpec};
-use crate::store::{ManagerRun, NewRun, Run, StackRecord, Tip};
+use crate::store::{ManagerRun, NewJudgement, NewRun, Run, StackRecord, Tip};
 
 /// What is known when a manager run is decided.
 pub(super) struct Situation<'a> {
@@ -29,6 +31,8 @@ pub(super) struct Situation<'a> {
     pub(super) last_runs: &'a BTreeMap<StackId, Run>,
     /// Recorded changes that the TRIGGER policies have not answered to.
     pub(super) unjudged: &'a [Change],
+    /// Runs that have not ended.
+    pub(super) unfinished: &'a [Run],
     /// Stacks that a run waits for already.
     pub(super) queued: &'a BTreeSet<StackId>,
     pub(super) looked: &'a BTreeMap<RepositoryKey, Result<Looked, GitError>>,
@@ -88,17 +92,23 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
     };
     let stacks = stacks(objects, planned);
     let mut wanted: BTreeMap<StackId, (RunType, String)> = BTreeMap::new();
+    let mut judged: BTreeMap<StackId, Vec<Arc<NewJudgement>>> = BTreeMap::new();
 
     leave(situation, &mut decided.manager_run, &mut wanted);
     // The tips before the policies: a push is judged by the commit that it moves from.
     for (object, spec) in &stacks {
-        let (tip, cause) = look(situation, objects, object, spec, &mut decided);
+        let (tip, cause) = look(situation, objects, object, spec, &mut decided, &mut judged);
         decided.manager_run.tips.extend(tip);
         if let Some(cause) = cause {
             wanted.insert(spec.id.clone(), (RunType::Tracked, cause));
         }
     }
-    for (stack, cause) in triggered(situation, objects, &stacks, &mut decided) {
+    let (named, judgement) = triggered(situation, objects, &stacks, &mut decided);
+    for (stack, cause) in named {
+        judged
+            .entry(stack.clone())
+            .or_default()
+            .extend(judgement.clone());
         wanted.insert(stack, (RunType::Tracked, cause));
     }
     for (_, spec) in &stacks {
@@ -142,6 +152,7 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
                 },
             };
             NewRun {
+                judgements: judged.remove(&stack).unwrap_or_default(),
                 stack,
                 kind,
                 commit: commit.unwrap_or_default(),
@@ -235,6 +246,7 @@ fn look(
     object: &Object,
     spec: &StackSpec,
     decided: &mut Decided,
+    judged: &mut BTreeMap<StackId, Vec<Arc<NewJudgement>>>,
 ) -> (Option<Tip>, Option<String>) {
     let tip_of = |seen: Option<&CommitId>, tracked: Option<String>| Tip {
         stack: spec.id.clone(),
@@ -260,7 +272,15 @@ fn look(
         return (None, None);
     }
     let head = Some(tip_of(Some(tip), Some(tip.to_string())));
-    match judge_tip(situation, objects, object, spec, seen, tip, decided) {
+    match judge_tip(
+        situation,
+        objects,
+        object,
+        spec,
+        (seen, tip),
+        decided,
+        judged,
+    ) {
         Some(PushDecision::Track) => (
             head,
             Some(format!("push of {} to {}", tip.short(), spec.branch)),
@@ -297,9 +317,9 @@ fn judge_tip(
     objects: &[Object],
     object: &Object,
     spec: &StackSpec,
-    seen: &str,
-    tip: &CommitId,
+    (seen, tip): (&str, &CommitId),
     decided: &mut Decided,
+    judged: &mut BTreeMap<StackId, Vec<Arc<NewJudgement>>>,
 ) -> Option<PushDecision> {
     let mirror = spec
         .repository
@@ -316,10 +336,23 @@ fn judge_tip(
         .as_ref()
         .and_then(|mirror| mirror.commit_info(tip).ok());
     let stack = stack_input(situation, object, spec);
-    let input = push_input(stack, &spec.branch, tip, info.as_ref(), affected);
+    let in_progress = situation
+        .unfinished
+        .iter()
+        .filter(|run| run.stack == spec.id)
+        .map(|run| run_in_progress(run, &spec.branch))
+        .collect();
+    let input = PushInput {
+        in_progress,
+        ..push_input(stack, &spec.branch, tip, info.as_ref(), affected)
+    };
     let policies = attached(objects, spec.id.as_str(), &spec.labels, PolicyType::GitPush);
     match policies.map(|policies| judge_push(&policies, &input)) {
-        Ok(Ok(verdict)) if verdict.errors.is_empty() => Some(verdict.decision(false)),
+        Ok(Ok(verdict)) if verdict.errors.is_empty() => {
+            let judgement = decided.judgement(PolicyType::GitPush, &input, &verdict);
+            judged.entry(spec.id.clone()).or_default().extend(judgement);
+            Some(verdict.decision(false))
+        }
         Ok(Ok(verdict)) => {
             decided.tell(&verdict.errors);
             None
@@ -336,6 +369,22 @@ fn judge_tip(
 }
 
 impl Decided {
+    fn judgement(
+        &mut self,
+        kind: PolicyType,
+        input: &impl Serialize,
+        verdict: &impl Serialize,
+    ) -> Option<Arc<NewJudgement>> {
+        match NewJudgement::new(kind.name(), RunState::Queued, input, verdict) {
+            Ok(judgement) => Some(Arc::new(judgement)),
+            Err(error) => {
+                let message = format!("a {kind} verdict cannot be kept: {error}");
+                self.problems.push(Problem::error(message));
+                None
+            }
+        }
+    }
+
     /// Policies that gave no answer: they let nothing through, and a person must know.
     fn tell(&mut self, failures: &[PolicyFailure]) {
         self.problems.extend(
@@ -365,7 +414,7 @@ fn triggered(
     objects: &[Object],
     stacks: &[(&Object, StackSpec)],
     decided: &mut Decided,
-) -> Vec<(StackId, String)> {
+) -> (Vec<(StackId, String)>, Option<Arc<NewJudgement>>) {
     let planned = situation.planned;
     let changes: Vec<Change> = situation
         .unjudged
@@ -376,7 +425,7 @@ fn triggered(
         .collect();
     decided.manager_run.judged = true;
     if changes.is_empty() {
-        return Vec::new();
+        return (Vec::new(), None);
     }
     let manager_stack = &planned.settings.manager_stack;
     let policies = match attached(objects, manager_stack, &[], PolicyType::Trigger) {
@@ -384,7 +433,7 @@ fn triggered(
         Err(problem) => {
             decided.manager_run.judged = false;
             decided.problems.push(problem);
-            return Vec::new();
+            return (Vec::new(), None);
         }
     };
     let described = stacks
@@ -407,79 +456,12 @@ fn triggered(
         "trigger policy, for {} of the manager repository",
         short(commit)
     );
+    let judgement = decided.judgement(PolicyType::Trigger, &input, &verdict);
     let known: BTreeSet<&str> = stacks.iter().map(|(_, spec)| spec.id.as_str()).collect();
-    verdict
+    let named = verdict
         .stacks
         .into_iter()
         .filter(|id| known.contains(id.as_str()))
-        .map(|id| (StackId::new(id), cause.clone()))
-        .collect()
-}
-
-/// The policies of one type that judge a stack: those attached to it, and those that attach
-/// themselves by `autoattach:` and one of its labels.
-pub(super) fn attached(
-    objects: &[Object],
-    stack: &str,
-    labels: &[String],
-    kind: PolicyType,
-) -> Result<Vec<Policy>, Problem> {
-    let by_attachment: BTreeSet<&str> = objects
-        .iter()
-        .filter(|object| object.kind == "spacelift_policy_attachment")
-        .filter(|attachment| attachment.text("stack_id") == stack)
-        .map(|attachment| attachment.text("policy_id"))
-        .collect();
-    let attaches_itself = |policy: &Object| {
-        let own = policy
-            .attributes
-            .get("labels")
-            .and_then(serde_json::Value::as_array);
-        own.into_iter()
-            .flatten()
-            .filter_map(|label| label.as_str()?.strip_prefix("autoattach:"))
-            .any(|wanted| wanted == "*" || labels.iter().any(|label| label == wanted))
-    };
-    let is_known = |id: &&str| {
-        objects
-            .iter()
-            .any(|object| object.kind == "spacelift_policy" && object.id() == *id)
-    };
-    if let Some(missing) = by_attachment.iter().find(|id| !is_known(id)) {
-        return Err(Problem::error(format!(
-            "policy {missing} is attached to stack {stack} but cannot be used"
-        )));
-    }
-    objects
-        .iter()
-        .filter(|object| object.kind == "spacelift_policy")
-        .filter(|policy| {
-            policy
-                .text("type")
-                .parse::<PolicyType>()
-                .is_ok_and(|own| own == kind)
-        })
-        .filter(|policy| by_attachment.contains(policy.id()) || attaches_itself(policy))
-        .map(|policy| read_policy(policy).map_err(|error| problem_of(policy, &error)))
-        .collect()
-}
-
-/// Reads a recorded or desired `spacelift_policy`.
-pub(super) fn read_policy(policy: &Object) -> Result<Policy, PolicyError> {
-    // Spacelift's default engine is the first.
-    let engine = match policy.text("engine_type") {
-        "" => Engine::default(),
-        word => word.parse()?,
-    };
-    Policy::read(
-        policy.id(),
-        policy.text("type").parse()?,
-        engine,
-        policy.text("body"),
-    )
-}
-
-/// The error, where the policy stands.
-pub(super) fn problem_of(policy: &Object, error: &PolicyError) -> Problem {
-    Problem::error(error.to_string()).in_file(policy.origin.file.clone())
+        .map(|id| (StackId::new(id), cause.clone()));
+    (named.collect(), judgement)
 }

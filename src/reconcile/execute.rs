@@ -9,13 +9,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ReconcileError;
-use super::inputs::plan_input;
+use super::inputs::{plan_input, planned_changes, policy_run};
+use super::judging::{Gate, Scene, flags, keep};
 use super::mirrors::{Mirrors, RepositoryKey};
 use super::prepare::{Prepared, Unprepared, chain, hooks, mounted_files, secrets};
 use crate::clock;
 use crate::config::Settings;
-use crate::policy::input::{Sanitization, TerraformPlan};
-use crate::policy::judge_plan;
+use crate::policy::input::{Change, Sanitization, TerraformPlan};
+use crate::policy::{PolicyType, judge_plan};
 use crate::run::{RunEvent, RunState, RunType, transition};
 use crate::runner::{
     self, HostEnvironment, Journal, JournalFailure, Outcome, RunPlan, StateOwner, StopSignal, Tool,
@@ -27,6 +28,9 @@ use crate::store::{Run, Store, StoreError};
 const TIME_LIMIT: Duration = Duration::from_secs(70 * 60);
 /// How long an interrupted tool may take to store its state.
 const GRACE: Duration = Duration::from_secs(60);
+
+/// How often an apply looks for runs that TRIGGER policies have queued: a stack may trigger itself.
+const ROUNDS: usize = 10;
 
 /// Who wants to see runs as they go.
 pub trait Watch: Sync {
@@ -51,6 +55,7 @@ pub(super) struct Shared<'a> {
     waiting: Mutex<VecDeque<Run>>,
     ended: Mutex<Vec<Run>>,
     tools: Mutex<BTreeMap<bool, ToolPath>>,
+    pub(super) scene: Scene,
     watch: &'a dyn Watch,
 }
 
@@ -59,19 +64,41 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Execution<'_> {
-    /// Executes all queued runs; gives them as they ended, in the order in which they were queued.
+    /// Executes all queued runs, and those that TRIGGER policies queue meanwhile; gives them as they
+    /// ended, in the order in which they were queued.
     pub(super) fn run_all(
         &self,
         store: &mut Store,
         watch: &dyn Watch,
     ) -> Result<Vec<Run>, ReconcileError> {
-        let waiting = self.queued(store)?;
+        let mut ended: BTreeMap<u64, Run> = BTreeMap::new();
+        for _ in 0..ROUNDS {
+            let mut waiting = self.queued(store)?;
+            // One that waits for approval waits for the next apply.
+            waiting.retain(|run| !ended.contains_key(&number(run)));
+            if waiting.is_empty() || *self.stop.borrow() {
+                break;
+            }
+            let round = self.round(store, watch, waiting)?;
+            ended.extend(round.into_iter().map(|run| (number(&run), run)));
+        }
+        Ok(ended.into_values().collect())
+    }
+
+    fn round(
+        &self,
+        store: &mut Store,
+        watch: &dyn Watch,
+        waiting: Vec<Run>,
+    ) -> Result<Vec<Run>, ReconcileError> {
+        let scene = Scene::of(store, self.owner())?;
         let workers = self.parallelism.clamp(1, waiting.len().max(1));
         let shared = Shared {
             store: Mutex::new(store),
             waiting: Mutex::new(waiting.into()),
             ended: Mutex::new(Vec::new()),
             tools: Mutex::new(BTreeMap::new()),
+            scene,
             watch,
         };
         let failures: Vec<ReconcileError> = std::thread::scope(|scope| {
@@ -89,12 +116,10 @@ impl Execution<'_> {
         if let Some(error) = failures.into_iter().next() {
             return Err(error);
         }
-        let mut ended = shared
+        Ok(shared
             .ended
             .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        ended.sort_by_key(|run| run.id.as_str().parse::<u64>().unwrap_or_default());
-        Ok(ended)
+            .unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The runs to execute: of each stack the newest. An older one that has not started, or that
@@ -116,7 +141,7 @@ impl Execution<'_> {
             .into_values()
             .filter(|run| matches!(run.state, RunState::Queued | RunState::Ready))
             .collect();
-        runs.sort_by_key(|run| run.id.as_str().parse::<u64>().unwrap_or_default());
+        runs.sort_by_key(number);
         Ok(runs)
     }
 
@@ -138,32 +163,58 @@ impl Execution<'_> {
     /// Executes one run. An error is one of the store's or the disk's: the run itself fails into
     /// its row.
     async fn run_one(&self, shared: &Shared<'_>, mut run: Run) -> Result<Run, ReconcileError> {
+        let mut changes = Vec::new();
+        self.run_through(shared, &mut run, &mut changes).await?;
+        if let Err(reason) = self.ended(shared, &run, changes) {
+            lock(&shared.store).note(&run.id, &reason)?;
+        }
+        let run_now = lock(&shared.store).run(&run.id)?;
+        Ok(run_now)
+    }
+
+    async fn run_through(
+        &self,
+        shared: &Shared<'_>,
+        run: &mut Run,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ReconcileError> {
         let enter = |run: &mut Run, event| -> Result<(), ReconcileError> {
             let state = transition(run.kind, run.state, event).unwrap_or(RunState::Failed);
             Ok(self.enter(shared, run, state, None)?)
         };
         if run.state == RunState::Queued {
-            enter(&mut run, RunEvent::MakeReady)?;
+            match self.approval(shared, run) {
+                Ok(Gate::Open) => enter(run, RunEvent::MakeReady)?,
+                Ok(Gate::Shut(note)) => {
+                    return Ok(self.enter(shared, run, RunState::Failed, Some(&note))?);
+                }
+                Ok(Gate::Waits(note)) | Err(note) => {
+                    return Ok(lock(&shared.store).note(&run.id, &note)?);
+                }
+            }
         }
-        enter(&mut run, RunEvent::Prepare)?;
-        let prepared = match self.prepare(shared, &run) {
+        enter(run, RunEvent::Prepare)?;
+        let prepared = match self.prepare(shared, run) {
             Ok(prepared) => prepared,
             Err(Unprepared::Failed(note)) => {
-                self.enter(shared, &mut run, RunState::Failed, Some(&note))?;
-                return Ok(run);
+                return Ok(self.enter(shared, run, RunState::Failed, Some(&note))?);
             }
             Err(Unprepared::Gone(note)) => {
-                self.enter(shared, &mut run, RunState::Canceled, Some(&note))?;
-                return Ok(run);
+                return Ok(self.enter(shared, run, RunState::Canceled, Some(&note))?);
             }
         };
-        let outcome = self.execute(shared, &mut run, &prepared).await;
-        let _ = fs::remove_dir_all(self.workspace(&run));
+        let outcome = self.execute(shared, run, &prepared, changes).await;
+        let _ = fs::remove_dir_all(self.workspace(run));
         match outcome {
-            Ok(outcome) => self.settle(shared, &mut run, &prepared, outcome)?,
-            Err(note) => self.enter(shared, &mut run, RunState::Failed, Some(&note))?,
+            Ok(outcome) => self.settle(shared, run, &prepared, outcome)?,
+            Err(note) => self.enter(shared, run, RunState::Failed, Some(&note))?,
         }
-        Ok(run)
+        if run.state == RunState::Unconfirmed
+            && let Ok(Gate::Shut(note)) = self.approval(shared, run)
+        {
+            self.enter(shared, run, RunState::Failed, Some(&note))?;
+        }
+        Ok(())
     }
 
     fn enter(
@@ -177,6 +228,9 @@ impl Execution<'_> {
         run.state = state;
         run.note = note.map(str::to_owned).or_else(|| run.note.take());
         shared.watch.moved(run);
+        if let Err(reason) = self.notify(shared, run) {
+            lock(&shared.store).note(&run.id, &reason)?;
+        }
         Ok(())
     }
 
@@ -193,6 +247,7 @@ impl Execution<'_> {
         shared: &Shared<'_>,
         run: &mut Run,
         prepared: &Prepared,
+        changes: &mut Vec<Change>,
     ) -> Result<Outcome, String> {
         let Prepared {
             inputs,
@@ -253,6 +308,7 @@ impl Execution<'_> {
             shared,
             run,
             prepared,
+            changes,
         };
         runner::execute(&tool, &plan, &mut journal, self.stop.clone())
             .await
@@ -324,6 +380,8 @@ struct RunJournal<'a, 's> {
     shared: &'a Shared<'s>,
     run: &'a mut Run,
     prepared: &'a Prepared,
+    /// What the plan would change.
+    changes: &'a mut Vec<Change>,
 }
 
 impl Journal for RunJournal<'_, '_> {
@@ -341,12 +399,23 @@ impl Journal for RunJournal<'_, '_> {
     }
 
     fn judge(&mut self, plan_json: &Value) -> Verdict {
+        let plan = TerraformPlan::from_show(plan_json, Sanitization::default());
+        *self.changes = planned_changes(&plan);
         if self.prepared.policies.is_empty() {
             return Verdict::Pass;
         }
-        let plan = TerraformPlan::from_show(plan_json, Sanitization::default());
-        let input = plan_input(self.run, self.prepared.stack.clone(), plan);
+        let mut store = lock(&self.shared.store);
+        let flags = match flags(&store, self.run) {
+            Ok(flags) => flags,
+            Err(error) => return Verdict::Deny(vec![chain(error)]),
+        };
+        let stack = self.prepared.stack.clone();
+        let run = policy_run(self.run, &stack, flags, self.changes.clone());
+        let input = plan_input(run, stack, plan);
         let verdict = judge_plan(&self.prepared.policies, &input);
+        if let Err(reason) = keep(&mut store, self.run, PolicyType::Plan, &input, &verdict) {
+            return Verdict::Deny(vec![reason]);
+        }
         if !verdict.deny.is_empty() {
             Verdict::Deny(verdict.deny)
         } else if !verdict.warn.is_empty() {
@@ -355,6 +424,10 @@ impl Journal for RunJournal<'_, '_> {
             Verdict::Pass
         }
     }
+}
+
+fn number(run: &Run) -> u64 {
+    run.id.as_str().parse().unwrap_or_default()
 }
 
 fn disk(doing: &'static str, path: &std::path::Path, source: std::io::Error) -> ReconcileError {

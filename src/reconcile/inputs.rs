@@ -4,8 +4,9 @@ use crate::clock::Time;
 use crate::git::{CommitId, CommitInfo};
 use crate::policy::input::{
     Action as PolicyAction, Change as PolicyChange, Commit, FinishedRun, Phase as ChangePhase,
-    PlanContext, PlanInput, PushInput, PushedCommit, QueueingStack, Run as PolicyRun,
-    Stack as PolicyStack, StateChange, TerraformPlan, TriggerInput,
+    PlanContext, PlanInput, PushInput, PushedCommit, QueueingStack, ResourceChange,
+    Run as PolicyRun, RunInProgress, Stack as PolicyStack, StateChange, TerraformPlan,
+    TriggerInput,
 };
 use crate::stack::{Change, ChangeAction, Object, StackSpec};
 use crate::store::{Run, StackRecord};
@@ -158,33 +159,94 @@ pub(super) fn push_input(
     }
 }
 
-/// A plan as a PLAN policy sees it.
-pub(super) fn plan_input(run: &Run, stack: PolicyStack, plan: TerraformPlan) -> PlanInput {
-    let commit = Commit {
-        hash: run.commit.clone(),
+/// A run of the stack as a GIT_PUSH policy sees it beside the push.
+pub(super) fn run_in_progress(run: &Run, branch: &str) -> RunInProgress {
+    RunInProgress {
+        branch: branch.to_owned(),
+        commit: Commit {
+            hash: run.commit.clone(),
+            branch: branch.to_owned(),
+            ..Commit::default()
+        },
+        created_at: nanoseconds(run.created_at),
+        id: run.id.to_string(),
+        kind: run.kind.to_string(),
+        state: run.state.to_string(),
+        updated_at: nanoseconds(run.updated_at),
+        ..RunInProgress::default()
+    }
+}
+
+/// A run as policies see it, with the flags that earlier policies left on it.
+pub(super) fn policy_run(
+    run: &Run,
+    stack: &PolicyStack,
+    flags: Vec<String>,
+    changes: Vec<PolicyChange>,
+) -> PolicyRun {
+    // A push has nobody who triggered it.
+    let triggered_by = Some(run.cause.clone()).filter(|cause| !cause.starts_with("push of "));
+    PolicyRun {
+        id: run.id.to_string(),
+        kind: run.kind.to_string(),
+        state: run.state.to_string(),
         branch: stack.branch.clone(),
-        ..Commit::default()
-    };
+        commit: Commit {
+            hash: run.commit.clone(),
+            branch: stack.branch.clone(),
+            ..Commit::default()
+        },
+        triggered_by,
+        flags,
+        changes,
+        created_at: nanoseconds(run.created_at),
+        updated_at: nanoseconds(run.updated_at),
+        ..PolicyRun::default()
+    }
+}
+
+/// A plan as a PLAN policy sees it.
+pub(super) fn plan_input(run: PolicyRun, stack: PolicyStack, plan: TerraformPlan) -> PlanInput {
     PlanInput {
         spacelift: PlanContext {
-            commit: commit.clone(),
-            run: PolicyRun {
-                id: run.id.to_string(),
-                kind: run.kind.to_string(),
-                state: "PLANNING".to_owned(),
-                branch: stack.branch.clone(),
-                commit,
-                triggered_by: Some(run.cause.clone()),
-                created_at: nanoseconds(run.created_at),
-                updated_at: nanoseconds(run.updated_at),
-                ..PolicyRun::default()
-            },
+            commit: run.commit.clone(),
+            run,
             stack,
             ..PlanContext::default()
         },
         terraform: plan,
         ..PlanInput::default()
     }
+}
+
+/// The changes that a plan in the shape of `show -json` would make.
+pub(super) fn planned_changes(plan: &TerraformPlan) -> Vec<PolicyChange> {
+    let change = |resource: &ResourceChange| {
+        let actions: Vec<&str> = resource.change.actions.iter().map(String::as_str).collect();
+        let action = PolicyAction::from_terraform(&actions)?;
+        // A value that is deleted is described by what it was.
+        let values = match &resource.change.after {
+            serde_json::Value::Object(values) => values.clone(),
+            _ => resource
+                .change
+                .before
+                .as_object()
+                .cloned()
+                .unwrap_or_default(),
+        };
+        let mut change = PolicyChange::resource(
+            ChangePhase::Plan,
+            action,
+            &resource.address,
+            &resource.kind,
+            &resource.name,
+            &serde_json::Map::new(),
+        );
+        // The plan is sanitised already.
+        change.entity.data.values = values;
+        Some(change)
+    };
+    plan.resource_changes.iter().filter_map(change).collect()
 }
 
 fn nanoseconds(time: Time) -> i64 {

@@ -5,9 +5,11 @@
 //! their rows.
 
 mod apply;
+mod attached;
 mod decide;
 mod execute;
 mod inputs;
+mod judging;
 mod mirrors;
 mod prepare;
 mod rego_files;
@@ -224,7 +226,7 @@ fn unusable_policies(
         .filter(|r| r.kind == "spacelift_policy")
     {
         let policy = Object::from_resource(resource);
-        match decide::read_policy(&policy) {
+        match attached::read_policy(&policy) {
             Ok(_) => {}
             Err(error @ PolicyError::NotEvaluated { .. }) => {
                 let problem = Problem::warning(error.to_string());

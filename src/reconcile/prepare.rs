@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 
-use super::decide::{attached, short};
+use super::attached::attached;
+use super::decide::short;
 use super::execute::{Execution, Shared, lock};
 use super::inputs::policy_stack;
 use super::mirrors::RepositoryKey;
@@ -86,13 +87,6 @@ impl Execution<'_> {
                     attached(&active, spec.id.as_str(), &spec.labels, kind)
                         .map_err(|problem| problem.to_string())
                 };
-                if !attached(PolicyType::Approval)?.is_empty() {
-                    return Err(
-                        "an APPROVAL policy is attached, which dayfly does not judge yet"
-                            .to_owned()
-                            .into(),
-                    );
-                }
                 (inputs, attached(PolicyType::Plan)?)
             }
         };

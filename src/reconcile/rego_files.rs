@@ -1,6 +1,6 @@
 //! Where the text of a policy stands: the resource holds the text itself, a person mends a file.
 
-use super::decide;
+use super::attached;
 use crate::files::{Files, join};
 use crate::policy::PolicyError;
 use crate::problem::Problem;
@@ -9,7 +9,7 @@ use crate::stack::Object;
 /// What is wrong with the text of `policy`, each at its line of the Rego file beside the module.
 /// One problem at the resource, where there is no such file or it is not the text that is wrong.
 pub(super) fn problems_of(files: &dyn Files, policy: &Object, error: &PolicyError) -> Vec<Problem> {
-    let at_the_resource = || vec![decide::problem_of(policy, error)];
+    let at_the_resource = || vec![attached::problem_of(policy, error)];
     let PolicyError::Invalid {
         policy: name,
         problems,

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE owner (
     only    INTEGER PRIMARY KEY CHECK (only = 1),
     manager TEXT NOT NULL,
@@ -64,7 +65,26 @@ CREATE TABLE run_state (
     at    INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX run_state_of_run ON run_state (run);
-"];
+",
+    "
+-- What policies were asked, once for all that were asked the same.
+CREATE TABLE policy_input (
+    digest   TEXT PRIMARY KEY,
+    document TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE judgement (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    run     INTEGER NOT NULL REFERENCES run (id),
+    kind    TEXT NOT NULL,
+    state   TEXT NOT NULL,
+    digest  TEXT NOT NULL REFERENCES policy_input (digest),
+    verdict TEXT NOT NULL,
+    at      INTEGER NOT NULL
+) STRICT;
+CREATE INDEX judgement_of_run ON judgement (run);
+",
+];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.
 pub(super) fn run(connection: &mut Connection) -> Result<Option<u32>, rusqlite::Error> {

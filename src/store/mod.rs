@@ -3,11 +3,13 @@
 //! The only room with SQL. Migrations are only ever added. Each public function that writes is one
 //! transaction: a crash leaves the old or the new, never a part (invariant 12).
 
+mod judgements;
 mod lock;
 mod migrations;
 mod objects;
 mod runs;
 
+pub use judgements::{Judgement, NewJudgement};
 pub use lock::DataDirectory;
 pub use objects::{ManagerRun, StackRecord, Tip};
 pub use runs::{NewRun, Run};

@@ -1,8 +1,11 @@
 //! Runs and the states they passed through.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
+use super::judgements::{NewJudgement, insert_judgement};
 use super::{Store, StoreError};
 use crate::clock::Time;
 use crate::run::{RunId, RunState, RunType};
@@ -16,6 +19,8 @@ pub struct NewRun {
     pub commit: String,
     /// What made it: a policy, a push, a person.
     pub cause: String,
+    /// What policies said that led to it.
+    pub judgements: Vec<Arc<NewJudgement>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -80,6 +85,9 @@ pub(super) fn insert_run(
     )?;
     let id = connection.last_insert_rowid();
     insert_state(connection, id, RunState::Queued, at)?;
+    for judgement in &run.judgements {
+        insert_judgement(connection, id, judgement, at)?;
+    }
     Ok(RunId::new(id.to_string()))
 }
 
@@ -200,6 +208,18 @@ impl Store {
             .and_then(|_| insert_state(&transaction, number, state, at))
             .map_err(&failed)?;
         transaction.commit().map_err(&failed)
+    }
+
+    /// Says of a run why it is as it is, without moving it.
+    pub fn note(&mut self, id: &RunId, note: &str) -> Result<(), StoreError> {
+        let number: i64 = id.as_str().parse().unwrap_or_default();
+        self.connection
+            .execute(
+                "UPDATE run SET note = ?2 WHERE id = ?1",
+                params![number, note],
+            )
+            .map(drop)
+            .map_err(self.sql("note why a run is as it is"))
     }
 
     /// Keeps how many resources a run added, changed and destroyed.

@@ -25,6 +25,7 @@ mod future_times;
 mod git_races;
 mod git_transport;
 mod github_app;
+mod policies;
 mod previews;
 mod proposals;
 mod proposals_end;

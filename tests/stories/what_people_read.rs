@@ -24,7 +24,12 @@ fn help() {
         &["apply", "--help"],
         &["status", "--help"],
         &["runs", "--help"],
+        &["runs", "show", "--help"],
         &["logs", "--help"],
+        &["policy", "test", "--help"],
+        &["policy", "eval", "--help"],
+        &["policy", "check", "--help"],
+        &["policy", "input", "--help"],
         &["demo", "--help"],
     ] {
         let said = world.dayfly(arguments).succeeded().stdout;

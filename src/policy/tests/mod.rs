@@ -4,6 +4,7 @@ use super::{Engine, Policy, PolicyError, PolicyType};
 
 mod combination;
 mod reading;
+mod testing;
 mod values;
 
 /// The body, in Rego v0 and in package `spacelift`.

@@ -300,3 +300,56 @@ fn what_the_guard_lets_through_fits_the_stack() {
         }
     }
 }
+
+/// Better no answer than another one than on Spacelift.
+#[test]
+fn what_the_engine_takes_otherwise_than_opa_is_refused() {
+    for (body, says) in [
+        (
+            "a if not input.x[_] == 1",
+            "a negation cannot look at any member",
+        ),
+        (
+            "a if not f(input.x[_])\nf(x) := x",
+            "a negation cannot look at any member",
+        ),
+        (
+            "a if { x := 1; -x == 2 }",
+            "a minus stands before something that is no number",
+        ),
+        (
+            "a := 100000000000000000000",
+            "the number 100000000000000000000 has more than 64 bits",
+        ),
+        (
+            "a if input.x = {\"b\": y}",
+            "an object with variables is matched against a value",
+        ),
+        (
+            "a if { {\"b\": y} := input.x }",
+            "an object with variables is matched against a value",
+        ),
+        (
+            "a := yaml.marshal(1)",
+            "the builtin yaml.marshal gives other values than OPA's",
+        ),
+        (
+            "a := time.format([1, \"UTC\", \"RFC822\"])",
+            "the name of a time zone",
+        ),
+        (
+            "a if b with f as g\nb if f(1) == 2\nf(x) := x\ng(x) := 2",
+            "the engine cannot put",
+        ),
+        (
+            "a := internal.collection(1)",
+            "there is no function internal.collection",
+        ),
+    ] {
+        let (message, _) = refusal(Trigger, Engine::RegoV1, body);
+        assert!(message.starts_with(says), "{body}: {message}");
+    }
+    let (message, line) = refusal(Trigger, Engine::RegoV1, "\n\ta := {\"ö\": http.send({})}");
+    assert!(message.starts_with("the builtin http.send"), "{message}");
+    assert_eq!(line, Some(3));
+}

@@ -13,6 +13,16 @@ track if {
 
 ignore if not track
 
+# What waits on this branch, or for a person, gives way to the newer commit.
+cancel contains run.id if {
+	track
+	some run in object.get(input, "in_progress", [])
+	run.type == "TRACKED"
+	run.state in {"QUEUED", "READY", "UNCONFIRMED"}
+	run.branch == input.push.branch
+	run.commit.hash != input.push.hash
+}
+
 # A plain push: neither an event of a pull request nor a tag.
 is_branch_push if {
 	object.get(input, "pull_request", null) == null

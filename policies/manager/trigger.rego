@@ -7,8 +7,13 @@ import rego.v1
 
 trigger contains stack.id if {
 	some stack in input.stacks
-	is_among(stack.id, stacks_to_run)
-	not is_among(stack.id, stacks_to_destroy)
+
+	# Values arrive sanitised, or plain under smart sanitisation. Looking a stack up in a set keeps the
+	# cost at stacks plus changes.
+	some name in [stack.id, sanitized(stack.id)]
+	name in stacks_to_run
+	not stack.id in stacks_to_destroy
+	not sanitized(stack.id) in stacks_to_destroy
 	stack.id != input.stack.id
 }
 
@@ -24,7 +29,7 @@ stack_attributes := {
 stacks_to_run contains stack if {
 	some change in input.run.changes
 	change.phase == "apply"
-	is_new_or_changed(change.action)
+	change.action in new_or_changed
 	some attribute in stack_attributes[change.entity.type]
 	stack := change.entity.data.values[attribute]
 	is_string(stack)
@@ -48,13 +53,10 @@ stacks_to_destroy contains stack if {
 	is_string(stack)
 }
 
-is_new_or_changed(action) if action in {"added", "changed"}
+new_or_changed contains action if some action in ["added", "changed"]
 
 # A new value of a variable arrives as a replacement: the provider never changes one in place.
-is_new_or_changed(action) if endswith(action, "replaced")
-
-# Values arrive sanitised, or plain under smart sanitisation. Looking a stack up in a set keeps the
-# cost at stacks plus changes.
-is_among(id, ids) if id in ids
-
-is_among(id, ids) if sanitized(id) in ids
+new_or_changed contains action if {
+	some action in {change.action | some change in input.run.changes}
+	endswith(action, "replaced")
+}

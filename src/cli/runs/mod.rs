@@ -1,5 +1,7 @@
 //! `dayfly runs`: what was run.
 
+mod show;
+
 use super::arguments::DataArgs;
 use super::output::Output;
 use super::table::table;
@@ -9,7 +11,11 @@ use crate::store::{Run, Store};
 
 /// List runs, newest first
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     #[command(flatten)]
     data: DataArgs,
 
@@ -22,7 +28,15 @@ pub(super) struct Args {
     limit: usize,
 }
 
+#[derive(clap::Subcommand)]
+enum Command {
+    Show(show::Args),
+}
+
 pub(super) fn run(args: Args, output: &Output) -> Ended {
+    if let Some(Command::Show(args)) = args.command {
+        return show::run(args, output);
+    }
     let directory = args.data.directory()?;
     let runs = if Store::exists(&directory) {
         let stack = args.stack.map(StackId::new);

@@ -62,3 +62,38 @@ test_fields_that_are_missing if {
 	tracks(object.remove(push_to("main", ["main.tf"]), ["pull_request"]))
 	tracks(json.remove(push_to("main", ["main.tf"]), ["push/tag", "stack/project_root", "stack/additional_project_globs"]))
 }
+
+in_progress(id, type, state, branch) := {
+	"id": id,
+	"type": type,
+	"state": state,
+	"branch": branch,
+	"commit": {"hash": "older"},
+}
+
+test_older_runs_give_way if {
+	runs := [
+		in_progress("1", "TRACKED", "QUEUED", "main"),
+		in_progress("2", "TRACKED", "UNCONFIRMED", "main"),
+		in_progress("3", "TRACKED", "APPLYING", "main"),
+		in_progress("4", "TRACKED", "QUEUED", "other"),
+		in_progress("5", "PROPOSED", "QUEUED", "main"),
+	]
+	event := object.union(push_to("main", ["main.tf"]), {"in_progress": runs, "push": {"hash": "newer"}})
+	cancelled := cancel with input as event
+	cancelled == {"1", "2"}
+}
+
+test_own_run_stays if {
+	runs := [in_progress("1", "TRACKED", "QUEUED", "main")]
+	event := object.union(push_to("main", ["main.tf"]), {"in_progress": runs, "push": {"hash": "older"}})
+	cancelled := cancel with input as event
+	cancelled == set()
+}
+
+test_ignored_push_cancels_nothing if {
+	runs := [in_progress("1", "TRACKED", "QUEUED", "main")]
+	event := object.union(push_to("main", []), {"in_progress": runs, "push": {"hash": "newer"}})
+	cancelled := cancel with input as event
+	cancelled == set()
+}

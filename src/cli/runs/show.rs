@@ -1,0 +1,99 @@
+//! `dayfly runs show`: one run, and what policies said of it.
+
+use owo_colors::OwoColorize;
+use serde_json::{Value, json};
+
+use super::super::arguments::DataArgs;
+use super::super::escape::escaped;
+use super::super::output::Output;
+use super::super::{DONE, Ended};
+use crate::run::RunId;
+use crate::store::{Judgement, Store, StoreError};
+
+/// Show one run: its states, and which policy said what, over which input
+#[derive(clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The run's number, as `dayfly runs` lists it
+    run: String,
+
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+pub(super) fn run(args: Args, output: &Output) -> Ended {
+    let directory = args.data.directory()?;
+    if !Store::exists(&directory) {
+        return Err(StoreError::NoRun(args.run).into());
+    }
+    let store = Store::open(&directory)?;
+    let run = store.run(&RunId::new(args.run))?;
+    let states = store.history(&run.id)?;
+    let judgements = store.judgements(&run.id)?;
+    if output.is_json() {
+        output.json(&json!({ "run": run, "states": states, "judgements": judgements }));
+        return Ok(DONE);
+    }
+    let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+    for (name, value) in [
+        ("run", run.id.to_string()),
+        ("stack", run.stack.to_string()),
+        ("type", run.kind.to_string()),
+        ("commit", run.commit.clone()),
+        ("cause", run.cause.clone()),
+        ("states", states.join(" ")),
+        ("note", run.note.clone().unwrap_or_default()),
+    ] {
+        if !value.is_empty() {
+            output.data(format_args!("{:7} {}", name.dimmed(), escaped(&value)));
+        }
+    }
+    for judgement in &judgements {
+        tell(judgement, output);
+    }
+    Ok(DONE)
+}
+
+fn tell(judgement: &Judgement, output: &Output) {
+    output.data(format_args!(
+        "{} at {}, input {}",
+        judgement.kind.bold(),
+        judgement.state,
+        judgement.input_digest
+    ));
+    let list = |name: &str| {
+        let list = judgement.verdict.get(name).and_then(Value::as_array);
+        list.cloned().unwrap_or_default()
+    };
+    for opinion in list("opinions") {
+        let policy = opinion["policy"].as_str().unwrap_or_default();
+        let rules = opinion["rules"].as_object().cloned().unwrap_or_default();
+        let said: Vec<String> = rules
+            .iter()
+            .filter(|(_, value)| says_something(value))
+            .map(|(rule, value)| format!("{rule}: {value}"))
+            .collect();
+        let said = if said.is_empty() {
+            "nothing".to_owned()
+        } else {
+            said.join(", ")
+        };
+        output.data(format_args!("  {}: {}", escaped(policy), escaped(&said)));
+    }
+    for failure in list("errors") {
+        let text = |name: &str| failure[name].as_str().unwrap_or_default().to_owned();
+        output.data(format_args!(
+            "  {}: {} {}",
+            escaped(&text("policy")),
+            "gave no answer:".red(),
+            escaped(&text("message"))
+        ));
+    }
+}
+
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(members) => !members.is_empty(),
+        _ => true,
+    }
+}

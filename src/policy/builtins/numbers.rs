@@ -1,0 +1,209 @@
+//! Arithmetic on decimals, as OPA counts: 0.1 + 0.2 is 0.3. A whole number of more than 64 bits is an
+//! error, since the engine would round it.
+
+use std::str::FromStr;
+
+use num_bigint::BigInt;
+use regorus::Value;
+
+use super::{Answer, engines_own, integer, members};
+
+/// `digits / 10^scale`.
+struct Decimal {
+    digits: BigInt,
+    scale: u32,
+}
+
+/// How many digits a quotient has: more than a float can tell apart.
+const QUOTIENT_SCALE: u32 = 40;
+/// Beyond this a float is taken as it is.
+const MAX_SCALE: u32 = 340;
+
+impl Decimal {
+    fn read(value: &Value) -> Option<Self> {
+        let Value::Number(_) = value else { return None };
+        if let Ok(whole) = value.as_i128() {
+            return Some(Self {
+                digits: whole.into(),
+                scale: 0,
+            });
+        }
+        // The shortest decimal that means this float is the one that was written.
+        let text = format!("{}", value.as_f64().ok()?);
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        let scale = u32::try_from(fraction.len()).ok()?;
+        Some(Self {
+            digits: BigInt::from_str(&format!("{whole}{fraction}")).ok()?,
+            scale,
+        })
+        .filter(|decimal| decimal.scale <= MAX_SCALE)
+    }
+
+    fn at_scale(&self, scale: u32) -> BigInt {
+        &self.digits * BigInt::from(10).pow(scale.saturating_sub(self.scale))
+    }
+
+    /// The number as the engine holds it.
+    fn value(mut self) -> Answer {
+        let ten = BigInt::from(10);
+        while self.scale > 0 && &self.digits % &ten == BigInt::ZERO {
+            self.digits /= &ten;
+            self.scale -= 1;
+        }
+        if self.scale == 0 {
+            if let Ok(whole) = i64::try_from(&self.digits) {
+                return Ok(Some(whole.into()));
+            }
+            return match u64::try_from(&self.digits) {
+                Ok(whole) => Ok(Some(whole.into())),
+                Err(_) => Err(format!("{} has more than 64 bits", self.digits)),
+            };
+        }
+        let text = format!("{}e-{}", self.digits, self.scale);
+        Ok(f64::from_str(&text).ok().map(Value::from))
+    }
+}
+
+fn both(arguments: &[Value]) -> Option<(Decimal, Decimal)> {
+    match arguments {
+        [left, right] => Some((Decimal::read(left)?, Decimal::read(right)?)),
+        _ => None,
+    }
+}
+
+fn add(left: &Decimal, right: &Decimal, sign: i32) -> Decimal {
+    let scale = left.scale.max(right.scale);
+    Decimal {
+        digits: left.at_scale(scale) + right.at_scale(scale) * sign,
+        scale,
+    }
+}
+
+fn times(left: &Decimal, right: &Decimal) -> Decimal {
+    Decimal {
+        digits: &left.digits * &right.digits,
+        scale: left.scale + right.scale,
+    }
+}
+
+pub(super) fn plus(arguments: &[Value]) -> Answer {
+    match both(arguments) {
+        Some((left, right)) => add(&left, &right, 1).value(),
+        None => Ok(None),
+    }
+}
+
+/// Of numbers, and of sets.
+pub(super) fn minus(arguments: &[Value]) -> Answer {
+    if let [Value::Set(left), Value::Set(right)] = arguments {
+        let kept = left.iter().filter(|member| !right.contains(member));
+        return Ok(Some(set(kept.cloned())));
+    }
+    match both(arguments) {
+        Some((left, right)) => add(&left, &right, -1).value(),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn mul(arguments: &[Value]) -> Answer {
+    match both(arguments) {
+        Some((left, right)) => times(&left, &right).value(),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn div(arguments: &[Value]) -> Answer {
+    let Some((left, right)) = both(arguments) else {
+        return Ok(None);
+    };
+    if right.digits == BigInt::ZERO {
+        return Ok(None);
+    }
+    let scale = QUOTIENT_SCALE + right.scale;
+    let digits = left.at_scale(scale + left.scale) / right.digits;
+    Decimal {
+        digits,
+        scale: scale + left.scale - right.scale,
+    }
+    .value()
+}
+
+/// Of whole numbers; the sign is that of the dividend.
+pub(super) fn rem(arguments: &[Value]) -> Answer {
+    Ok(match both(arguments) {
+        Some((left, right))
+            if left.scale == 0 && right.scale == 0 && right.digits != BigInt::ZERO =>
+        {
+            return Decimal {
+                digits: left.digits % right.digits,
+                scale: 0,
+            }
+            .value();
+        }
+        _ => None,
+    })
+}
+
+pub(super) fn and(arguments: &[Value]) -> Answer {
+    Ok(match arguments {
+        [Value::Set(left), Value::Set(right)] => {
+            let kept = left.iter().filter(|member| right.contains(member));
+            Some(set(kept.cloned()))
+        }
+        _ => None,
+    })
+}
+
+pub(super) fn or(arguments: &[Value]) -> Answer {
+    Ok(match arguments {
+        [Value::Set(left), Value::Set(right)] => {
+            Some(set(left.iter().chain(right.iter()).cloned()))
+        }
+        _ => None,
+    })
+}
+
+pub(super) fn sum(arguments: &[Value]) -> Answer {
+    fold(arguments, 0, |left, right| add(left, right, 1))
+}
+
+pub(super) fn product(arguments: &[Value]) -> Answer {
+    fold(arguments, 1, times)
+}
+
+fn fold(arguments: &[Value], first: i32, join: fn(&Decimal, &Decimal) -> Decimal) -> Answer {
+    let Some(numbers) = members(arguments.first()) else {
+        return Ok(None);
+    };
+    let mut all = Decimal {
+        digits: first.into(),
+        scale: 0,
+    };
+    for number in numbers {
+        let Some(number) = Decimal::read(number) else {
+            return Ok(None);
+        };
+        all = join(&all, &number);
+    }
+    all.value()
+}
+
+/// OPA takes no blanks around the digits.
+pub(super) fn to_number(arguments: &[Value]) -> Answer {
+    match arguments {
+        [Value::String(text)] if text.trim() != text.as_ref() => Ok(None),
+        _ => engines_own("to_number", arguments),
+    }
+}
+
+/// A step that is no positive number leads nowhere.
+pub(super) fn range_step(arguments: &[Value]) -> Answer {
+    match integer(arguments.get(2)) {
+        Some(step) if step > 0 => engines_own("numbers.range_step", arguments),
+        _ => Ok(None),
+    }
+}
+
+pub(super) fn set(members: impl Iterator<Item = Value>) -> Value {
+    Value::from(members.collect::<std::collections::BTreeSet<_>>())
+}

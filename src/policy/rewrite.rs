@@ -1,0 +1,387 @@
+//! The text of a policy written anew where the engine and OPA understand the same words differently.
+//!
+//! | as it is read | as the engine gets it | or else |
+//! |---|---|---|
+//! | `not f(input.x)` | `__not1 := input.x; not f(__not1)` | an absent `x` would make it true |
+//! | `a + b`, `a & b` | `plus(a, b)`, `and(a, b)` | a value of another type would fail the policy |
+//! | `some x in c` | `some x in internal.collection(c)` | a null `c` would fail it as well |
+//! | `deny[input.x[_]]` without a body | the member in a body | as would an absent `x` |
+//! | `by[x] contains y` | the same, and an object that is empty | `by` would be undefined |
+//! | `with rule as` | `with data.spacelift.rule as` | the rule would be unknown |
+//!
+//! OPA's compiler does the first two itself (`rewriteDynamics`, `expandExpr`). Lines stay where they
+//! are; columns move.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::ops::Range;
+
+use regorus::unstable::{
+    ArithOp, BinOp, Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleHead,
+};
+
+use super::builtins::COLLECTION;
+use super::calls::path;
+use super::extent::{Child, children, extent};
+use super::negation::Hoisted;
+
+/// The module's text for the engine. `rules` are those of its package.
+pub(super) fn rewritten(text: &str, module: &Module, rules: &BTreeSet<String>) -> String {
+    let mut writer = Writer {
+        text,
+        names: 0,
+        package: path(&module.package.refr).unwrap_or_default(),
+        rules,
+    };
+    let mut out = String::with_capacity(text.len() + text.len() / 4);
+    let mut cursor = 0;
+    for rule in &module.policy {
+        writer.rule(rule, &mut cursor, &mut out);
+    }
+    out.push_str(writer.slice(cursor..text.len()));
+    for name in sets_by_key(module) {
+        let (assign, word) = if module.rego_v1 {
+            (":=", " if")
+        } else {
+            ("=", "")
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(
+            out,
+            "\n{name}[__key] {assign} __set{word} {{ false; __key := \"\"; __set := {{\"\"}} }}"
+        );
+    }
+    out
+}
+
+/// The rules that give a set for each key.
+fn sets_by_key(module: &Module) -> BTreeSet<String> {
+    let heads = module.policy.iter().filter_map(|rule| match rule.as_ref() {
+        Rule::Spec {
+            head: RuleHead::Set {
+                refr, key: Some(_), ..
+            },
+            ..
+        } => Some(refr),
+        _ => None,
+    });
+    heads
+        .filter_map(|refr| match refr.as_ref() {
+            Expr::RefBrack { refr, .. } => path(refr),
+            _ => None,
+        })
+        .collect()
+}
+
+pub(super) struct Writer<'t> {
+    pub(super) text: &'t str,
+    /// How many names were made up.
+    pub(super) names: usize,
+    package: String,
+    pub(super) rules: &'t BTreeSet<String>,
+}
+
+impl<'t> Writer<'t> {
+    pub(super) fn slice(&self, range: Range<usize>) -> &'t str {
+        self.text.get(range).unwrap_or_default()
+    }
+
+    /// Copies up to `place` and moves the cursor there.
+    fn copy(&self, cursor: &mut usize, place: usize, out: &mut String) {
+        if place > *cursor {
+            out.push_str(self.slice(*cursor..place));
+            *cursor = place;
+        }
+    }
+
+    fn rule(&mut self, rule: &Rule, cursor: &mut usize, out: &mut String) {
+        let Rule::Spec { head, bodies, .. } = rule else {
+            return;
+        };
+        let (name, values) = match head {
+            RuleHead::Compr { refr, assign, .. } => {
+                (refr, assign.iter().map(|a| &a.value).collect())
+            }
+            RuleHead::Set { refr, key, .. } => (refr, key.iter().collect::<Vec<_>>()),
+            RuleHead::Func { refr, assign, .. } => {
+                (refr, assign.iter().map(|a| &a.value).collect())
+            }
+        };
+        let is_member = matches!(head, RuleHead::Set { .. });
+        let has_body = bodies.iter().any(|body| !body.query.stmts.is_empty());
+        let before_head = extent(name, self.text).start;
+        self.copy(cursor, before_head, out);
+        for value in values {
+            let place = extent(value, self.text);
+            if place.start < *cursor {
+                continue;
+            }
+            self.copy(cursor, place.start, out);
+            let written = self.expression(value);
+            *cursor = place.end;
+            if is_member && !has_body && !is_plain(value) {
+                self.names += 1;
+                let name = format!("__member{}", self.names);
+                let is_contains = self.slice(before_head..place.start).contains(" contains");
+                let close = if is_contains { "" } else { "]" };
+                let word = if is_contains { " if" } else { "" };
+                if !is_contains {
+                    // The bracket of `deny[…]`.
+                    *cursor += self
+                        .slice(*cursor..self.text.len())
+                        .find(']')
+                        .map_or(0, |i| i + 1);
+                }
+                let _ = write!(out, "{name}{close}{word} {{ {name} := {written} }}");
+            } else {
+                out.push_str(&written);
+            }
+        }
+        for body in bodies {
+            if let Some(assign) = &body.assign {
+                let place = extent(&assign.value, self.text);
+                if place.start >= *cursor {
+                    self.copy(cursor, place.start, out);
+                    out.push_str(&self.expression(&assign.value));
+                    *cursor = place.end;
+                }
+            }
+            self.query(&body.query, cursor, out);
+        }
+    }
+
+    fn query(&mut self, query: &Query, cursor: &mut usize, out: &mut String) {
+        // `allow if not x`, without braces.
+        let is_bare =
+            matches!(query.stmts.as_slice(), [only] if only.span.start == query.span.start);
+        for statement in &query.stmts {
+            self.statement(statement, is_bare, cursor, out);
+        }
+    }
+
+    fn statement(
+        &mut self,
+        statement: &LiteralStmt,
+        is_bare: bool,
+        cursor: &mut usize,
+        out: &mut String,
+    ) {
+        let start = self.start_of(statement);
+        self.copy(cursor, start, out);
+        if let Literal::NotExpr { expr, .. } = &statement.literal {
+            let mut hoisted = Hoisted::new();
+            let place = extent(expr, self.text);
+            let mut negated = self.slice(start..place.start).to_owned();
+            negated.push_str(&self.negated(expr, &mut hoisted));
+            *cursor = place.end;
+            let mut modifiers = String::new();
+            self.modifiers(statement, cursor, &mut modifiers);
+            let mut written = String::new();
+            for earlier in &hoisted {
+                let _ = write!(written, "{earlier}{modifiers}; ");
+            }
+            written.push_str(&negated);
+            written.push_str(&modifiers);
+            if is_bare && !hoisted.is_empty() {
+                let _ = write!(out, "{{ {written} }}");
+            } else {
+                out.push_str(&written);
+            }
+            return;
+        }
+        let mut parts: Vec<Child<'_>> = Vec::new();
+        let mut collection_at = None;
+        match &statement.literal {
+            Literal::SomeVars { .. } => {}
+            Literal::SomeIn { collection, .. } => {
+                collection_at = Some(extent(collection, self.text));
+                parts.push(Child::Expr(collection));
+            }
+            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => {
+                parts.push(Child::Expr(expr));
+            }
+            Literal::Every { domain, query, .. } => {
+                parts.push(Child::Expr(domain));
+                parts.push(Child::Query(query));
+            }
+        }
+        for part in parts {
+            match part {
+                Child::Expr(expr) => {
+                    let place = extent(expr, self.text);
+                    self.copy(cursor, place.start, out);
+                    let written = self.expression(expr);
+                    *cursor = place.end;
+                    if collection_at.as_ref() == Some(&place) && !is_plain(expr) {
+                        let _ = write!(out, "{COLLECTION}({written})");
+                    } else {
+                        out.push_str(&written);
+                    }
+                }
+                Child::Query(query) => self.query(query, cursor, out),
+            }
+        }
+        self.modifiers(statement, cursor, out);
+    }
+
+    fn modifiers(&mut self, statement: &LiteralStmt, cursor: &mut usize, out: &mut String) {
+        for modifier in &statement.with_mods {
+            let target = extent(&modifier.refr, self.text);
+            self.copy(cursor, target.start, out);
+            if is_among(self.rules, &modifier.refr) {
+                let _ = write!(out, "data.{}.", self.package);
+            }
+            let value = extent(&modifier.r#as, self.text);
+            self.copy(cursor, value.start, out);
+            // A function that takes another's place is named as that one is.
+            if matches!(*modifier.r#as, Expr::Var { .. }) && is_among(self.rules, &modifier.r#as) {
+                let _ = write!(out, "data.{}.", self.package);
+            }
+            out.push_str(&self.expression(&modifier.r#as));
+            *cursor = value.end;
+        }
+    }
+
+    /// Where the statement begins: a string's quote is before its span.
+    fn start_of(&self, statement: &LiteralStmt) -> usize {
+        let start = usize_of(statement.span.start);
+        match &statement.literal {
+            Literal::Expr { expr, .. } => start.min(extent(expr, self.text).start),
+            _ => start,
+        }
+    }
+
+    /// The expression, with operators as calls.
+    pub(super) fn expression(&mut self, expr: &Expr) -> String {
+        let place = extent(expr, self.text);
+        if let Some((function, lhs, rhs)) = operator(expr) {
+            let (left, right) = (self.expression(lhs), self.expression(rhs));
+            return self.call(function, &place, (lhs, left), (rhs, right));
+        }
+        let mut out = String::new();
+        let mut cursor = place.start;
+        for child in children(expr) {
+            match child {
+                Child::Expr(child) => {
+                    let place = extent(child, self.text);
+                    if place.start < cursor {
+                        continue;
+                    }
+                    self.copy(&mut cursor, place.start, &mut out);
+                    out.push_str(&self.expression(child));
+                    cursor = place.end;
+                }
+                Child::Query(query) => self.query(query, &mut cursor, &mut out),
+            }
+        }
+        self.copy(&mut cursor, place.end, &mut out);
+        out
+    }
+
+    /// `a + b` as `plus(a, b)`, parentheses and comments where they were.
+    pub(super) fn call(
+        &self,
+        function: &str,
+        place: &Range<usize>,
+        (lhs, left): (&Expr, String),
+        (rhs, right): (&Expr, String),
+    ) -> String {
+        let (lhs, rhs) = (extent(lhs, self.text), extent(rhs, self.text));
+        let between = with_comma(self.slice(lhs.end..rhs.start));
+        format!(
+            "{function}({}{left}{between}{right}{})",
+            self.slice(place.start..lhs.start),
+            self.slice(rhs.end..place.end),
+        )
+    }
+
+    /// The text of `expr` with other texts for some of its parts, given in their order.
+    pub(super) fn replaced(&self, expr: &Expr, parts: Vec<(&Ref<Expr>, String)>) -> String {
+        let place = extent(expr, self.text);
+        let mut out = String::new();
+        let mut cursor = place.start;
+        for (part, written) in parts {
+            let part = extent(part, self.text);
+            self.copy(&mut cursor, part.start, &mut out);
+            out.push_str(&written);
+            cursor = part.end;
+        }
+        self.copy(&mut cursor, place.end, &mut out);
+        out
+    }
+}
+
+/// A value that is always there and of one type.
+fn is_plain(expr: &Expr) -> bool {
+    match expr {
+        Expr::String { .. }
+        | Expr::RawString { .. }
+        | Expr::Number { .. }
+        | Expr::Bool { .. }
+        | Expr::Null { .. }
+        | Expr::ArrayCompr { .. }
+        | Expr::SetCompr { .. }
+        | Expr::ObjectCompr { .. } => true,
+        Expr::Array { items, .. } | Expr::Set { items, .. } => {
+            items.iter().all(|item| is_plain(item))
+        }
+        Expr::Object { fields, .. } => fields
+            .iter()
+            .all(|(_, key, value)| is_plain(key) && is_plain(value)),
+        _ => false,
+    }
+}
+
+/// The builtin that an operator stands for, and its operands.
+pub(super) fn operator(expr: &Expr) -> Option<(&'static str, &Ref<Expr>, &Ref<Expr>)> {
+    match expr {
+        Expr::ArithExpr { op, lhs, rhs, .. } => {
+            let function = match op {
+                ArithOp::Add => "plus",
+                ArithOp::Sub => "minus",
+                ArithOp::Mul => "mul",
+                ArithOp::Div => "div",
+                ArithOp::Mod => "rem",
+            };
+            Some((function, lhs, rhs))
+        }
+        Expr::BinExpr { op, lhs, rhs, .. } => {
+            let function = match op {
+                BinOp::Union => "or",
+                BinOp::Intersection => "and",
+            };
+            Some((function, lhs, rhs))
+        }
+        _ => None,
+    }
+}
+
+/// The text between two operands with a comma for the operator. The minus before a number belongs to
+/// neither, in the engine's eyes.
+fn with_comma(between: &str) -> String {
+    let mut out = String::with_capacity(between.len());
+    let mut is_comment = false;
+    let mut is_done = false;
+    for letter in between.chars() {
+        is_comment = (is_comment || letter == '#') && letter != '\n';
+        if !is_comment && !is_done && "+-*/%&|".contains(letter) {
+            out.push(',');
+            is_done = true;
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
+/// Whether a reference begins with the name of a rule.
+fn is_among(rules: &BTreeSet<String>, mut reference: &Expr) -> bool {
+    while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = reference {
+        reference = refr;
+    }
+    matches!(reference, Expr::Var { span, .. } if rules.contains(span.text()))
+}
+
+fn usize_of(place: u32) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
+}

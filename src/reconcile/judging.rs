@@ -1,0 +1,291 @@
+//! What policies say to a run on its way: may it go on, what follows when it has ended, who is told.
+//!
+//! Each verdict is kept with the run before anything follows from it. Nobody is notified yet: what a
+//! NOTIFICATION policy would have sent is kept, and that is all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::attached::{attached, read_policy};
+use super::execute::{Execution, Shared, lock};
+use super::inputs::{policy_run, policy_stack};
+use super::prepare::chain;
+use crate::clock;
+use crate::event::RepositoryName;
+use crate::policy::input::{
+    Account, ApprovalInput, ApprovalRun, Change, FinishedRun, NotificationInput,
+    Phase as ChangePhase, QueueingStack, RunUpdated, Stack as PolicyStack, StateChange,
+    TriggerInput,
+};
+use crate::policy::{
+    Approval, FlagChange, Flags, Policy, PolicyType, judge_approval, judge_notification,
+    judge_trigger,
+};
+use crate::run::{RunState, RunType};
+use crate::stack::{Object, Phase, StackId, StackSpec};
+use crate::store::{NewJudgement, NewRun, Run, Store, StoreError};
+
+/// The stacks of one round as policies see them, and who is told of their runs.
+pub(super) struct Scene {
+    objects: Vec<Object>,
+    stacks: BTreeMap<StackId, PolicyStack>,
+    notified: Vec<Policy>,
+}
+
+/// What approval policies say.
+pub(super) enum Gate {
+    Open,
+    /// Until they approve; why.
+    Waits(String),
+    Shut(String),
+}
+
+impl Scene {
+    pub(super) fn of(store: &Store, owner: Option<&str>) -> Result<Self, StoreError> {
+        let mut objects = store.objects()?;
+        objects.retain(|object| object.phase == Phase::Active);
+        let records = store.stacks()?;
+        let last: BTreeMap<StackId, RunState> = store
+            .last_runs()?
+            .into_iter()
+            .map(|run| (run.stack, run.state))
+            .collect();
+        let stacks = objects
+            .iter()
+            .filter(|object| object.is_stack())
+            .map(|object| {
+                let spec = StackSpec::read(object, owner);
+                let state = last.get(&spec.id).map_or("NONE", |state| state.as_str());
+                let described = policy_stack(object, &spec, records.get(&spec.id), state);
+                (spec.id, described)
+            })
+            .collect();
+        // They are not attached: all of them hear of all runs.
+        let notified = objects
+            .iter()
+            .filter(|object| {
+                object.kind == "spacelift_policy" && object.text("type") == "NOTIFICATION"
+            })
+            .filter_map(|policy| read_policy(policy).ok())
+            .collect();
+        Ok(Self {
+            objects,
+            stacks,
+            notified,
+        })
+    }
+
+    fn attached(&self, stack: &PolicyStack, kind: PolicyType) -> Result<Vec<Policy>, String> {
+        attached(&self.objects, &stack.id, &stack.labels, kind)
+            .map_err(|problem| problem.to_string())
+    }
+}
+
+/// The flags that earlier verdicts left on the run.
+pub(super) fn flags(store: &Store, run: &Run) -> Result<Vec<String>, StoreError> {
+    let mut flags = Flags::default();
+    for judgement in store.judgements(&run.id)? {
+        let changes = judgement.verdict.get("flags").cloned().unwrap_or_default();
+        // A verdict of a kind that has no flags.
+        let changes: Vec<FlagChange> = serde_json::from_value(changes).unwrap_or_default();
+        flags.apply(&changes);
+    }
+    Ok(flags.names())
+}
+
+/// Keeps a verdict with its run.
+pub(super) fn keep(
+    store: &mut Store,
+    run: &Run,
+    kind: PolicyType,
+    input: &impl Serialize,
+    verdict: &impl Serialize,
+) -> Result<(), String> {
+    let judgement = NewJudgement::new(kind.name(), run.state, input, verdict)
+        .map_err(|error| format!("a {kind} verdict cannot be kept: {error}"))?;
+    store.keep(&run.id, &judgement, clock::now()).map_err(chain)
+}
+
+impl Execution<'_> {
+    pub(super) fn owner(&self) -> Option<&str> {
+        self.settings.repository.as_ref().map(RepositoryName::owner)
+    }
+
+    /// Asks the APPROVAL policies of the run's stack. One that fails lets nothing go on.
+    pub(super) fn approval(&self, shared: &Shared<'_>, run: &Run) -> Result<Gate, String> {
+        let Some(stack) = shared.scene.stacks.get(&run.stack) else {
+            return Ok(Gate::Open);
+        };
+        if run.kind == RunType::Destroy {
+            return Ok(Gate::Open);
+        }
+        let policies = match shared.scene.attached(stack, PolicyType::Approval) {
+            Ok(policies) => policies,
+            Err(problem) => return Ok(Gate::Waits(problem)),
+        };
+        if policies.is_empty() {
+            return Ok(Gate::Open);
+        }
+        let mut store = lock(&shared.store);
+        let flags = flags(&store, run).map_err(chain)?;
+        let input = ApprovalInput {
+            run: ApprovalRun {
+                run: policy_run(run, stack, flags, Vec::new()),
+                repository_runtime_config_changed: false,
+            },
+            stack: stack.clone(),
+            ..ApprovalInput::default()
+        };
+        let verdict = judge_approval(&policies, &input);
+        keep(&mut store, run, PolicyType::Approval, &input, &verdict)?;
+        let said: Vec<String> = verdict.notes.iter().map(|note| note.note.clone()).collect();
+        let said = if said.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", said.join("; "))
+        };
+        Ok(match (verdict.decision, verdict.errors.first()) {
+            (Approval::Approved, _) => Gate::Open,
+            (Approval::Rejected, _) => Gate::Shut(format!("rejected by policy{said}")),
+            (Approval::Undecided, Some(failure)) => Gate::Waits(failure.to_string()),
+            (Approval::Undecided, None) => Gate::Waits(format!("waits for approval{said}")),
+        })
+    }
+
+    /// Asks the TRIGGER policies of the stack whose blocking run has ended, and queues what they name.
+    pub(super) fn ended(
+        &self,
+        shared: &Shared<'_>,
+        run: &Run,
+        planned: Vec<Change>,
+    ) -> Result<(), String> {
+        let Some(stack) = shared.scene.stacks.get(&run.stack) else {
+            return Ok(());
+        };
+        if !run.kind.is_blocking() || !run.state.is_terminal() {
+            return Ok(());
+        }
+        let mut store = lock(&shared.store);
+        let policies = match shared.scene.attached(stack, PolicyType::Trigger) {
+            Ok(policies) => policies,
+            Err(problem) => return store.note(&run.id, &problem).map_err(chain),
+        };
+        if policies.is_empty() {
+            return Ok(());
+        }
+        let mut changes = planned;
+        if run.state == RunState::Finished {
+            let applied = changes.iter().cloned().map(|change| Change {
+                phase: ChangePhase::Apply,
+                ..change
+            });
+            changes.extend(applied.collect::<Vec<_>>());
+        }
+        let queued: Vec<StackId> = store
+            .unfinished_runs()
+            .map_err(chain)?
+            .into_iter()
+            .map(|run| run.stack)
+            .collect();
+        let input = TriggerInput {
+            run: finished(&store, run, stack, changes)?,
+            stack: PolicyStack {
+                state: run.state.to_string(),
+                ..stack.clone()
+            },
+            stacks: shared
+                .scene
+                .stacks
+                .iter()
+                .map(|(id, stack)| QueueingStack {
+                    stack: stack.clone(),
+                    queued_runs: u64::from(queued.contains(id)),
+                })
+                .collect(),
+            workflow: Vec::new(),
+        };
+        let verdict = judge_trigger(&policies, &input);
+        keep(&mut store, run, PolicyType::Trigger, &input, &verdict)?;
+        if let Some(failure) = verdict.errors.first() {
+            let note = match &run.note {
+                Some(note) => format!("{note}; {failure}"),
+                None => failure.to_string(),
+            };
+            store.note(&run.id, &note).map_err(chain)?;
+        }
+        let judgement = NewJudgement::new("TRIGGER", RunState::Queued, &input, &verdict)
+            .map(Arc::new)
+            .map_err(|error| error.to_string())?;
+        let records = store.stacks().map_err(chain)?;
+        let waiting: BTreeSet<&StackId> = queued.iter().collect();
+        for id in &verdict.stacks {
+            let id = StackId::new(id.clone());
+            let tracked = records
+                .get(&id)
+                .and_then(|record| record.tracked_commit.clone());
+            if !shared.scene.stacks.contains_key(&id) || waiting.contains(&id) {
+                continue;
+            }
+            let policies: Vec<&str> = verdict.triggered_by(id.as_str()).collect();
+            let new = NewRun {
+                cause: format!(
+                    "trigger policy {}, after run {}",
+                    policies.join(", "),
+                    run.id
+                ),
+                stack: id,
+                kind: RunType::Tracked,
+                commit: tracked.unwrap_or_default(),
+                judgements: vec![Arc::clone(&judgement)],
+            };
+            store.queue(&new, clock::now()).map_err(chain)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the NOTIFICATION policies who is to be told that the run has a new state.
+    pub(super) fn notify(&self, shared: &Shared<'_>, run: &Run) -> Result<(), String> {
+        let Some(stack) = shared.scene.stacks.get(&run.stack) else {
+            return Ok(());
+        };
+        if shared.scene.notified.is_empty() {
+            return Ok(());
+        }
+        let mut store = lock(&shared.store);
+        let input = NotificationInput {
+            account: Account {
+                name: self.owner().unwrap_or_default().to_owned(),
+            },
+            run_updated: Some(RunUpdated {
+                note: run.note.clone().unwrap_or_default(),
+                run: finished(&store, run, stack, Vec::new())?,
+                stack: stack.clone(),
+                state: run.state.to_string(),
+                ..RunUpdated::default()
+            }),
+            ..NotificationInput::default()
+        };
+        let verdict = judge_notification(&shared.scene.notified, &input);
+        keep(&mut store, run, PolicyType::Notification, &input, &verdict)
+    }
+}
+
+fn finished(
+    store: &Store,
+    run: &Run,
+    stack: &PolicyStack,
+    changes: Vec<Change>,
+) -> Result<FinishedRun, String> {
+    let states = store.history(&run.id).map_err(chain)?;
+    Ok(FinishedRun {
+        run: policy_run(run, stack, flags(store, run).map_err(chain)?, changes),
+        states_history: states
+            .into_iter()
+            .map(|state| StateChange {
+                new_state: state.to_string(),
+            })
+            .collect(),
+    })
+}

@@ -1,0 +1,151 @@
+//! What policies said of runs, and what they were asked.
+
+use std::fmt::Write;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Store, StoreError};
+use crate::clock::Time;
+use crate::run::{RunId, RunState};
+
+/// One question to the policies of a type, and their verdict, to be kept with a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewJudgement {
+    kind: String,
+    /// The state the run was in; QUEUED for what made it.
+    state: RunState,
+    digest: String,
+    input: String,
+    verdict: String,
+}
+
+/// A judgement as it was kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judgement {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub state: String,
+    /// SHA-256 of the input's JSON text, in hex.
+    pub input_digest: String,
+    pub verdict: Value,
+    pub at: Time,
+}
+
+impl NewJudgement {
+    /// Takes the digest of the input: make it once for all runs that follow from it.
+    pub fn new(
+        kind: &str,
+        state: RunState,
+        input: &impl Serialize,
+        verdict: &impl Serialize,
+    ) -> Result<Self, serde_json::Error> {
+        let input = serde_json::to_string(input)?;
+        let mut digest = String::with_capacity(64);
+        for byte in Sha256::digest(input.as_bytes()) {
+            // Writing to a string cannot fail.
+            let _ = write!(digest, "{byte:02x}");
+        }
+        Ok(Self {
+            kind: kind.to_owned(),
+            state,
+            digest,
+            input,
+            verdict: serde_json::to_string(verdict)?,
+        })
+    }
+}
+
+pub(super) fn insert_judgement(
+    connection: &Connection,
+    run: i64,
+    judgement: &NewJudgement,
+    at: Time,
+) -> Result<(), rusqlite::Error> {
+    connection.execute(
+        "INSERT OR IGNORE INTO policy_input (digest, document) VALUES (?1, ?2)",
+        [&judgement.digest, &judgement.input],
+    )?;
+    connection
+        .execute(
+            "INSERT INTO judgement (run, kind, state, digest, verdict, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                run,
+                judgement.kind,
+                judgement.state.as_str(),
+                judgement.digest,
+                judgement.verdict,
+                at.as_second()
+            ],
+        )
+        .map(drop)
+}
+
+impl Store {
+    /// Keeps a judgement with its run.
+    pub fn keep(
+        &mut self,
+        run: &RunId,
+        judgement: &NewJudgement,
+        at: Time,
+    ) -> Result<(), StoreError> {
+        let missing = || StoreError::NoRun(run.to_string());
+        let number: i64 = run.as_str().parse().map_err(|_| missing())?;
+        let failed = self.sql("keep a judgement");
+        let transaction = self.connection.transaction().map_err(&failed)?;
+        insert_judgement(&transaction, number, judgement, at).map_err(&failed)?;
+        transaction.commit().map_err(&failed)
+    }
+
+    /// What was said of a run, oldest first.
+    pub fn judgements(&self, run: &RunId) -> Result<Vec<Judgement>, StoreError> {
+        let failed = self.sql("list the judgements of a run");
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "SELECT kind, state, digest, verdict, at FROM judgement WHERE run = ?1 ORDER BY id",
+            )
+            .map_err(&failed)?;
+        let number: i64 = run.as_str().parse().unwrap_or_default();
+        let rows = statement
+            .query_map([number], |row| {
+                let text = |index: usize| row.get::<_, String>(index);
+                Ok((
+                    text(0)?,
+                    text(1)?,
+                    text(2)?,
+                    text(3)?,
+                    row.get::<_, i64>(4)?,
+                ))
+            })
+            .map_err(&failed)?;
+        rows.map(|row| {
+            let (kind, state, input_digest, verdict, at) = row.map_err(&failed)?;
+            let damaged = |what: &str| self.damaged(format!("run {run}: {what}"));
+            Ok(Judgement {
+                kind,
+                state,
+                input_digest,
+                verdict: serde_json::from_str(&verdict)
+                    .map_err(|_| damaged("a verdict that is no JSON"))?,
+                at: Time::from_second(at).map_err(|_| damaged("an impossible time"))?,
+            })
+        })
+        .collect()
+    }
+
+    /// The JSON text of the input with this digest; `None` if no policy was asked about it.
+    pub fn policy_input(&self, digest: &str) -> Result<Option<String>, StoreError> {
+        self.connection
+            .query_row(
+                "SELECT document FROM policy_input WHERE digest = ?1",
+                [digest],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(self.sql("read the input of a policy"))
+    }
+}
