@@ -29,4 +29,5 @@ pub mod store;
 pub mod runner;
 pub mod reconcile;
 pub mod github;
+pub mod artifact;
 pub mod cli;

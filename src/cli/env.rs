@@ -9,7 +9,7 @@ use super::arguments::{Cache, ManagerArgs, WriteArgs};
 use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
-use super::{DONE, Ended, FAILED, explain, propose};
+use super::{DONE, Ended, FAILED, built, explain, propose};
 use crate::clock::Time;
 use crate::config::Scheme;
 use crate::environment::EnvironmentId;
@@ -200,11 +200,18 @@ fn delete(args: DeleteArgs, output: &Output) -> Ended {
 pub(super) fn write(args: &WriteArgs, wish: Wish, note: Option<&str>, output: &Output) -> Ended {
     let committer = args.signing.committer()?;
     let mut outcome = if args.propose {
-        propose::propose(args, &wish, &committer)?
+        propose::propose(args, &wish, &committer, output)?
     } else {
         let cache = Cache::new()?;
         let manager = args.manager.manager(Access::Write)?;
-        manager::write(&manager, &wish, &cache.repository, &committer, args.timeout)?
+        let (objects, patience) = (&cache.repository, args.timeout);
+        match manager::write_once_built(&manager, &wish, objects, &committer, patience) {
+            Err(ManagerError::NotBuilt(artifact)) => {
+                built::wait(&artifact, output)?;
+                manager::write(&manager, &wish, objects, &committer, patience)?
+            }
+            outcome => outcome?,
+        }
     };
     outcome.add_reason(note);
     tell(&outcome, output);

@@ -6,6 +6,7 @@
 mod actions;
 mod apply;
 mod arguments;
+mod built;
 mod changes;
 mod count;
 mod demo;

@@ -4,8 +4,10 @@ use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::{Attribute, Block, Body, Structure};
 use hcl_edit::{Ident, Span};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::ConfigError;
+use crate::clock::read_duration;
 use crate::problem::Problem;
 
 /// A parsed file, for its readers to borrow from.
@@ -104,6 +106,13 @@ impl<'a> Reader<'a> {
     ) -> Result<Option<usize>, ConfigError> {
         self.literal(name, "a whole number", |value| {
             usize::try_from(value.as_number()?.as_u64()?).ok()
+        })
+    }
+
+    /// A span of time as people write it: `10m`.
+    pub(super) fn duration(&mut self, name: &'static str) -> Result<Option<Duration>, ConfigError> {
+        self.literal(name, "a span of time, such as \"10m\"", |value| {
+            read_duration(value.as_str()?)
         })
     }
 

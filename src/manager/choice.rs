@@ -139,6 +139,7 @@ fn without_rules(name: &str) -> Service {
             admit: Admit::default(),
             scheme: Scheme::default(),
             url: None,
+            artifact: None,
         },
     }
 }

@@ -3,6 +3,7 @@
 //! A change is decided on the tip of the branch, made as one commit without a checkout, and pushed.
 //! A push that lost the race is decided anew on the fresh tip, never merged as text (invariant 1).
 
+mod artifact;
 mod choice;
 mod closings;
 mod decision;
@@ -22,6 +23,7 @@ mod services;
 mod wish;
 mod writer;
 
+pub use artifact::Artifact;
 pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
 pub use proposal::{ProposalState, ProposalText, Proposed, is_withdrawn};
@@ -30,7 +32,7 @@ pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };
 pub use wish::{Outcome, OutcomeAction, Proposal, Wish, Word};
-pub use writer::write;
+pub use writer::{write, write_once_built};
 
 use std::time::Duration;
 
@@ -96,6 +98,8 @@ pub enum ManagerError {
         path: String,
         pull_request: PullRequestId,
     },
+    #[error("the artifact {} is not known to be there", .0.address)]
+    NotBuilt(Artifact),
     #[error("there is no environment {0}")]
     NoEnvironment(String),
     #[error("it is unknown whether commit {commit} is on branch {branch} of {manager}")]
@@ -122,7 +126,7 @@ impl Diagnose for ManagerError {
             Self::Environment(error) => error.kind(),
             Self::Generate(error) => error.kind(),
             Self::LostRace { .. } => Kind::LostRace,
-            Self::Unheard { .. } => Kind::Outside,
+            Self::NotBuilt(_) | Self::Unheard { .. } => Kind::Outside,
             _ => Kind::Usage,
         }
     }
@@ -164,7 +168,7 @@ impl Diagnose for ManagerError {
             Self::NoEnvironment(_) => "`dayfly env list` shows them".to_owned(),
             Self::LostRace { .. } => "run it again".to_owned(),
             Self::Unheard { .. } => "run it again: what is done is not done twice".to_owned(),
-            Self::NotText { .. } => return None,
+            Self::NotText { .. } | Self::NotBuilt(_) => return None,
         })
     }
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
-use super::ManagerError;
 use super::finding::{Found, find};
 use super::location::read_text;
+use super::{ManagerError, artifact};
 use crate::config::{ConfigError, Expression, ServiceRules, Source};
 use crate::environment::{
     EnvironmentFile, EnvironmentId, Pattern, environment_name, read_environment_name,
@@ -140,6 +140,7 @@ pub(super) fn example_files(
         if let Some(url) = service.url(id.as_str(), Some(&pull_request.id))? {
             service.check_host(&url)?;
         }
+        artifact::address(service, &pull_request, &id)?;
         let render = |values: &BTreeMap<String, Value>| {
             generate::render_environment_file(template, path, "example", values)
         };
@@ -179,6 +180,19 @@ pub(super) fn environment_path(service: &str, file: &str) -> String {
 }
 
 impl Service {
+    /// What expressions about the environment of a pull request may name.
+    pub(super) fn scope_of(
+        &self,
+        pull_request: &PullRequest,
+        id: &EnvironmentId,
+    ) -> BTreeMap<String, module::Value> {
+        let head = (
+            pull_request.head_sha.as_str(),
+            pull_request.head_branch.as_str(),
+        );
+        scope(id.as_str(), Some(&pull_request.id), Some(head))
+    }
+
     /// The inputs that `source` sets, as values by name, in their order.
     pub(super) fn inputs(
         &self,
@@ -186,14 +200,7 @@ impl Service {
         pull_request: &PullRequest,
         id: &EnvironmentId,
     ) -> Result<Vec<(String, Value)>, ManagerError> {
-        let scope = scope(
-            id.as_str(),
-            Some(&pull_request.id),
-            Some((
-                pull_request.head_sha.as_str(),
-                pull_request.head_branch.as_str(),
-            )),
-        );
+        let scope = self.scope_of(pull_request, id);
         let branch = pull_request.head_branch.as_str();
         let composed: String = branch.nfc().collect();
         let mut inputs = Vec::new();
@@ -246,7 +253,7 @@ impl Service {
         )))
     }
 
-    fn evaluate(
+    pub(super) fn evaluate(
         &self,
         expression: &Expression,
         scope: &BTreeMap<String, module::Value>,
