@@ -20,6 +20,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("tera", &["generate"]),
     ("url", &["artifact"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("anstream", &["cli"]),
     ("owo_colors", &["cli"]),
     ("terminal_size", &["cli"]),

@@ -17,6 +17,7 @@ mod explain;
 mod init;
 mod interruption;
 mod logs;
+mod manual;
 mod output;
 mod plan;
 mod progress;
@@ -65,6 +66,8 @@ enum Command {
     Status(status::Args),
     Runs(runs::Args),
     Logs(logs::Args),
+    #[command(hide = true)]
+    Manual(manual::Args),
 }
 
 /// How a command ended that did not fail: 0, or the code that it is to end with.
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(args, &output),
         Command::Runs(args) => runs::run(args, &output),
         Command::Logs(args) => logs::run(args, &output),
+        Command::Manual(args) => manual::run(&args),
     };
     match ended {
         Ok(code) => ExitCode::from(code),
