@@ -177,7 +177,7 @@ mod tests {
                 .unwrap_err()
                 .to_string()
         };
-        let told = error("https://x/${replace(code_version, code_version, \\\"..\\\")}/y");
+        let told = error("https://x/${replace(code_version, code_version, \"..\")}/y");
         assert!(told.contains("somewhere else"), "{told}");
         let told = error("https://x/${pull_request}");
         assert!(told.contains("neither text nor a number"), "{told}");

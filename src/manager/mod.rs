@@ -18,6 +18,7 @@ mod message;
 pub mod proposal;
 mod range;
 mod renaming;
+mod scope;
 mod sending;
 mod services;
 mod wish;

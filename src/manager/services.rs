@@ -7,6 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::finding::{Found, find};
 use super::location::read_text;
+use super::scope::scope;
 use super::{ManagerError, artifact};
 use crate::config::{ConfigError, Expression, ServiceRules, Source};
 use crate::environment::{
@@ -267,32 +268,6 @@ impl Service {
     pub(super) fn source(&self, repository: &RepositoryName) -> Option<&Source> {
         self.rules.source(repository)
     }
-}
-
-/// What expressions of `service.hcl` may refer to.
-fn scope(
-    environment: &str,
-    pull_request: Option<&PullRequestId>,
-    head: Option<(&str, &str)>,
-) -> BTreeMap<String, module::Value> {
-    let mut scope = BTreeMap::from([("environment".to_owned(), json!({ "id": environment }))]);
-    if let Some(pull_request) = pull_request {
-        let mut described = json!({
-            "repository": pull_request.repository.to_string(),
-            "owner": pull_request.repository.owner(),
-            "name": pull_request.repository.name(),
-            "number": pull_request.number,
-        });
-        if let Some((sha, branch)) = head {
-            described["head_sha"] = json!(sha);
-            described["head_branch"] = json!(branch);
-        }
-        scope.insert("pull_request".to_owned(), described);
-    }
-    scope
-        .iter()
-        .map(|(name, value)| (name.clone(), module::Value::from_json(value)))
-        .collect()
 }
 
 /// The file's own name, without `.tf`.
