@@ -32,4 +32,5 @@ pub mod runner;
 pub mod reconcile;
 pub mod report;
 pub mod github;
+pub mod artifact;
 pub mod cli;

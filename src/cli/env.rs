@@ -9,7 +9,7 @@ use super::arguments::{Cache, ManagerArgs, WriteArgs};
 use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
-use super::{DONE, Ended, FAILED, explain, lifetime, propose};
+use super::{DONE, Ended, FAILED, built, explain, lifetime, propose};
 use crate::clock::Time;
 use crate::config::Scheme;
 use crate::environment::EnvironmentId;
@@ -225,11 +225,18 @@ pub(super) fn carry_out(
 ) -> Result<Outcome, Error> {
     let committer = args.signing.committer()?;
     let mut outcome = if args.propose {
-        propose::propose(args, wish, &committer)?
+        propose::propose(args, wish, &committer, output)?
     } else {
         let cache = Cache::new()?;
         let manager = args.manager.manager(Access::Write)?;
-        manager::write(&manager, wish, &cache.repository, &committer, args.timeout)?
+        let (objects, patience) = (&cache.repository, args.timeout);
+        match manager::write_once_built(&manager, wish, objects, &committer, patience) {
+            Err(ManagerError::NotBuilt(artifact)) => {
+                built::wait(&artifact, output)?;
+                manager::write(&manager, wish, objects, &committer, patience)?
+            }
+            outcome => outcome?,
+        }
     };
     outcome.add_reason(note);
     tell(&outcome, output);

@@ -6,6 +6,7 @@
 mod actions;
 mod apply;
 mod arguments;
+mod built;
 mod changes;
 mod count;
 mod demo;
@@ -17,6 +18,7 @@ mod init;
 mod interruption;
 mod lifetime;
 mod logs;
+mod manual;
 mod output;
 mod plan;
 mod policy;
@@ -71,6 +73,8 @@ enum Command {
     Logs(logs::Args),
     #[command(subcommand)]
     Policy(policy::Command),
+    #[command(hide = true)]
+    Manual(manual::Args),
 }
 
 /// How a command ended that did not fail: 0, or the code that it is to end with.
@@ -115,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Runs(args) => runs::run(args, &output),
         Command::Logs(args) => logs::run(args, &output),
         Command::Policy(command) => policy::run(command, &output),
+        Command::Manual(args) => manual::run(&args),
     };
     match ended {
         Ok(code) => ExitCode::from(code),

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::arguments::{Cache, WriteArgs};
+use super::built;
+use super::output::Output;
 use crate::clock;
 use crate::error::{Diagnose, Error, Kind};
 use crate::git::{CommitId, Committer};
@@ -47,6 +49,7 @@ pub(super) fn propose(
     args: &WriteArgs,
     wish: &Wish,
     committer: &Committer,
+    output: &Output,
 ) -> Result<Outcome, Error> {
     let (manager, door) = args.manager.manager_and_door(Access::Propose)?;
     let (github, repository) = door;
@@ -56,13 +59,19 @@ pub(super) fn propose(
         manager,
         cache: Cache::new()?,
     };
-    let started = Instant::now();
+    let mut started = Instant::now();
     let mut attempts = 0_u32;
     // What a withdrawal has done that nothing later undid.
     let mut withdrawn = None;
+    let mut is_built = false;
     loop {
         attempts += 1;
         let look = proposal::look(&desk.manager, &desk.cache.repository, wish)?;
+        if let (false, Some(artifact)) = (is_built, look.artifact()) {
+            built::wait(artifact, output)?;
+            (is_built, started) = (true, Instant::now());
+            continue;
+        }
         let base = look.question().map(|(_, base)| base.to_owned());
         let latest = match look.question() {
             Some((branch, base)) => desk.github.find_proposal(&desk.repository, branch, base)?,

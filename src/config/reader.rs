@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::ConfigError;
-use crate::clock;
+use crate::clock::read_duration;
 use crate::problem::Problem;
 
 /// A parsed file, for its readers to borrow from.
@@ -109,6 +109,13 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A span of time as people write it: `10m`.
+    pub(super) fn duration(&mut self, name: &'static str) -> Result<Option<Duration>, ConfigError> {
+        self.literal(name, "a span of time, such as \"10m\"", |value| {
+            read_duration(value.as_str()?)
+        })
+    }
+
     pub(super) fn share(&mut self, name: &'static str) -> Result<Option<f64>, ConfigError> {
         self.literal(name, "a number from 0 to 1", |value| {
             value
@@ -157,7 +164,7 @@ impl<'a> Reader<'a> {
     ) -> Result<Duration, ConfigError> {
         let expected = "a span of a minute or more, such as \"72h\"";
         let duration = self.literal(name, expected, |value| {
-            clock::read_duration(value.as_str()?).filter(|span| span.as_secs() >= 60)
+            read_duration(value.as_str()?).filter(|span| span.as_secs() >= 60)
         })?;
         let missing = || self.document.error(None, format!("`{name}` is missing"));
         duration.ok_or_else(missing)

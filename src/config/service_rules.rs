@@ -7,7 +7,7 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Structure};
 
 use super::reader::{Document, Reader};
-use super::{BranchPattern, ConfigError};
+use super::{AddressTemplate, BranchPattern, ConfigError};
 use crate::event::RepositoryName;
 use crate::problem::Problem;
 
@@ -29,7 +29,20 @@ pub struct ServiceRules {
     pub comment: bool,
     /// Where an environment answers, as an expression over `environment` and `pull_request`.
     pub url: Option<Expression>,
+    pub artifact: Option<ArtifactRule>,
 }
+
+/// What has to be there before an environment is written for a commit.
+#[derive(Clone, Debug)]
+pub struct ArtifactRule {
+    /// Where it is, with places for the environment's values.
+    pub address: AddressTemplate,
+    /// How long it is waited for.
+    pub timeout: Duration,
+}
+
+/// How long is waited for an artifact if nobody says otherwise.
+const ARTIFACT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A repository whose pull requests make environments, and the inputs that they set.
 #[derive(Clone, Debug)]
@@ -139,6 +152,8 @@ impl ServiceRules {
             ("dayfly", Scheme::Dayfly),
             ("spacelift-demo", Scheme::SpaceliftDemo),
         ];
+        let artifact = reader.expression("artifact");
+        let artifact_timeout = reader.duration("artifact_timeout")?;
         let mut sources: Vec<Source> = Vec::new();
         for block in reader.blocks("source") {
             let source = read_source(&document, block)?;
@@ -162,6 +177,13 @@ impl ServiceRules {
             scheme: reader.choice("scheme", &schemes)?.unwrap_or_default(),
             comment: reader.bool("comment")?.unwrap_or(true),
             url: reader.expression("url").cloned(),
+            artifact: match artifact {
+                Some(value) => Some(ArtifactRule {
+                    address: AddressTemplate::read(&document, "artifact", value)?,
+                    timeout: artifact_timeout.unwrap_or(ARTIFACT_TIMEOUT),
+                }),
+                None => None,
+            },
         };
         reader.finish()?;
         if rules.sources.is_empty() {
@@ -368,6 +390,46 @@ url = "https://${environment.id}.hello-service.preview.example.com"
         }
         let message = read("expire {}").unwrap_err().to_string();
         assert_eq!(message, "s/service.hcl: `after` is missing");
+    }
+
+    #[test]
+    fn an_artifact_is_an_address_whose_host_is_written_out() {
+        let read = |lines: &str| {
+            ServiceRules::read("s/service.hcl", &format!("source \"a/b\" {{}}\n{lines}"))
+        };
+        let rules = read("artifact = \"https://x.example/${code_version}.zip\"").unwrap();
+        let artifact = rules.artifact.unwrap();
+        assert_eq!(artifact.timeout.as_secs(), 600);
+        assert_eq!(artifact.address.parts().len(), 3);
+        let timed = read("artifact = \"http://x/y\"\nartifact_timeout = \"90s\"").unwrap();
+        assert_eq!(timed.artifact.unwrap().timeout.as_secs(), 90);
+        for (lines, expected) in [
+            ("artifact = 1", "`artifact` must be an address in quotes"),
+            (
+                "artifact = code_version",
+                "`artifact` must be an address in quotes",
+            ),
+            (
+                "artifact = \"${a}/x\"",
+                "`artifact` must begin with https:// and a host",
+            ),
+            ("artifact = \"https://${a}/x\"", "that is written out"),
+            ("artifact = \"https://x.${a}/x\"", "that is written out"),
+            ("artifact = \"https://u:p@x/y\"", "without a user"),
+            ("artifact = \"ftp://x/y\"", "must begin with https://"),
+            (
+                "artifact = \"https://x/%{if a}b%{endif}\"",
+                "takes `${…}` only",
+            ),
+            (
+                "artifact_timeout = 5",
+                "`artifact_timeout` must be a span of time, such as \"10m\"",
+            ),
+        ] {
+            let error = read(lines).unwrap_err().to_string();
+            assert!(error.starts_with("s/service.hcl:2:"), "{error}");
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

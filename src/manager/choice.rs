@@ -146,6 +146,7 @@ fn without_rules(name: &str) -> Service {
             scheme: Scheme::default(),
             comment: true,
             url: None,
+            artifact: None,
         },
     }
 }

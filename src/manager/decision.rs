@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::artifact::{Artifact, awaited};
 use super::choice::{Choice, choose_service};
 use super::closings::{Change, Closings, Memory, Subject, is_late};
 use super::finding::Found;
@@ -33,6 +34,8 @@ pub(super) struct Decision {
     pub(super) memory: Change,
     /// The pull request, where a close of it would change the decision.
     pub(super) subject: Option<Subject>,
+    /// What has to be there before the change is made.
+    pub(super) artifact: Option<Artifact>,
     /// The rules of `admit` as they were judged; none of a person's word but `limit`.
     pub(super) rules: Vec<Judged>,
 }
@@ -187,6 +190,7 @@ fn decide_as(
             };
             if decision.edit.is_some() {
                 decision.memory = closings.forget(&subject);
+                decision.artifact = artifact_of(service, wish, pull_request, &decision.outcome)?;
             }
             decision
         }
@@ -226,6 +230,21 @@ fn decide_as(
     };
     decision.subject = Some(subject);
     Ok(decision)
+}
+
+/// What an event's environment waits for. A person's word waits for nothing.
+fn artifact_of(
+    service: &Service,
+    wish: &Wish,
+    pull_request: &PullRequest,
+    outcome: &Outcome,
+) -> Result<Option<Artifact>, ManagerError> {
+    match &outcome.environment {
+        Some(id) if !wish.word.is_person() => {
+            awaited(service, pull_request, &EnvironmentId::given(id))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// What an event means that comes after its pull request's close. A file that is no newer than the
@@ -445,6 +464,7 @@ pub(super) fn nothing(
         edit: None,
         memory: Change::default(),
         subject: None,
+        artifact: None,
         rules: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 //! A change is decided on the tip of the branch, made as one commit without a checkout, and pushed.
 //! A push that lost the race is decided anew on the fresh tip, never merged as text (invariant 1).
 
+mod artifact;
 mod batch;
 mod choice;
 mod closings;
@@ -20,6 +21,7 @@ mod particulars;
 pub mod proposal;
 mod range;
 mod renaming;
+mod scope;
 mod sending;
 mod services;
 mod sweep;
@@ -27,6 +29,7 @@ mod wish;
 mod writer;
 mod written_names;
 
+pub use artifact::Artifact;
 pub use batch::{Told, explain_all, write_all};
 pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
@@ -38,7 +41,7 @@ pub use services::{
 };
 pub use sweep::{Finding, Heard, Said, Sweep, Verdict};
 pub use wish::{Lifetime, Outcome, OutcomeAction, Proposal, Wish, Word};
-pub use writer::write;
+pub use writer::{write, write_once_built};
 
 use std::time::Duration;
 
@@ -109,6 +112,8 @@ pub enum ManagerError {
     },
     #[error("{at} lies in the future: it is {now} by this machine's clock")]
     Future { at: Time, now: Time },
+    #[error("the artifact {} is not known to be there", .0.address)]
+    NotBuilt(Artifact),
     #[error("there is no environment {0}")]
     NoEnvironment(String),
     #[error("the environment of {pull_request} has expired and is gone")]
@@ -137,7 +142,7 @@ impl Diagnose for ManagerError {
             Self::Environment(error) => error.kind(),
             Self::Generate(error) => error.kind(),
             Self::LostRace { .. } => Kind::LostRace,
-            Self::Unheard { .. } => Kind::Outside,
+            Self::NotBuilt(_) | Self::Unheard { .. } => Kind::Outside,
             _ => Kind::Usage,
         }
     }
@@ -196,7 +201,7 @@ impl Diagnose for ManagerError {
             ),
             Self::LostRace { .. } => "run it again".to_owned(),
             Self::Unheard { .. } => "run it again: what is done is not done twice".to_owned(),
-            Self::NotText { .. } => return None,
+            Self::NotText { .. } | Self::NotBuilt(_) => return None,
         })
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
-use super::ManagerError;
 use super::finding::{Found, find};
 use super::lifetime::Times;
 use super::location::read_text;
+use super::scope::scope;
+use super::{ManagerError, artifact};
 use crate::clock::Time;
 use crate::config::{ConfigError, Expression, ServiceRules, Source};
 use crate::environment::{EnvironmentFile, EnvironmentId, Expiry, Pattern};
@@ -140,6 +141,7 @@ pub(super) fn example_files(
         if let Some(url) = service.url(id.as_str(), Some(&pull_request.id))? {
             service.check_host(&url)?;
         }
+        artifact::address(service, &pull_request, &id)?;
         let render = |values: &BTreeMap<String, Value>| {
             generate::render_environment_file(template, path, "example", values)
         };
@@ -179,6 +181,19 @@ pub(super) fn environment_path(service: &str, file: &str) -> String {
 }
 
 impl Service {
+    /// What expressions about the environment of a pull request may name.
+    pub(super) fn scope_of(
+        &self,
+        pull_request: &PullRequest,
+        id: &EnvironmentId,
+    ) -> BTreeMap<String, module::Value> {
+        let head = (
+            pull_request.head_sha.as_str(),
+            pull_request.head_branch.as_str(),
+        );
+        scope(id.as_str(), Some(&pull_request.id), Some(head))
+    }
+
     /// The inputs that `source` sets, as values by name, in their order.
     pub(super) fn inputs(
         &self,
@@ -186,14 +201,7 @@ impl Service {
         pull_request: &PullRequest,
         id: &EnvironmentId,
     ) -> Result<Vec<(String, Value)>, ManagerError> {
-        let scope = scope(
-            id.as_str(),
-            Some(&pull_request.id),
-            Some((
-                pull_request.head_sha.as_str(),
-                pull_request.head_branch.as_str(),
-            )),
-        );
+        let scope = self.scope_of(pull_request, id);
         let branch = pull_request.head_branch.as_str();
         let composed: String = branch.nfc().collect();
         let mut inputs = Vec::new();
@@ -246,7 +254,7 @@ impl Service {
         )))
     }
 
-    fn evaluate(
+    pub(super) fn evaluate(
         &self,
         expression: &Expression,
         scope: &BTreeMap<String, module::Value>,
@@ -260,32 +268,6 @@ impl Service {
     pub(super) fn source(&self, repository: &RepositoryName) -> Option<&Source> {
         self.rules.source(repository)
     }
-}
-
-/// What expressions of `service.hcl` may refer to.
-fn scope(
-    environment: &str,
-    pull_request: Option<&PullRequestId>,
-    head: Option<(&str, &str)>,
-) -> BTreeMap<String, module::Value> {
-    let mut scope = BTreeMap::from([("environment".to_owned(), json!({ "id": environment }))]);
-    if let Some(pull_request) = pull_request {
-        let mut described = json!({
-            "repository": pull_request.repository.to_string(),
-            "owner": pull_request.repository.owner(),
-            "name": pull_request.repository.name(),
-            "number": pull_request.number,
-        });
-        if let Some((sha, branch)) = head {
-            described["head_sha"] = json!(sha);
-            described["head_branch"] = json!(branch);
-        }
-        scope.insert("pull_request".to_owned(), described);
-    }
-    scope
-        .iter()
-        .map(|(name, value)| (name.clone(), module::Value::from_json(value)))
-        .collect()
 }
 
 /// The file's own name, without `.tf`.

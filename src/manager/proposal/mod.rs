@@ -22,7 +22,7 @@ use super::decision::{Beside, Decision, decide};
 use super::gate::Gate;
 use super::location::Manager;
 use super::services::environments_directory;
-use super::{ManagerError, Outcome, OutcomeAction, Wish};
+use super::{Artifact, ManagerError, Outcome, OutcomeAction, Wish};
 use crate::clock;
 use crate::event::Action;
 use crate::files::{Files, join};
@@ -197,6 +197,11 @@ impl Look<'_> {
     /// The commit of the manager's own branch that was looked at.
     pub fn base_tip(&self) -> &CommitId {
         &self.commit
+    }
+
+    /// What has to be there before the change is proposed.
+    pub fn artifact(&self) -> Option<&Artifact> {
+        self.decision.artifact.as_ref()
     }
 
     /// The branch whose pull request GitHub is to be asked for, and the one that it goes into;
