@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 /// Libraries that have rooms of their own; all others may be used anywhere.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("git2", &["git"]),
+    ("ureq", &["git"]),
     ("hcl_edit", &["config", "environment", "generate", "module"]),
     ("hyper_rustls", &["artifact"]),
     ("hyper_util", &["artifact"]),
