@@ -56,7 +56,9 @@ pub(super) fn decide(
     beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
     let now = beside.now;
-    if let Some(at) = wish.word.at().filter(|at| clock::is_future(*at, now)) {
+    let orders_events = !matches!(wish.word, Word::Lifetime { .. });
+    let at = wish.word.at().filter(|_| orders_events);
+    if let Some(at) = at.filter(|at| clock::is_future(*at, now)) {
         return Err(ManagerError::Future { at, now });
     }
     let (service, mut existing) = match choose_service(files, wish)? {

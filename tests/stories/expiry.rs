@@ -293,7 +293,7 @@ fn extended_again_after_it_has_gone() {
         (&closed["action"], &closed["reason"]),
         (&"ignored".into(), &"the pull request is closed".into())
     );
-    scene.event_at(5 * DAY, "closed", &of(1));
+    scene.event_at(4 * DAY + 60, "closed", &of(1));
     let gone = scene.person("extend", 1, &extend).exited(2);
     assert!(gone.stderr.contains("no environment"), "{}", gone.stderr);
 }

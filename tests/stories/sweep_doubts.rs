@@ -200,7 +200,7 @@ fn repository_is_not_what_it_was() {
     let swept = scene.sweeping(&[]).exited(5).json();
     let reason = swept["unlisted"][0]["reason"].as_str().unwrap();
     assert!(
-        reason.contains("GitHub knows none that this token may see"),
+        reason.contains("GitHub knows none that the token"),
         "{reason}"
     );
     assert_eq!(scene.standing(), [1]);
