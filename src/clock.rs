@@ -17,6 +17,15 @@ pub fn now() -> Time {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
+/// How far the clocks of two machines are apart, at most.
+const CLOCKS_DIFFER_SECONDS: i64 = 300;
+
+/// Whether `time` lies in the future of `now`, however much clocks differ: nothing has happened
+/// then, and what says so would make all that does happen until then look late.
+pub fn is_future(time: Time, now: Time) -> bool {
+    time.as_second().saturating_sub(now.as_second()) > CLOCKS_DIFFER_SECONDS
+}
+
 /// A share from 0 to 1, another one each time, to keep writers from trying in step.
 pub fn jitter() -> f64 {
     f64::from(u32::try_from(random() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
@@ -38,6 +47,11 @@ fn random() -> u64 {
 pub fn read_duration(text: &str) -> Option<Duration> {
     let span: jiff::SignedDuration = text.parse().ok()?;
     Duration::try_from(span).ok()
+}
+
+/// `time` and so much later.
+pub fn later(time: Time, by: Duration) -> Time {
+    time.saturating_add(by).unwrap_or(Time::MAX)
 }
 
 /// A word that nobody can foresee.
@@ -62,6 +76,16 @@ pub fn age(time: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_future_begins_where_no_clock_is() {
+        let now = now();
+        for (seconds, expected) in [(-60, false), (0, false), (300, false), (301, true)] {
+            let time = Time::from_second(now.as_second() + seconds).unwrap();
+            assert_eq!(is_future(time, now), expected, "{seconds}");
+        }
+        assert!(is_future(Time::MAX, Time::MIN));
+    }
 
     #[test]
     fn durations_are_read_as_people_write_them() {

@@ -55,6 +55,11 @@ impl Error {
         self.source.to_string()
     }
 
+    /// The error as its room has it, if it is of this type.
+    pub fn of<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.source.downcast_ref()
+    }
+
     /// What caused it, outermost first.
     pub fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();

@@ -221,6 +221,8 @@ pub enum Action {
     ReadyForReview,
     ConvertedToDraft,
     Closed,
+    /// dayfly's own: it was seen to be open, and what GitHub sent of it may have been lost.
+    Seen,
     /// One that says nothing about an environment: assigned, locked, …
     Other(String),
 }
@@ -238,6 +240,7 @@ impl Action {
             Self::ReadyForReview => "ready_for_review",
             Self::ConvertedToDraft => "converted_to_draft",
             Self::Closed => "closed",
+            Self::Seen => "seen",
             Self::Other(word) => word,
         }
     }

@@ -50,6 +50,32 @@ pub(super) fn record(outcome: &Outcome) -> Result<(), StepOutputError> {
     append(&path, &entries).map_err(|source| StepOutputError { path, source })
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the summary of the job to {}", path.display())]
+pub(super) struct SummaryError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+impl Diagnose for SummaryError {
+    fn kind(&self) -> Kind {
+        Kind::Outside
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("outside of GitHub Actions unset GITHUB_STEP_SUMMARY".to_owned())
+    }
+}
+
+/// Adds Markdown to the page of the job, if a workflow asks for it by `GITHUB_STEP_SUMMARY`.
+pub(super) fn summarize(markdown: &str) -> Result<(), SummaryError> {
+    let Some(path) = config::step_summary_file() else {
+        return Ok(());
+    };
+    // A blank line ends the paragraph of an earlier step.
+    append(&path, &format!("\n{markdown}")).map_err(|source| SummaryError { path, source })
+}
+
 /// `name` with `value`, between lines with a word that nobody could foresee. A value is one line.
 fn entry(name: &str, value: &str, nonce: &str) -> String {
     let value: String = value

@@ -38,9 +38,11 @@ impl ManagerArgs {
                 let repository = self.repository(&api)?;
                 Some(github::installation_token(&api, &app, &repository, access)?)
             }
-            None => Tokens::from_environment()
-                .for_url(&self.manager)
-                .map(Token::new),
+            None => {
+                let tokens = Tokens::from_environment();
+                let found = tokens.for_url(&self.manager);
+                found.map(|token| Token::new(token).called(tokens.name_of(token)))
+            }
         };
         self.with(token)
     }
@@ -55,13 +57,28 @@ impl ManagerArgs {
         let repository = self.repository(&api)?;
         let token = match GithubApp::from_environment()? {
             Some(app) => github::installation_token(&api, &app, &repository, access)?,
-            None => Tokens::from_environment()
-                .for_api(&api)
-                .map(Token::new)
-                .ok_or_else(|| GithubError::NoToken(api.as_str().to_owned()))?,
+            None => {
+                let tokens = Tokens::from_environment();
+                let found = tokens.for_api(&api);
+                let token = found.ok_or_else(|| GithubError::NoToken(api.as_str().to_owned()))?;
+                Token::new(token).called(tokens.name_of(token))
+            }
         };
         let github = Github::new(&api, token.clone())?;
         Ok((self.with(Some(token))?, (github, repository)))
+    }
+
+    /// The door to the pull requests of source repositories.
+    pub(super) fn sources(&self) -> Result<Github, Error> {
+        let api = ApiAddress::from_environment()?;
+        let token = match GithubApp::from_environment()? {
+            Some(app) => github::reading_token(&api, &app, &self.repository(&api)?)?,
+            None => Tokens::from_environment()
+                .for_sources(&api, &self.manager)
+                .map(Token::new)
+                .ok_or_else(|| GithubError::NoReadingToken(api.as_str().to_owned()))?,
+        };
+        Ok(Github::new(&api, token)?)
     }
 
     /// No token is asked for that could only be sent for all to read.
@@ -153,7 +170,7 @@ pub(super) struct WriteArgs {
     pub(super) signing: SigningArgs,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     clock::read_duration(text).ok_or_else(|| "write a number and its unit, such as 90s".to_owned())
 }
 

@@ -9,7 +9,7 @@ use super::arguments::{Cache, ManagerArgs, WriteArgs};
 use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
-use super::{DONE, Ended, FAILED, explain, propose};
+use super::{DONE, Ended, FAILED, built, explain, lifetime, propose};
 use crate::clock::Time;
 use crate::config::Scheme;
 use crate::environment::EnvironmentId;
@@ -17,7 +17,7 @@ use crate::error::{Diagnose, Error, Kind};
 use crate::event::{Branch, HeadSha, PullRequest, PullRequestId};
 use crate::github::Access;
 use crate::manager::{
-    self, Environment, ManagerError, Outcome, OutcomeAction, Snapshot, Wish, Word,
+    self, Environment, Manager, ManagerError, Outcome, OutcomeAction, Snapshot, Wish, Word,
 };
 
 /// Show, write and remove environments
@@ -26,6 +26,9 @@ pub(super) enum Command {
     Id(IdArgs),
     Upsert(UpsertArgs),
     Delete(DeleteArgs),
+    Extend(lifetime::ExtendArgs),
+    Pin(lifetime::PinArgs),
+    Unpin(lifetime::UnpinArgs),
     Explain(explain::Args),
     List(ListArgs),
     Show(ShowArgs),
@@ -98,6 +101,10 @@ pub(super) struct DeleteArgs {
     /// When this became true; what is older than the file is ignored
     #[arg(long, value_name = "TIME")]
     at: Option<Time>,
+
+    /// GitHub's number of the repository: it survives a rename
+    #[arg(long, value_name = "N")]
+    repository_id: Option<u64>,
 }
 
 /// List the environments
@@ -131,6 +138,9 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         Command::Id(args) => tell_id(&args, output),
         Command::Upsert(args) => upsert(args, output),
         Command::Delete(args) => delete(args, output),
+        Command::Extend(args) => lifetime::extend(&args, output),
+        Command::Pin(args) => lifetime::pin(&args, output),
+        Command::Unpin(args) => lifetime::unpin(&args, output),
         Command::Explain(args) => explain::run(args, output),
         Command::List(args) => list(&args, output),
         Command::Show(args) => show(&args, output),
@@ -170,11 +180,10 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
     };
     write(
         &args.write,
-        Wish {
+        &Wish {
             word,
             service: args.service,
         },
-        None,
         output,
     )
 }
@@ -182,35 +191,56 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
 fn delete(args: DeleteArgs, output: &Output) -> Ended {
     let word = Word::Delete {
         pull_request: args.pull_request,
+        repository_id: args.repository_id,
         at: args.at,
     };
     write(
         &args.write,
-        Wish {
+        &Wish {
             word,
             service: args.service,
         },
-        None,
         output,
     )
 }
 
+/// Does what a person asks for. Pull requests are told of events only: a person sees what is printed,
+/// and would speak there in their own name.
+pub(super) fn write(args: &WriteArgs, wish: &Wish, output: &Output) -> Ended {
+    let outcome = carry_out(args, wish, None, output)?;
+    actions::record(&outcome)?;
+    Ok(match outcome.over_limit {
+        true => Kind::Denied as u8,
+        false => DONE,
+    })
+}
+
 /// Does what `wish` asks for, or proposes it, and tells what was done; `note` is a reason beside
 /// the decision's own.
-pub(super) fn write(args: &WriteArgs, wish: Wish, note: Option<&str>, output: &Output) -> Ended {
+pub(super) fn carry_out(
+    args: &WriteArgs,
+    wish: &Wish,
+    note: Option<&str>,
+    output: &Output,
+) -> Result<Outcome, Error> {
     let committer = args.signing.committer()?;
     let mut outcome = if args.propose {
-        propose::propose(args, &wish, &committer)?
+        propose::propose(args, wish, &committer, output)?
     } else {
         let cache = Cache::new()?;
         let manager = args.manager.manager(Access::Write)?;
-        manager::write(&manager, &wish, &cache.repository, &committer, args.timeout)?
+        let (objects, patience) = (&cache.repository, args.timeout);
+        match manager::write_once_built(&manager, wish, objects, &committer, patience) {
+            Err(ManagerError::NotBuilt(artifact)) => {
+                built::wait(&artifact, output)?;
+                manager::write(&manager, wish, objects, &committer, patience)?
+            }
+            outcome => outcome?,
+        }
     };
     outcome.add_reason(note);
     tell(&outcome, output);
-    actions::record(&outcome)?;
-    let is_denied = outcome.over_limit && !matches!(wish.word, Word::Event(_));
-    Ok(if is_denied { Kind::Denied as u8 } else { DONE })
+    Ok(outcome)
 }
 
 pub(super) fn tell(outcome: &Outcome, output: &Output) {
@@ -272,7 +302,11 @@ impl Diagnose for PlainDirectory {
 
 /// The manager repository; another repository has no environments to list or to show.
 fn read(manager: &ManagerArgs, cache: &Cache) -> Result<Snapshot, Error> {
-    let manager = manager.manager(Access::Read)?;
+    snapshot(&manager.manager(Access::Read)?, cache)
+}
+
+/// As [`read`], of a repository that is open already.
+pub(super) fn snapshot(manager: &Manager, cache: &Cache) -> Result<Snapshot, Error> {
     let snapshot = manager.snapshot_or_directory(&cache.repository)?;
     if let Snapshot::Directory(_) = snapshot {
         return Err(PlainDirectory(manager.remote.to_string()).into());

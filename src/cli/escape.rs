@@ -1,20 +1,7 @@
-//! Text of others', made safe to print.
+//! Text of others', made safe to print among colours of our own.
 
-use std::borrow::Cow;
-
-/// The text on one line and without power over a terminal: control characters, line ends among
-/// them, stand as escapes. A line that a CI would take for a command (`::error::`) cannot begin
-/// within it.
-pub(super) fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_control) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        push(&mut escaped, character);
-    }
-    Cow::Owned(escaped)
-}
+use crate::escape::push;
+pub(super) use crate::escape::{escaped, is_control};
 
 /// As [`escaped`], for a line that holds colours of our own and may begin with a blank line.
 pub(super) fn escaped_but_colours(text: &str) -> String {
@@ -31,19 +18,6 @@ pub(super) fn escaped_but_colours(text: &str) -> String {
         rest = &rest[length.max(character.len_utf8())..];
     }
     escaped
-}
-
-/// Whether it moves a cursor, ends a line or turns the direction of writing.
-pub(super) fn is_control(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn push(text: &mut String, character: char) {
-    if is_control(character) {
-        text.extend(character.escape_default());
-    } else {
-        text.push(character);
-    }
 }
 
 /// How many bytes of the beginning are one command for a colour: `ESC [ digits and ; m`. 0 if none.

@@ -8,7 +8,7 @@ use owo_colors::OwoColorize;
 use super::arguments::WriteArgs;
 use super::escape::escaped;
 use super::output::Output;
-use super::{Ended, env};
+use super::{DONE, Ended, actions, env, report};
 use crate::config::{ApiAddress, Tokens};
 use crate::error::{Diagnose, Error, Kind};
 use crate::event::{Action, PullRequestEvent};
@@ -98,8 +98,15 @@ impl EventArgs {
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
-    let (wish, note) = args.event.wish(args.write.manager.address(), output)?;
-    env::write(&args.write, wish, note, output)
+    let manager = args.write.manager.address();
+    let (wish, note) = args.event.wish(manager, output)?;
+    let outcome = env::carry_out(&args.write, &wish, note, output)?;
+    let recorded = actions::record(&outcome);
+    if let Word::Event(event) = &wish.word {
+        report::tell(manager, event, &outcome, output);
+    }
+    recorded?;
+    Ok(DONE)
 }
 
 /// The pull request as it is now; `None` where nobody may ask, or nothing hangs on it.
@@ -117,7 +124,7 @@ fn ask(
     let Some((token, is_expected_to_see)) = tokens.for_asking(&api, manager) else {
         return Ok(None);
     };
-    let answer = Github::new(&api, Token::new(token))
+    let answer = Github::new(&api, Token::new(token).called(tokens.name_of(token)))
         .and_then(|github| github.within(PATIENCE).pull_request(&event.pull_request.id));
     match answer {
         // A token for the manager repository alone is a good one: that is nothing to warn of.

@@ -11,7 +11,7 @@ use super::{DONE, Ended};
 use crate::config::StackManager;
 use crate::error::{Diagnose, Error, Kind};
 use crate::event::RepositoryName;
-use crate::generate::{self, Laid, ManagerRepository, Setup};
+use crate::generate::{self, ActionReference, Laid, ManagerRepository, Setup};
 use crate::git;
 
 /// Make a manager repository, committed and ready to push
@@ -33,6 +33,23 @@ pub(super) struct Args {
     /// Who applies it
     #[arg(long, value_enum, default_value_t = StackManagerName::Dayfly)]
     stack_manager: StackManagerName,
+
+    #[command(flatten)]
+    action: ActionArgs,
+}
+
+/// The action that generated workflows use.
+#[derive(clap::Args)]
+pub(super) struct ActionArgs {
+    /// Which action the workflows use, such as a mirror's [default: that of this dayfly's release]
+    #[arg(long, value_name = "OWNER/NAME/PATH@COMMIT")]
+    action: Option<ActionReference>,
+}
+
+impl ActionArgs {
+    pub(super) fn reference(&self) -> ActionReference {
+        self.action.clone().unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -82,7 +99,9 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         StackManagerName::Spacelift => StackManager::Spacelift,
     };
     let manager = ManagerRepository::new(args.repository.clone(), stack_manager);
-    let files = generate::manager_repository(&manager)?;
+    let mut files = generate::manager_repository(&manager)?;
+    let action = args.action.reference();
+    files.extend(generate::manager_workflows(stack_manager, &action)?);
     git::init_work_tree(&args.directory)?;
     let laid = generate::lay(&files, &args.directory)?;
     let commit = commit(&args.directory, &laid, "Make the manager repository")?;

@@ -6,6 +6,7 @@
 mod actions;
 mod apply;
 mod arguments;
+mod built;
 mod changes;
 mod count;
 mod demo;
@@ -15,15 +16,19 @@ mod event;
 mod explain;
 mod init;
 mod interruption;
+mod lifetime;
 mod logs;
+mod manual;
 mod output;
 mod plan;
 mod policy;
 mod progress;
 mod propose;
+mod report;
 mod runs;
 mod service;
 mod status;
+mod sweep;
 mod table;
 mod validate;
 
@@ -59,6 +64,7 @@ enum Command {
     #[command(subcommand)]
     Env(env::Command),
     Event(event::Args),
+    Sweep(sweep::Args),
     Validate(validate::Args),
     Plan(plan::Args),
     Apply(apply::Args),
@@ -67,6 +73,8 @@ enum Command {
     Logs(logs::Args),
     #[command(subcommand)]
     Policy(policy::Command),
+    #[command(hide = true)]
+    Manual(manual::Args),
 }
 
 /// How a command ended that did not fail: 0, or the code that it is to end with.
@@ -103,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Service(command) => service::run(command, &output),
         Command::Env(command) => env::run(command, &output),
         Command::Event(args) => event::run(args, &output),
+        Command::Sweep(args) => sweep::run(args, &output),
         Command::Validate(args) => validate::run(args, &output),
         Command::Plan(args) => plan::run(args, &output),
         Command::Apply(args) => apply::run(args, &output),
@@ -110,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Runs(args) => runs::run(args, &output),
         Command::Logs(args) => logs::run(args, &output),
         Command::Policy(command) => policy::run(command, &output),
+        Command::Manual(args) => manual::run(&args),
     };
     match ended {
         Ok(code) => ExitCode::from(code),

@@ -128,6 +128,18 @@ impl Output {
         }
     }
 
+    /// What went wrong beside what was asked for, and what to do about it.
+    pub(super) fn warning(&self, error: &dyn std::error::Error, hint: Option<&str>) {
+        self.talk(format_args!(
+            "{} {}",
+            "warning:".yellow().bold(),
+            escaped(&error.to_string())
+        ));
+        if let Some(hint) = hint {
+            self.hint(hint);
+        }
+    }
+
     fn hint(&self, hint: &str) {
         self.talk(format_args!("  {} {}", "hint:".cyan(), escaped(hint)));
     }

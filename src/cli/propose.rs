@@ -3,13 +3,16 @@
 use std::time::{Duration, Instant};
 
 use super::arguments::{Cache, WriteArgs};
+use super::built;
+use super::output::Output;
 use crate::clock;
 use crate::error::{Diagnose, Error, Kind};
 use crate::git::{CommitId, Committer};
 use crate::github::{Access, Github, GithubError, Repository};
 use crate::manager::proposal::{self, Step};
 use crate::manager::{
-    Manager, ManagerError, Outcome, Proposal, ProposalState, ProposalText, Proposed, Wish,
+    Manager, ManagerError, Outcome, OutcomeAction, Proposal, ProposalState, ProposalText, Proposed,
+    Wish,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,7 @@ pub(super) fn propose(
     args: &WriteArgs,
     wish: &Wish,
     committer: &Committer,
+    output: &Output,
 ) -> Result<Outcome, Error> {
     let (manager, door) = args.manager.manager_and_door(Access::Propose)?;
     let (github, repository) = door;
@@ -55,18 +59,33 @@ pub(super) fn propose(
         manager,
         cache: Cache::new()?,
     };
-    let started = Instant::now();
+    let mut started = Instant::now();
     let mut attempts = 0_u32;
+    // What a withdrawal has done that nothing later undid.
+    let mut withdrawn = None;
+    let mut is_built = false;
     loop {
         attempts += 1;
         let look = proposal::look(&desk.manager, &desk.cache.repository, wish)?;
+        if let (false, Some(artifact)) = (is_built, look.artifact()) {
+            built::wait(artifact, output)?;
+            (is_built, started) = (true, Instant::now());
+            continue;
+        }
         let base = look.question().map(|(_, base)| base.to_owned());
         let latest = match look.question() {
             Some((branch, base)) => desk.github.find_proposal(&desk.repository, branch, base)?,
             None => None,
         };
         let done = match look.step(latest.as_ref(), committer)? {
-            Step::Done(outcome) => Some(with(outcome, open(latest.as_ref()))),
+            Step::Done(outcome) => {
+                let outcome = with(outcome, open(latest.as_ref()));
+                let is_news = !matches!(
+                    outcome.action,
+                    OutcomeAction::Absent | OutcomeAction::Unchanged
+                );
+                Some(withdrawn.take().filter(|_| !is_news).unwrap_or(outcome))
+            }
             Step::Propose {
                 outcome,
                 branch,
@@ -84,10 +103,12 @@ pub(super) fn propose(
                 branch,
                 tip,
             } => {
-                let is_gone = desk.withdraw(&outcome, &branch, &tip, latest.as_ref())?;
-                // Whoever merged it meanwhile has moved the manager's own branch.
-                let is_gone = is_gone && desk.manager.tip()?.1 == *look.base_tip();
-                is_gone.then(|| with(outcome, latest.as_ref()))
+                if desk.withdraw(&outcome, &branch, &tip, latest.as_ref())? {
+                    withdrawn = Some(with(outcome, latest.as_ref()));
+                }
+                // Whoever merged it meanwhile has moved the manager's own branch: a look tells.
+                let has_moved = desk.manager.tip()?.1 != *look.base_tip();
+                withdrawn.take_if(|_| !has_moved)
             }
             Step::Again => None,
         };

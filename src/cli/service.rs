@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::init::ActionArgs;
 use super::output::Output;
 use super::{DONE, Ended, init};
+use crate::config::Settings;
 use crate::error::{Diagnose, Error, Kind};
 use crate::event::RepositoryName;
 use crate::files::{Directory, Files};
-use crate::generate::{self, Added, Domain, NewService, ServiceName};
+use crate::generate::{self, Added, Domain, GeneratedFile, NewService, ServiceName};
 use crate::git;
 use crate::manager::Snapshot;
 
@@ -42,6 +44,13 @@ pub(super) struct AddArgs {
     /// The domain below which previews answer, each at ID.SERVICE.DOMAIN
     #[arg(long)]
     domain: Domain,
+
+    /// Also write the workflows of the two repositories, each below OWNER/NAME in this directory
+    #[arg(long, value_name = "DIR")]
+    workflows: Option<PathBuf>,
+
+    #[command(flatten)]
+    action: ActionArgs,
 }
 
 /// The file of the root module that calls services.
@@ -51,6 +60,8 @@ const ROOT: &str = "main.tf";
 enum ServiceError {
     #[error("{} has changes that are not committed", .0.join(ROOT).display())]
     Changed(PathBuf),
+    #[error("{} does not say where the manager repository is", .0.join(Settings::FILE).display())]
+    NoAddress(PathBuf),
 }
 
 impl Diagnose for ServiceError {
@@ -59,7 +70,12 @@ impl Diagnose for ServiceError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("commit or stash them: the call of the service is committed there".to_owned())
+        Some(match self {
+            Self::Changed(_) => {
+                "commit or stash them: the call of the service is committed there".to_owned()
+            }
+            Self::NoAddress(_) => "write repository = \"OWNER/NAME\" into it".to_owned(),
+        })
     }
 }
 
@@ -72,7 +88,14 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         service_repository: args.service_repository,
         infra_repository: args.infra_repository,
         domain: args.domain,
-        manager: settings.repository,
+        manager: settings.repository.clone(),
+    };
+    let workflows = match args.workflows {
+        Some(directory) => Some((
+            workflows(&service, &settings, &args.action, &args.directory)?,
+            directory,
+        )),
+        None => None,
     };
     let is_changed = args.directory.join(".git").exists()
         && git::has_changes(&args.directory, &[ROOT.to_owned()])?;
@@ -94,12 +117,51 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         &laid,
         &format!("Add the service {}", args.name),
     )?;
+    let workflows = match workflows {
+        Some((files, directory)) => Some((generate::lay(&files, &directory)?, directory)),
+        None => None,
+    };
     if output.is_json() {
-        output.json(&init::described(&args.directory, &laid, commit.as_deref()));
-    } else {
-        init::tell(&args.directory, &laid, commit.as_deref(), output);
+        let mut told = init::described(&args.directory, &laid, commit.as_deref());
+        if let Some((laid, directory)) = &workflows {
+            told["workflows"] = init::described(directory, laid, None);
+        }
+        output.json(&told);
+        return Ok(DONE);
+    }
+    init::tell(&args.directory, &laid, commit.as_deref(), output);
+    match &workflows {
+        Some((laid, directory)) => {
+            init::tell(directory, laid, None, output);
+            output.talk("\nnext: commit them in the repositories that they are for");
+        }
+        None => output.talk(format_args!(
+            "\nnext: the same again with --workflows DIR writes the workflows of {}",
+            match service.infra_repository == service.service_repository {
+                true => service.service_repository.to_string(),
+                false => format!(
+                    "{} and {}",
+                    service.service_repository, service.infra_repository
+                ),
+            }
+        )),
     }
     Ok(DONE)
+}
+
+/// The workflows of the service's repositories.
+fn workflows(
+    service: &NewService,
+    settings: &Settings,
+    action: &ActionArgs,
+    directory: &Path,
+) -> Result<Vec<GeneratedFile>, Error> {
+    let Some(manager) = &service.manager else {
+        return Err(ServiceError::NoAddress(directory.to_owned()).into());
+    };
+    let url = settings.clone_url(manager);
+    let action = action.reference();
+    Ok(generate::source_workflows(service, manager, &url, &action)?)
 }
 
 /// Whether the root module's only change since the last commit is the call of the service, left

@@ -46,6 +46,11 @@ impl ApiAddress {
         &self.0
     }
 
+    /// Where its server answers GraphQL: beside the API of an enterprise server, in that of github.com.
+    pub fn of_graphql(&self) -> Self {
+        Self(self.0.strip_suffix("/v3").unwrap_or(&self.0).to_owned())
+    }
+
     /// Whether this is the API of the server at `host`: the host itself, or `api.` before it.
     pub fn serves(&self, host: &str) -> bool {
         let own = host_of(&self.0).unwrap_or_default();
@@ -63,6 +68,21 @@ impl Tokens {
         let own = self.github.as_ref().filter(|(host, _)| api.serves(host));
         let own = own.map(|(_, token)| token);
         self.dayfly.as_ref().or(own).map(String::as_str)
+    }
+
+    /// The token that may ask `api` about the pull requests of source repositories, for `manager`:
+    /// `DAYFLY_TOKEN` first, for a workflow's own sees no repository but its own.
+    pub fn for_sources(&self, api: &ApiAddress, manager: &str) -> Option<&str> {
+        let is_other_server = host_of(manager).is_some_and(|host| !api.serves(host));
+        let own = self.github.as_ref().filter(|(host, _)| api.serves(host));
+        let other = self.dayfly.as_ref().filter(|_| !is_other_server);
+        other.or(own.map(|(_, token)| token)).map(String::as_str)
+    }
+
+    /// The token that comments on pull requests by `api`: the workflow's own, no other.
+    pub fn for_comments(&self, api: &ApiAddress) -> Option<&str> {
+        let own = self.github.as_ref().filter(|(host, _)| api.serves(host));
+        own.map(|(_, token)| token.as_str())
     }
 
     /// The token that may ask `api` about a pull request. The workflow's own comes first: it sees
@@ -187,6 +207,38 @@ mod tests {
         ] {
             assert_eq!(tokens.for_asking(&public, manager), of_public);
             assert_eq!(tokens.for_asking(&other, manager), of_other);
+        }
+    }
+
+    #[test]
+    fn a_sweep_asks_with_the_token_that_sees_other_repositories() {
+        let tokens = |dayfly: Option<&str>, github: Option<&str>| Tokens {
+            dayfly: dayfly.map(str::to_owned),
+            github: github.map(|token| ("github.com".to_owned(), token.to_owned())),
+        };
+        let public = ApiAddress::parse(PUBLIC_API).unwrap();
+        for (tokens, manager, expected) in [
+            (
+                tokens(Some("d"), Some("g")),
+                "https://github.com/a/b",
+                Some("d"),
+            ),
+            (
+                tokens(Some("d"), Some("g")),
+                "git@github.com:a/b.git",
+                Some("d"),
+            ),
+            (tokens(Some("d"), Some("g")), ".", Some("d")),
+            (tokens(None, Some("g")), "https://github.com/a/b", Some("g")),
+            // One server's token is not for another's.
+            (
+                tokens(Some("d"), Some("g")),
+                "https://git.example.com/a/b",
+                Some("g"),
+            ),
+            (tokens(Some("d"), None), "https://git.example.com/a/b", None),
+        ] {
+            assert_eq!(tokens.for_sources(&public, manager), expected, "{manager}");
         }
     }
 }

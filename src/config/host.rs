@@ -54,6 +54,25 @@ pub fn step_output_file() -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
+/// `GITHUB_SERVER_URL`: the address of the pages of GitHub's server, that of github.com if it is not
+/// set. Without a slash at its end.
+pub fn web_server() -> String {
+    let server = variable("GITHUB_SERVER_URL");
+    let server = server.as_deref().unwrap_or("https://github.com");
+    server.trim_end_matches('/').to_owned()
+}
+
+/// The file to which a step of GitHub Actions adds what its job's page shows.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the room that reads the environment"
+)]
+pub fn step_summary_file() -> Option<PathBuf> {
+    std::env::var_os("GITHUB_STEP_SUMMARY")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
 /// The tokens that this machine's environment holds, and where each may go.
 #[derive(Clone, Default)]
 pub struct Tokens {
@@ -65,12 +84,8 @@ pub struct Tokens {
 
 impl Tokens {
     pub fn from_environment() -> Self {
-        let server = variable("GITHUB_SERVER_URL");
-        let host = server
-            .as_deref()
-            .and_then(host_of)
-            .unwrap_or("github.com")
-            .to_owned();
+        let server = web_server();
+        let host = host_of(&server).unwrap_or("github.com").to_owned();
         Self {
             dayfly: variable("DAYFLY_TOKEN"),
             github: variable("GITHUB_TOKEN").map(|token| (host, token)),
@@ -86,6 +101,14 @@ impl Tokens {
             .filter(|(own, _)| own.eq_ignore_ascii_case(host));
         let token = self.dayfly.as_ref().or(github.map(|(_, token)| token));
         token.filter(|_| is_safe(url)).map(String::as_str)
+    }
+
+    /// How people know one of them: by its variable.
+    pub fn name_of(&self, token: &str) -> &'static str {
+        match self.dayfly.as_deref() == Some(token) {
+            true => "the token in DAYFLY_TOKEN",
+            false => "the token in GITHUB_TOKEN",
+        }
     }
 
     /// All of them, for logs to leave out.

@@ -2,6 +2,7 @@
 //!
 //! The only room that reads environment variables.
 
+mod address_template;
 mod branch_pattern;
 mod github;
 mod host;
@@ -9,13 +10,14 @@ mod reader;
 mod service_rules;
 mod settings;
 
+pub use address_template::{AddressPart, AddressTemplate};
 pub use branch_pattern::BranchPattern;
 pub use github::{ApiAddress, GithubApp};
 pub use host::{
     Tokens, data_directory, host_environment, host_of, is_github_actions, is_safe, ssh_key,
-    step_output_file,
+    step_output_file, step_summary_file, web_server,
 };
-pub use service_rules::{Admit, Forks, Scheme, ServiceRules, Source};
+pub use service_rules::{Admit, ArtifactRule, Forks, Scheme, ServiceRules, Source};
 pub use settings::{Limits, RunnerSettings, Settings, StackManager};
 
 /// An expression of a configuration file, to be evaluated by `module`.

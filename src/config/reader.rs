@@ -4,8 +4,10 @@ use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::{Attribute, Block, Body, Structure};
 use hcl_edit::{Ident, Span};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::ConfigError;
+use crate::clock::read_duration;
 use crate::problem::Problem;
 
 /// A parsed file, for its readers to borrow from.
@@ -107,6 +109,13 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A span of time as people write it: `10m`.
+    pub(super) fn duration(&mut self, name: &'static str) -> Result<Option<Duration>, ConfigError> {
+        self.literal(name, "a span of time, such as \"10m\"", |value| {
+            read_duration(value.as_str()?)
+        })
+    }
+
     pub(super) fn share(&mut self, name: &'static str) -> Result<Option<f64>, ConfigError> {
         self.literal(name, "a number from 0 to 1", |value| {
             value
@@ -146,6 +155,19 @@ impl<'a> Reader<'a> {
                 })
                 .collect()
         })
+    }
+
+    /// A span of time of a minute or more, which must be there.
+    pub(super) fn required_duration(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Duration, ConfigError> {
+        let expected = "a span of a minute or more, such as \"72h\"";
+        let duration = self.literal(name, expected, |value| {
+            read_duration(value.as_str()?).filter(|span| span.as_secs() >= 60)
+        })?;
+        let missing = || self.document.error(None, format!("`{name}` is missing"));
+        duration.ok_or_else(missing)
     }
 
     /// A word that stands for one of `choices`.

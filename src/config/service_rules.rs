@@ -1,11 +1,13 @@
 //! `service.hcl`: which pull requests make environments of a service, and of what.
 
+use std::time::Duration;
+
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Structure};
 
 use super::reader::{Document, Reader};
-use super::{BranchPattern, ConfigError};
+use super::{AddressTemplate, BranchPattern, ConfigError};
 use crate::event::RepositoryName;
 use crate::problem::Problem;
 
@@ -19,10 +21,28 @@ pub struct ServiceRules {
     pub text: String,
     pub sources: Vec<Source>,
     pub admit: Admit,
+    /// How long an environment stands after the last event that it was written for; `None`: until
+    /// its pull request closes.
+    pub expire_after: Option<Duration>,
     pub scheme: Scheme,
+    /// Whether its pull requests are told how it stands with their environments.
+    pub comment: bool,
     /// Where an environment answers, as an expression over `environment` and `pull_request`.
     pub url: Option<Expression>,
+    pub artifact: Option<ArtifactRule>,
 }
+
+/// What has to be there before an environment is written for a commit.
+#[derive(Clone, Debug)]
+pub struct ArtifactRule {
+    /// Where it is, with places for the environment's values.
+    pub address: AddressTemplate,
+    /// How long it is waited for.
+    pub timeout: Duration,
+}
+
+/// How long is waited for an artifact if nobody says otherwise.
+const ARTIFACT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A repository whose pull requests make environments, and the inputs that they set.
 #[derive(Clone, Debug)]
@@ -113,6 +133,12 @@ impl Source {
     pub fn is_named(&self, repository: &RepositoryName) -> bool {
         self.repository == *repository || self.former_names.contains(repository)
     }
+
+    /// The name, in the letters that the file has for it.
+    pub fn spelled<'a>(&'a self, repository: &'a RepositoryName) -> &'a RepositoryName {
+        let mut names = std::iter::once(&self.repository).chain(&self.former_names);
+        names.find(|name| *name == repository).unwrap_or(repository)
+    }
 }
 
 impl ServiceRules {
@@ -126,6 +152,8 @@ impl ServiceRules {
             ("dayfly", Scheme::Dayfly),
             ("spacelift-demo", Scheme::SpaceliftDemo),
         ];
+        let artifact = reader.expression("artifact");
+        let artifact_timeout = reader.duration("artifact_timeout")?;
         let mut sources: Vec<Source> = Vec::new();
         for block in reader.blocks("source") {
             let source = read_source(&document, block)?;
@@ -142,8 +170,20 @@ impl ServiceRules {
                 Some(block) => read_admit(block)?,
                 None => Admit::default(),
             },
+            expire_after: match reader.block("expire")? {
+                Some(block) => Some(read_expire(block)?),
+                None => None,
+            },
             scheme: reader.choice("scheme", &schemes)?.unwrap_or_default(),
+            comment: reader.bool("comment")?.unwrap_or(true),
             url: reader.expression("url").cloned(),
+            artifact: match artifact {
+                Some(value) => Some(ArtifactRule {
+                    address: AddressTemplate::read(&document, "artifact", value)?,
+                    timeout: artifact_timeout.unwrap_or(ARTIFACT_TIMEOUT),
+                }),
+                None => None,
+            },
         };
         reader.finish()?;
         if rules.sources.is_empty() {
@@ -244,6 +284,12 @@ fn read_admit(mut reader: Reader<'_>) -> Result<Admit, ConfigError> {
     Ok(admit)
 }
 
+fn read_expire(mut reader: Reader<'_>) -> Result<Duration, ConfigError> {
+    let after = reader.required_duration("after")?;
+    reader.finish()?;
+    Ok(after)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,6 +322,7 @@ url = "https://${environment.id}.hello-service.preview.example.com"
         let rules = ServiceRules::read("hello/service.hcl", WHOLE).unwrap();
         assert_eq!(rules.admit, Admit::default());
         assert_eq!(rules.scheme, Scheme::Dayfly);
+        assert!(rules.comment);
         let source = rules.source(&"ACME/hello-infra".parse().unwrap()).unwrap();
         let names: Vec<_> = source
             .inputs
@@ -320,6 +367,69 @@ url = "https://${environment.id}.hello-service.preview.example.com"
             message("source \"a/b\" {}\nadmit {\n  base_branches = \"main\"\n}"),
             "s/service.hcl:3:19: `base_branches` must be a list of strings"
         );
+    }
+
+    #[test]
+    fn environments_expire_where_the_rules_say_so() {
+        let read = |text: &str| {
+            let text = format!("source \"a/b\" {{}}\n{text}");
+            ServiceRules::read("s/service.hcl", &text).map(|rules| rules.expire_after)
+        };
+        assert_eq!(read("").unwrap(), None);
+        let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
+        assert_eq!(read("expire { after = \"72h\" }").unwrap(), hours(72));
+        assert_eq!(
+            read("expire { after = \"1h 30m\" }").unwrap(),
+            Some(Duration::from_secs(5400))
+        );
+        for text in ["\"soon\"", "72", "\"-1h\"", "\"59s\"", "\"0s\""] {
+            let message = read(&format!("expire {{ after = {text} }}")).unwrap_err();
+            let expected =
+                "s/service.hcl:2:18: `after` must be a span of a minute or more, such as \"72h\"";
+            assert_eq!(message.to_string(), expected, "{text}");
+        }
+        let message = read("expire {}").unwrap_err().to_string();
+        assert_eq!(message, "s/service.hcl: `after` is missing");
+    }
+
+    #[test]
+    fn an_artifact_is_an_address_whose_host_is_written_out() {
+        let read = |lines: &str| {
+            ServiceRules::read("s/service.hcl", &format!("source \"a/b\" {{}}\n{lines}"))
+        };
+        let rules = read("artifact = \"https://x.example/${code_version}.zip\"").unwrap();
+        let artifact = rules.artifact.unwrap();
+        assert_eq!(artifact.timeout.as_secs(), 600);
+        assert_eq!(artifact.address.parts().len(), 3);
+        let timed = read("artifact = \"http://x/y\"\nartifact_timeout = \"90s\"").unwrap();
+        assert_eq!(timed.artifact.unwrap().timeout.as_secs(), 90);
+        for (lines, expected) in [
+            ("artifact = 1", "`artifact` must be an address in quotes"),
+            (
+                "artifact = code_version",
+                "`artifact` must be an address in quotes",
+            ),
+            (
+                "artifact = \"${a}/x\"",
+                "`artifact` must begin with https:// and a host",
+            ),
+            ("artifact = \"https://${a}/x\"", "that is written out"),
+            ("artifact = \"https://x.${a}/x\"", "that is written out"),
+            ("artifact = \"https://u:p@x/y\"", "without a user"),
+            ("artifact = \"ftp://x/y\"", "must begin with https://"),
+            (
+                "artifact = \"https://x/%{if a}b%{endif}\"",
+                "takes `${…}` only",
+            ),
+            (
+                "artifact_timeout = 5",
+                "`artifact_timeout` must be a span of time, such as \"10m\"",
+            ),
+        ] {
+            let error = read(lines).unwrap_err().to_string();
+            assert!(error.starts_with("s/service.hcl:2:"), "{error}");
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub struct Judged {
     pub value: Value,
     pub verdict: Verdict,
     pub reason: Option<String>,
+    /// Somebody can do something about it, and the reason says what.
+    #[serde(skip)]
+    pub awaits_person: bool,
     /// The event itself brought the refusal about.
     #[serde(skip)]
     is_turn: bool,
@@ -70,6 +73,7 @@ impl Judged {
             value,
             verdict,
             reason,
+            awaits_person: false,
             is_turn: false,
         }
     }
@@ -92,6 +96,11 @@ impl Judged {
             Some(_) => Self::new(rule, value, Verdict::Refuses, reason),
             None => Self::passes(rule, value),
         }
+    }
+
+    fn awaiting_person(mut self) -> Self {
+        self.awaits_person = self.verdict != Verdict::Passes;
+        self
     }
 
     fn at_this_event(mut self, is_turn: bool) -> Self {
@@ -164,7 +173,11 @@ pub fn judge_limit(limit: usize, count: usize, standing: &[&EnvironmentFile]) ->
         ),
         None => format!("no environment may stand (limit = {limit})"),
     });
-    Judged::refuses_if("limit", json!(limit), reason)
+    let judged = Judged::refuses_if("limit", json!(limit), reason);
+    match oldest {
+        Some(_) => judged.awaiting_person(),
+        None => judged,
+    }
 }
 
 /// `limit`, where the decision needs no room for another environment.
@@ -259,10 +272,12 @@ fn judge_approval(
                 "commit {commit} of a fork is not approved, the environment stays at the one that \
                  is: remove the label `{label}` and set it again (forks = \"label\")"
             );
-            return Judged::ignores("forks", value, reason);
+            return Judged::ignores("forks", value, reason).awaiting_person();
         }
     };
-    Judged::refuses_if("forks", value, Some(reason)).at_this_event(is_removed)
+    Judged::refuses_if("forks", value, Some(reason))
+        .awaiting_person()
+        .at_this_event(is_removed)
 }
 
 fn judge_branches(branch: &Branch, patterns: &[BranchPattern]) -> Judged {

@@ -7,7 +7,7 @@ use hcl_edit::expr::{Expression, UnaryOperator};
 use hcl_edit::structure::{Block, Body};
 use serde_json::Value;
 
-use super::{EnvironmentError, EnvironmentId, environment_name};
+use super::{EnvironmentError, EnvironmentId, environment_name, read_environment_name};
 use crate::clock::Time;
 use crate::event::PullRequestId;
 use crate::problem::Problem;
@@ -25,8 +25,31 @@ pub struct EnvironmentFile {
     pub repository_id: Option<u64>,
     /// The time of the event that wrote it.
     pub event_at: Option<Time>,
+    pub expiry: Expiry,
     /// All literal attributes, in their order.
     pub attributes: Vec<(String, Value)>,
+}
+
+/// When an environment ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// The file does not say.
+    Unsaid,
+    /// Somebody has pinned it: `expires_at = null`.
+    Never,
+    At(Time),
+}
+
+impl Expiry {
+    /// What a file is to say whose environment would expire at `wanted` by the rules: a pinned one
+    /// stays pinned, and nothing but a person brings an end nearer.
+    pub fn moved_to(self, wanted: Time) -> Self {
+        match self {
+            Self::Never => Self::Never,
+            Self::At(present) => Self::At(present.max(wanted)),
+            Self::Unsaid => Self::At(wanted),
+        }
+    }
 }
 
 impl EnvironmentFile {
@@ -75,8 +98,30 @@ impl EnvironmentFile {
             pull_request: text_of("pull_request").and_then(|text| text.parse().ok()),
             repository_id: value("repository_id").and_then(Value::as_u64),
             event_at: text_of("event_at").and_then(|text| text.parse().ok()),
+            expiry: match value("expires_at") {
+                Some(Value::Null) => Expiry::Never,
+                Some(Value::String(text)) => text.parse().map_or(Expiry::Unsaid, Expiry::At),
+                _ => Expiry::Unsaid,
+            },
             attributes,
         }))
+    }
+
+    /// What the name of a file that cannot be read tells: perhaps an id.
+    pub fn of_name(path: &str) -> Self {
+        let file = path.rsplit('/').next().unwrap_or_default();
+        let name = file.strip_suffix(".tf").unwrap_or(file);
+        let id = read_environment_name(name).map(|(_, id)| id.to_ascii_lowercase());
+        Self {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            environment: id,
+            pull_request: None,
+            repository_id: None,
+            event_at: None,
+            expiry: Expiry::Unsaid,
+            attributes: Vec::new(),
+        }
     }
 
     /// Whether this is the environment of `pull_request`, by the repository's number where both
@@ -155,10 +200,10 @@ pub(crate) fn literal(expression: &Expression) -> Option<Value> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const FILE: &str = r#"# kept by hand
+    pub(in crate::environment) const FILE: &str = r#"# kept by hand
 module "acme-x-1-0123abcd" {
   source = "../template"
 
@@ -194,6 +239,31 @@ module "acme-x-1-0123abcd" {
             "a namesake made anew"
         );
         assert!(file.belongs_to(&"acme/x#1".parse().unwrap(), None));
+    }
+
+    #[test]
+    fn an_expiry_is_a_time_or_never_or_unsaid() {
+        let noon: Time = "2026-11-21T12:00:00Z".parse().unwrap();
+        for (line, expected) in [
+            ("", Expiry::Unsaid),
+            ("expires_at = null", Expiry::Never),
+            ("expires_at = \"2026-11-21T12:00:00Z\"", Expiry::At(noon)),
+            ("expires_at = \"soon\"", Expiry::Unsaid),
+            ("expires_at = var.end", Expiry::Unsaid),
+        ] {
+            let text = format!("module \"m\" {{\n{line}\n}}\n");
+            let file = EnvironmentFile::read("x.tf", &text).unwrap().unwrap();
+            assert_eq!(file.expiry, expected, "{line}");
+        }
+        let later: Time = "2026-11-21T13:00:00Z".parse().unwrap();
+        for (present, wanted, expected) in [
+            (Expiry::Unsaid, noon, Expiry::At(noon)),
+            (Expiry::Never, noon, Expiry::Never),
+            (Expiry::At(noon), later, Expiry::At(later)),
+            (Expiry::At(later), noon, Expiry::At(later)),
+        ] {
+            assert_eq!(present.moved_to(wanted), expected);
+        }
     }
 
     #[test]

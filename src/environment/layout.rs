@@ -21,7 +21,14 @@ pub(super) struct News {
 pub(super) type Splice = (Range<usize>, String);
 
 /// Attributes of every environment; a new one is added behind the last of these.
-const WRITTEN: &[&str] = &["environment", "pull_request", "repository_id", "event_at"];
+const WRITTEN: &[&str] = &[
+    "environment",
+    "pull_request",
+    "repository_id",
+    "event_at",
+    "expires_at",
+    "expires_at_unix",
+];
 
 /// What makes the module block of `text` say `news`. `None` if it is laid out so that no line can be
 /// told to be an attribute's own.

@@ -34,7 +34,7 @@ pub enum LaterTime {
 }
 
 /// Attributes that tell of the event.
-const COMPANIONS: &[&str] = &["event_at"];
+const COMPANIONS: &[&str] = &["event_at", "expires_at", "expires_at_unix"];
 /// Attributes that are given once: the id of an environment is kept for life.
 const GIVEN_ONCE: &[&str] = &["environment", "source"];
 
@@ -190,20 +190,7 @@ fn sayings<'a>(text: &'a str, body: &'a Body) -> Option<Vec<(Option<&'a str>, &'
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const FILE: &str = r#"# kept by hand
-module "acme-x-1-0123abcd" {
-  source = "../template"
-
-  environment             = "0123abcd" # the id
-  code_version            = "aaaa"
-  infra_repository_branch = "main"
-  pull_request            = "acme/x#1"
-  event_at                = "2026-11-21T09:00:00Z"
-
-  size  =   var.size   // mine
-}
-"#;
+    use crate::environment::file::tests::FILE;
 
     /// Brings a file up to date with all that `rendered` says.
     fn merged(path: &str, current: &str, rendered: &str) -> Result<Merge, EnvironmentError> {

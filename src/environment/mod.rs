@@ -3,6 +3,7 @@
 //! Everything here is pure: values in, values out.
 
 mod admission;
+mod claim;
 mod file;
 mod identity;
 mod layout;
@@ -14,8 +15,9 @@ pub use admission::{
     Admission, Judged, Judgement, Standing, Verdict, admit, judge_limit, limit_not_asked,
     refusal_for_life,
 };
-pub use file::EnvironmentFile;
+pub use claim::Claim;
 pub(crate) use file::literal;
+pub use file::{EnvironmentFile, Expiry};
 pub use identity::{EnvironmentId, environment_name, read_environment_name};
 pub use merge::{LaterTime, Merge, merge};
 pub use place::{is_environment, service_of};

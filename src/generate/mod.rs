@@ -15,6 +15,7 @@ mod service;
 mod setup;
 mod source;
 mod template_line;
+mod workflows;
 
 use std::io;
 
@@ -28,6 +29,7 @@ pub use service::{
     Added, NewService, add_service, check_manager_stack, service, with_service_call,
 };
 pub use setup::{Setup, setup};
+pub use workflows::{ActionReference, manager_workflows, source_workflows};
 
 use crate::error::{Diagnose, Kind};
 use crate::problem::Problem;
@@ -50,6 +52,8 @@ pub enum GenerateError {
     Domain(String),
     #[error("the host names of {service} would be too long under {domain}")]
     HostName { service: String, domain: String },
+    #[error("`{0}` is no action of GitHub's")]
+    Action(String),
     #[error("`{0}` is no label for a module block")]
     Label(String),
     #[error("the value of `{0}` is a list or an object: an environment file holds plain values")]
@@ -85,6 +89,9 @@ impl Diagnose for GenerateError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Domain(_) => Some("write it without a scheme: preview.example.com".to_owned()),
+            Self::Action(_) => {
+                Some("write it as a workflow names it: OWNER/NAME/PATH@COMMIT".to_owned())
+            }
             Self::HostName { .. } => Some("choose a shorter name or domain".to_owned()),
             Self::ManagerStack { .. } => Some(
                 "choose another name for the service, or another manager_stack in dayfly.hcl"

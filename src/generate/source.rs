@@ -28,6 +28,7 @@ impl Source {
     pub(super) fn text(&self, values: &Context) -> Result<String, GenerateError> {
         let mut tera = Tera::new();
         tera.register_filter("hcl", |text: &str, _: Kwargs, _: &State| hcl_string(text));
+        tera.register_filter("yaml", |text: &str, _: Kwargs, _: &State| yaml_string(text));
         tera.render_str(self.template, values, false)
             .map_err(|error| {
                 let source = Box::new(error);
@@ -37,6 +38,13 @@ impl Source {
                 }
             })
     }
+}
+
+/// `text` as a string of a workflow's YAML, which holds no expression of GitHub's.
+fn yaml_string(text: &str) -> String {
+    // JSON's strings are YAML's, and an escaped letter begins no expression only to YAML.
+    let text = text.replace("${{", "${{ '${{' }}");
+    serde_json::Value::from(text).to_string()
 }
 
 /// A file that is written as it stands.

@@ -4,8 +4,7 @@ use super::commit_id::CommitId;
 use super::error::GitError;
 use super::remote::Remote;
 use super::repository::{Repository, branch_reference};
-use super::transfer::checked_out;
-use super::words::{self, Verdict};
+use super::update::Update;
 
 /// One step of a branch: from the tip that it is expected to have to a commit that builds on it.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +27,21 @@ pub enum ReferenceEdit {
         from: Option<CommitId>,
         to: CommitId,
     },
+}
+
+impl From<&ReferenceEdit> for Update {
+    fn from(edit: &ReferenceEdit) -> Self {
+        let (name, from, to) = match edit {
+            ReferenceEdit::Create { name, target } => (name, None, Some(target)),
+            ReferenceEdit::Delete { name, expected } => (name, Some(expected), None),
+            ReferenceEdit::Move { name, from, to } => (name, from.as_ref(), Some(to)),
+        };
+        Self {
+            name: name.clone(),
+            from: from.cloned(),
+            to: to.cloned(),
+        }
+    }
 }
 
 /// How an atomic push ended that the server took a decision on.
@@ -78,51 +92,20 @@ impl Repository {
         edits: &[ReferenceEdit],
         is_atomic: bool,
     ) -> Result<AtomicPush, GitError> {
-        let mut leases = Vec::new();
-        let mut refspecs = Vec::new();
+        let mut updates = Vec::new();
         if let Some(BranchMove { branch, from, to }) = step {
-            let reference = branch_reference(branch)?;
             self.check_move(remote, to, branch, Some(from))?;
-            leases.push(format!("--force-with-lease={reference}:{from}"));
-            refspecs.push(format!("{to}:{reference}"));
+            updates.push(Update {
+                name: branch_reference(branch)?,
+                from: Some(from.clone()),
+                to: Some(to.clone()),
+            });
         }
-        for edit in edits {
-            match edit {
-                ReferenceEdit::Create { name, target } => {
-                    leases.push(format!("--force-with-lease={name}:"));
-                    refspecs.push(format!("{target}:{name}"));
-                }
-                ReferenceEdit::Delete { name, expected } => {
-                    leases.push(format!("--force-with-lease={name}:{expected}"));
-                    refspecs.push(format!(":{name}"));
-                }
-                ReferenceEdit::Move { name, from, to } => {
-                    let from = from.as_ref().map_or("", CommitId::as_str);
-                    leases.push(format!("--force-with-lease={name}:{from}"));
-                    refspecs.push(format!("{to}:{name}"));
-                }
-            }
-        }
+        updates.extend(edits.iter().map(Update::from));
         let doing = match step {
             Some(BranchMove { branch, .. }) => format!("push to branch {branch} of {remote}"),
             None => format!("push to {remote}"),
         };
-        let answer = self
-            .push_call(&doing, remote)
-            .args(is_atomic.then_some("--atomic"))
-            .args(leases)
-            .args(["--", remote.address()])
-            .args(refspecs)
-            .run()?;
-        match words::verdict_of_all(&String::from_utf8_lossy(&answer.stdout), &answer.stderr) {
-            Verdict::Accepted if answer.success => Ok(AtomicPush::Accepted),
-            Verdict::LostRace => Ok(AtomicPush::LostRace),
-            Verdict::Refused(words) => Ok(AtomicPush::Refused(remote.redact(&words))),
-            Verdict::CheckedOut => {
-                let branch = step.map_or("", |step| step.branch);
-                Err(checked_out(remote, branch))
-            }
-            Verdict::Accepted | Verdict::Unheard => Err(words::failure(doing, &answer.stderr)),
-        }
+        self.update(remote, &doing, &updates, is_atomic)
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::words::NOBODY;
 use crate::error::{Diagnose, Kind};
 
 /// `doing` says what was tried and to what, as in "list the branches of https://…"; `words` are
@@ -15,12 +16,22 @@ pub enum GitError {
     Start { doing: String, source: io::Error },
     #[error("cannot {doing}: no answer for {seconds} seconds")]
     TimedOut { doing: String, seconds: u64 },
-    #[error("cannot {doing}: access denied: {words}")]
-    Unauthorized { doing: String, words: String },
+    #[error("cannot {doing}: access denied to {asker}: {words}")]
+    Unauthorized {
+        doing: String,
+        /// What was shown to the server, by a name that is no secret.
+        asker: String,
+        words: String,
+    },
     #[error("cannot {doing}: the server's key is not known: {words}")]
     UnknownHost { doing: String, words: String },
-    #[error("cannot {doing}: no such repository: {words}")]
-    Absent { doing: String, words: String },
+    #[error("cannot {doing}: no such repository{}: {words}", unseen(asker.as_deref()))]
+    Absent {
+        doing: String,
+        /// Who may just not see it; `None` of a path.
+        asker: Option<String>,
+        words: String,
+    },
     #[error("cannot {doing}: it has no such branch or commit: {words}")]
     RefAbsent { doing: String, words: String },
     #[error("cannot {doing}: {words}")]
@@ -61,6 +72,12 @@ pub enum GitError {
     Disk { doing: String, source: io::Error },
 }
 
+fn unseen(asker: Option<&str>) -> String {
+    asker.map_or_else(String::new, |asker| {
+        format!(", or none that {asker} may see")
+    })
+}
+
 impl GitError {
     /// Wraps an error of the object database.
     pub(super) fn object(doing: impl Into<String>) -> impl FnOnce(git2::Error) -> Self {
@@ -89,16 +106,22 @@ impl Diagnose for GitError {
             Self::Missing { .. } => "install git 2.31 or newer, for example: apt-get install git",
             Self::Command { .. } => "check the address, the network and your access",
             Self::TimedOut { .. } => "check the address, the network and the proxy, then try again",
+            Self::Unauthorized { asker, .. } if asker == NOBODY => {
+                "set DAYFLY_TOKEN, or DAYFLY_APP_ID and DAYFLY_APP_KEY of a GitHub App"
+            }
+            Self::Unauthorized { words, .. } if words.contains("Permission denied (") => {
+                "let the server take this key, with write access; DAYFLY_SSH_KEY names another one"
+            }
             Self::Unauthorized { .. } => {
-                "check that the token or key is valid and may do this; GitHub also answers so for \
-                 a repository that it does not show to you"
+                "check that it is whole, has not expired, and may read and write this repository \
+                 (on GitHub: contents)"
             }
             Self::UnknownHost { .. } => {
                 "compare what `ssh-keyscan HOST` prints with what the server's owner publishes, then \
                  add it to ~/.ssh/known_hosts"
             }
             Self::Absent { .. } => {
-                "check the address; a private repository also looks absent without a token"
+                "check the address; a private repository also looks absent to a token that may not see it"
             }
             Self::CheckedOut { .. } => {
                 "give the address of its bare repository (or another branch with --branch): a \

@@ -14,7 +14,7 @@ use super::ssh;
 
 /// How long `git` may say nothing. Transfers are asked to show their progress, so silence means
 /// that nothing moves, over http, ssh and on disk alike.
-const SILENCE_LIMIT: Duration = Duration::from_secs(120);
+pub(super) const SILENCE_LIMIT: Duration = Duration::from_secs(120);
 /// How long a terminated `git` may take to clean up, and an ended one's children to fall silent.
 const GRACE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(50);
@@ -190,6 +190,27 @@ fn inherited_settings() -> usize {
         .ok()
         .and_then(|count| count.parse().ok())
         .unwrap_or(0)
+}
+
+/// Whether the caller's environment tells `git` how servers are to be reached, or wants to be told
+/// what it does.
+#[expect(clippy::disallowed_methods, reason = "git's own variables")]
+pub(super) fn is_told_how_to_connect(is_encrypted: bool) -> bool {
+    const PROXIES: [&str; 3] = ["http_proxy", "https_proxy", "all_proxy"];
+    const PREFIXES: [&str; 5] = [
+        "GIT_ALLOW_",
+        "GIT_CURL_",
+        "GIT_HTTP_",
+        "GIT_PROXY_",
+        "GIT_TRACE",
+    ];
+    std::env::vars_os().any(|(name, value)| {
+        let name = name.to_string_lossy();
+        let is_meant = PROXIES.iter().any(|proxy| name.eq_ignore_ascii_case(proxy))
+            || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || is_encrypted && name.starts_with("GIT_SSL_");
+        is_meant && !value.is_empty()
+    })
 }
 
 /// How a child ended, its stdout and its stderr.

@@ -8,21 +8,40 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::error::GitError;
 use super::private_key::PrivateKey;
-use super::ssh;
+use super::{ssh, words};
 
 /// A secret that opens a repository over https. It shows itself nowhere.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct Token {
+    secret: String,
+    /// How it is named where it is refused.
+    name: String,
+}
 
 impl Token {
     /// The blanks and line ends that pasting leaves around a token are dropped.
     pub fn new(secret: impl AsRef<str>) -> Self {
-        Self(secret.as_ref().trim().to_owned())
+        Self {
+            secret: secret.as_ref().trim().to_owned(),
+            name: "the token".to_owned(),
+        }
+    }
+
+    /// The same under a name by which people know it, such as "the token in DAYFLY_TOKEN".
+    pub fn called(self, name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..self
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The secret itself, for the one place that sends it.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.secret
     }
 }
 
@@ -104,13 +123,20 @@ impl Remote {
                 access: Access::Ambient,
             };
         }
-        let basic = |user: &str, password: &str| {
-            let pair = Token(STANDARD.encode(format!("{user}:{password}")));
-            Access::Basic(pair, Token(password.to_owned()))
+        let basic = |user: &str, password: Token| {
+            let pair = format!("{user}:{}", password.expose());
+            let pair = Token::new(STANDARD.encode(pair));
+            Access::Basic(pair, password)
         };
         let access = match (user, password, token) {
-            (Some(user), Some(password), _) => basic(&decode(user), &decode(password)),
-            (_, _, Some(token)) => basic("x-access-token", token.expose()),
+            (Some(user), Some(password), _) => {
+                let password = Token {
+                    secret: decode(password),
+                    name: "the password in the address".to_owned(),
+                };
+                basic(&decode(user), password)
+            }
+            (_, _, Some(token)) => basic("x-access-token", token),
             (Some(user), None, None) => Access::User(decode(user)),
             (None, ..) => Access::Ambient,
         };
@@ -173,13 +199,45 @@ impl Remote {
         }
     }
 
+    /// The header that opens it, if it is reached over http by nothing but its address and, at
+    /// most, a token; `None` if by anything else.
+    pub(super) fn plain_http(&self) -> Option<Option<String>> {
+        let scheme = self.address.split_once("://")?.0.to_ascii_lowercase();
+        match &self.access {
+            _ if !matches!(scheme.as_str(), "http" | "https") => None,
+            Access::Ambient => Some(None),
+            Access::Basic(pair, _) => Some(Some(format!("Basic {}", pair.expose()))),
+            Access::User(_) | Access::Key(_) => None,
+        }
+    }
+
     /// Whether a secret of its own is sent.
     pub(super) fn has_secret(&self) -> bool {
         matches!(self.access, Access::Basic(..))
     }
 
-    /// `text` without this remote's secret and without the credentials of any URL in it.
+    /// Who asks, as it is told where access is refused.
+    fn asker(&self) -> String {
+        match &self.access {
+            Access::Basic(_, secret) => secret.name().to_owned(),
+            Access::Key(key) => format!("the {}", key.shown()),
+            Access::User(user) => format!("{user} without a password"),
+            Access::Ambient if self.is_ssh => "the keys that ssh has here".to_owned(),
+            Access::Ambient => words::NOBODY.to_owned(),
+        }
+    }
+
+    /// `text` without this remote's secret and without the credentials of any URL in it. Where
+    /// `git` says that access was refused, a last line adds to whom: it cannot know that itself.
     pub(super) fn redact(&self, text: &str) -> String {
+        let text = self.without_secrets(text);
+        match words::is_denial(&text) && self.path.is_none() {
+            true => format!("{}\n{}{}\n", text.trim_end(), words::ASKER, self.asker()),
+            false => text,
+        }
+    }
+
+    fn without_secrets(&self, text: &str) -> String {
         let mut text = strip_credentials(text);
         match &self.access {
             Access::Basic(pair, secret) => {
@@ -380,6 +438,11 @@ mod tests {
         assert_eq!(
             told,
             "*** *** 'https://other.example/' https://x ssh://git@h/ a@b.example"
+        );
+        let denied = remote.redact("fatal: Authentication failed for 'https://h.example/a'");
+        assert!(
+            denied.ends_with("\ndayfly asked as the token\n"),
+            "{denied}"
         );
         let debug = format!("{remote:?}");
         assert!(

@@ -39,6 +39,7 @@ impl Repository {
                 let doing = format!("open the repository {}", path.display());
                 match source.code() {
                     ErrorCode::NotFound => GitError::Absent {
+                        asker: None,
                         doing,
                         words: source.message().to_owned(),
                     },

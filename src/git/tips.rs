@@ -6,6 +6,7 @@ use super::commit_id::CommitId;
 use super::error::GitError;
 use super::process::Call;
 use super::remote::Remote;
+use super::wire::Wire;
 use super::words;
 
 /// Where a repository's branches stand.
@@ -19,8 +20,24 @@ pub struct Tips {
     pub references: BTreeMap<String, CommitId>,
 }
 
+impl Tips {
+    /// Notes where a reference stands, if it is one that is told of.
+    pub(super) fn note(&mut self, reference: &str, id: CommitId) {
+        if let Some(branch) = reference.strip_prefix("refs/heads/") {
+            self.branches.insert(branch.to_owned(), id);
+        } else if reference.starts_with("refs/dayfly/") {
+            self.references.insert(reference.to_owned(), id);
+        }
+    }
+}
+
 /// All branches of `remote` and what dayfly keeps beside them, asked in one call. A listing that fails is an error, never empty.
 pub fn list_tips(remote: &Remote) -> Result<Tips, GitError> {
+    if let Some(wire) = Wire::to(remote)
+        && let Some(tips) = wire.left(wire.tips())
+    {
+        return Ok(tips);
+    }
     let doing = format!("list the branches of {remote}");
     let answer = Call::new(doing.as_str())
         .remote(remote)
@@ -50,11 +67,7 @@ fn parse(listing: &[u8]) -> Tips {
         if let (Some(target), "HEAD") = (value.strip_prefix("ref: refs/heads/"), name) {
             tips.head = Some(target.to_owned());
         } else if let Ok(id) = value.parse() {
-            if let Some(branch) = name.strip_prefix("refs/heads/") {
-                tips.branches.insert(branch.to_owned(), id);
-            } else if name.starts_with("refs/dayfly/") {
-                tips.references.insert(name.to_owned(), id);
-            }
+            tips.note(name, id);
         }
     }
     tips

@@ -6,12 +6,15 @@ use std::path::Path;
 
 use git2::Oid;
 
+use super::atomic_push::AtomicPush;
 use super::commit_id::CommitId;
 use super::error::GitError;
 use super::process::Call;
 use super::remote::Remote;
 use super::repository::{Repository, branch_reference, find_commit};
-use super::words::{self, Verdict};
+use super::update::Update;
+use super::wire::Wire;
+use super::words;
 
 /// The refspec that makes the branches of a repository of our own those of the remote.
 pub const MIRROR: &str = "+refs/heads/*:refs/heads/*";
@@ -25,15 +28,18 @@ pub enum Extent {
     Upper,
     /// The commit itself only.
     Message,
+    /// Single files; of a directory, what is in it and not its files.
+    Content,
 }
 
 impl Extent {
     /// The filters to try, one after the other: a server may know none of them, or not all.
-    fn filters(self) -> &'static [&'static str] {
+    pub(super) fn filters(self) -> &'static [&'static str] {
         match self {
             Self::Whole => &[],
             Self::Upper => &["tree:3", "blob:none"],
             Self::Message => &["tree:0", "blob:none"],
+            Self::Content => &["blob:none"],
         }
     }
 }
@@ -60,10 +66,17 @@ fn call_in<'a>(directory: &Path, doing: &str, remote: &'a Remote) -> Call<'a> {
 
 /// Fetches objects that a fetch of less than the whole has left out.
 pub(super) fn fetch_objects(
-    directory: &Path,
+    repository: &git2::Repository,
     remote: &Remote,
     ids: &[Oid],
 ) -> Result<(), GitError> {
+    if let Some(wire) = Wire::to(remote) {
+        let fetched = wire.fetch(repository, ids, None, Extent::Content);
+        if wire.left(fetched).is_some() {
+            return Ok(());
+        }
+    }
+    let directory = repository.path();
     let doing = format!("fetch files from {remote}");
     let answer = call_in(directory, doing.as_str(), remote)
         .args(UPKEEP)
@@ -156,6 +169,26 @@ impl Repository {
         Ok(())
     }
 
+    /// Brings commits that `remote` was seen to have just now, each with so much history. `false`
+    /// where that is left to [`Repository::fetch_extent`].
+    pub fn fetch_seen(
+        &self,
+        remote: &Remote,
+        commits: &[CommitId],
+        depth: u32,
+        extent: Extent,
+    ) -> bool {
+        let Some(wire) = Wire::to(remote) else {
+            return false;
+        };
+        let ids = commits.iter().map(|commit| Oid::from_str(commit.as_str()));
+        let Ok(ids) = ids.collect::<Result<Vec<_>, _>>() else {
+            return false;
+        };
+        let fetched = wire.fetch(&self.objects(), &ids, Some(depth), extent);
+        wire.left(fetched).is_some()
+    }
+
     /// Moves `branch` of `remote` from `expected_tip` to `commit`, or makes it where `None` is
     /// expected. Whatever the branch is meanwhile, it is never forced: `commit` must build on the
     /// expected tip, and if the branch stands elsewhere (or is there, or is gone) the race is
@@ -167,25 +200,21 @@ impl Repository {
         branch: &str,
         expected_tip: Option<&CommitId>,
     ) -> Result<Push, GitError> {
-        let reference = branch_reference(branch)?;
         self.check_move(remote, commit, branch, expected_tip)?;
-        let expected = expected_tip.map_or("", CommitId::as_str);
+        let step = Update {
+            name: branch_reference(branch)?,
+            from: expected_tip.cloned(),
+            to: Some(commit.clone()),
+        };
         let doing = format!("push to branch {branch} of {remote}");
-        let answer = self
-            .push_call(&doing, remote)
-            .args([format!("--force-with-lease={reference}:{expected}")])
-            .args(["--", remote.address(), &format!("{commit}:{reference}")])
-            .run()?;
-        match words::verdict(&String::from_utf8_lossy(&answer.stdout), &answer.stderr) {
-            Verdict::Accepted if answer.success => Ok(Push::Accepted),
-            Verdict::LostRace => Ok(Push::LostRace),
-            Verdict::CheckedOut => Err(checked_out(remote, branch)),
-            Verdict::Refused(words) => Err(GitError::Refused {
+        match self.update(remote, &doing, &[step], false)? {
+            AtomicPush::Accepted => Ok(Push::Accepted),
+            AtomicPush::LostRace => Ok(Push::LostRace),
+            AtomicPush::Refused(words) => Err(GitError::Refused {
                 remote: remote.to_string(),
                 branch: branch.to_owned(),
-                words: remote.redact(&words),
+                words,
             }),
-            Verdict::Accepted | Verdict::Unheard => Err(words::failure(doing, &answer.stderr)),
         }
     }
 

@@ -103,7 +103,7 @@ impl Objects {
         if missing.is_empty() {
             return Ok(());
         }
-        fetch_objects(self.repository.path(), remote, &missing).map_err(Unread::Fetch)
+        fetch_objects(&self.repository, remote, &missing).map_err(Unread::Fetch)
     }
 
     /// What `find` finds, if need be after fetching it.

@@ -2,7 +2,7 @@
 
 use super::error::GitError;
 
-/// How the server took a push of one branch.
+/// How the server took a push.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Accepted,
@@ -16,16 +16,8 @@ pub(super) enum Verdict {
     Unheard,
 }
 
-/// Reads the answer to `git push --porcelain` of one branch.
+/// Reads the answer to `git push --porcelain`: one verdict for all references.
 pub(super) fn verdict(stdout: &str, stderr: &str) -> Verdict {
-    match reported(stdout).next() {
-        Some(line) => verdict_of(line, stderr),
-        None => Verdict::Unheard,
-    }
-}
-
-/// Reads the answer to `git push --porcelain --atomic` of several references: one verdict for all.
-pub(super) fn verdict_of_all(stdout: &str, stderr: &str) -> Verdict {
     if stderr.contains("does not support --atomic") {
         return Verdict::Refused(spoken(stderr));
     }
@@ -120,9 +112,66 @@ pub(super) fn refuses_filter(stderr: &str) -> bool {
     })
 }
 
+/// Begins the line that [`super::remote::Remote::redact`] adds: who was refused.
+pub(super) const ASKER: &str = "dayfly asked as ";
+/// Who asks where nothing was given to ask with.
+pub(super) const NOBODY: &str = "one who sends no token";
+
+const LOGIN_REFUSED: [&str; 4] = [
+    "Authentication failed",
+    "could not read Username",
+    "could not read Password",
+    "returned error: 401",
+];
+const ABSENT: [&str; 3] = [
+    "does not exist",
+    "Repository not found",
+    "returned error: 404",
+];
+
+/// Whether `git` itself says that it may not, or that it does not see what it was to open.
+pub(super) fn is_denial(stderr: &str) -> bool {
+    stderr.contains("fatal: ") && (is_refused(stderr) || is_absent(stderr))
+}
+
+fn is_refused(stderr: &str) -> bool {
+    let others = ["Permission denied", "returned error: 403"];
+    let mut texts = LOGIN_REFUSED.iter().chain(&others);
+    texts.any(|text| stderr.contains(text))
+}
+
+fn is_absent(stderr: &str) -> bool {
+    ABSENT.iter().any(|text| stderr.contains(text))
+        || lines(stderr)
+            .any(|(_, line)| line.starts_with("repository '") && line.contains("' not found"))
+}
+
+/// What a server said to who may not: the answer's number, which git's own words only hint at, and
+/// the server's words.
+fn refusal(stderr: &str) -> String {
+    let said = |text: &str| stderr.contains(text);
+    let number = match LOGIN_REFUSED.iter().any(|text| said(text)) {
+        true => 401,
+        false if said("returned error: 403") => 403,
+        // Over ssh all that is said is its own.
+        false => return spoken(stderr),
+    };
+    let by_server = lines(stderr).filter(|(speaker, _)| *speaker == Speaker::Server);
+    let words = join(by_server.map(|(_, words)| words).collect());
+    match words.is_empty() {
+        true => format!("the server answered {number}"),
+        false => format!("the server answered {number}: {words}"),
+    }
+}
+
 /// The error that a failed fetch, listing or push as a whole means.
 pub(super) fn failure(doing: String, stderr: &str) -> GitError {
     let said = |texts: &[&str]| texts.iter().any(|text| stderr.contains(text));
+    let asker = stderr
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix(ASKER));
+    let asker = asker.map(str::to_owned);
     let words = spoken(stderr);
     if said(&[
         "couldn't find remote ref",
@@ -132,24 +181,18 @@ pub(super) fn failure(doing: String, stderr: &str) -> GitError {
         GitError::RefAbsent { doing, words }
     } else if said(&["Host key verification failed"]) {
         GitError::UnknownHost { doing, words }
-    } else if said(&[
-        "Authentication failed",
-        "could not read Username",
-        "could not read Password",
-        "Permission denied",
-        "returned error: 401",
-        "returned error: 403",
-    ]) {
-        GitError::Unauthorized { doing, words }
-    } else if said(&[
-        "does not appear to be a git repository",
-        "does not exist",
-        "Repository not found",
-        "returned error: 404",
-    ]) || lines(stderr)
-        .any(|(_, line)| line.starts_with("repository '") && line.contains("' not found"))
-    {
-        GitError::Absent { doing, words }
+    } else if is_refused(stderr) {
+        GitError::Unauthorized {
+            doing,
+            asker: asker.unwrap_or_else(|| NOBODY.to_owned()),
+            words: refusal(stderr),
+        }
+    } else if is_absent(stderr) || said(&["does not appear to be a git repository"]) {
+        GitError::Absent {
+            doing,
+            asker,
+            words,
+        }
     } else {
         GitError::Command { doing, words }
     }
@@ -189,7 +232,8 @@ fn lines(stderr: &str) -> impl Iterator<Item = (Speaker, String)> + '_ {
 }
 
 fn is_noise(line: &str) -> bool {
-    const NOISE: [&str; 16] = [
+    const NOISE: [&str; 17] = [
+        ASKER,
         "Enumerating objects:",
         "Counting objects:",
         "Compressing objects:",
@@ -346,12 +390,12 @@ mod tests {
                 line(other, "refs/x")
             );
             assert_eq!(
-                verdict_of_all(&stdout, stderr),
+                verdict(&stdout, stderr),
                 expected,
                 "{branch} {other} {stderr}"
             );
         }
-        let said = |stderr: &str| verdict_of_all("", stderr);
+        let said = |stderr: &str| verdict("", stderr);
         let unknown = "fatal: the receiving end does not support --atomic push\n";
         assert_eq!(
             said(unknown),
@@ -430,6 +474,38 @@ mod tests {
             assert_eq!(kind(stderr), expected, "{stderr}");
         }
         assert_eq!(spoken("\n"), "git gave no reason");
+    }
+
+    #[test]
+    fn a_refusal_says_to_whom() {
+        let asked = format!("\n{ASKER}the token in DAYFLY_TOKEN\n");
+        for (stderr, expected) in [
+            (
+                "fatal: could not read Username for 'https://h': terminal prompts disabled",
+                "access denied to the token in DAYFLY_TOKEN: the server answered 401",
+            ),
+            (
+                "remote: Invalid username or token.\nfatal: Authentication failed for 'https://h/m/'",
+                "access denied to the token in DAYFLY_TOKEN: the server answered 401: Invalid username \
+                 or token",
+            ),
+            (
+                "remote: Write access to repository not granted.\nfatal: unable to access \
+                 'https://h/m/': The requested URL returned error: 403",
+                "access denied to the token in DAYFLY_TOKEN: the server answered 403: Write access to \
+                 repository not granted",
+            ),
+            (
+                "remote: Repository not found.\nfatal: repository 'https://h/m/' not found",
+                "no such repository, or none that the token in DAYFLY_TOKEN may see: Repository not \
+                 found.; repository 'https://h/m/' not found",
+            ),
+        ] {
+            assert!(is_denial(stderr), "{stderr}");
+            let told = failure("do it".into(), &format!("{stderr}{asked}")).to_string();
+            assert_eq!(told, format!("cannot do it: {expected}"));
+        }
+        assert!(!is_denial("fatal: couldn't find remote ref x"));
     }
 
     #[test]

@@ -49,7 +49,30 @@ pub fn installation_token(
     repository: &Repository,
     access: Access,
 ) -> Result<Token, GithubError> {
-    let github = Github::new(api, Token::new(word(app, clock::now())?))?;
+    let body = json!({ "repositories": [repository.name()], "permissions": access.permissions() });
+    token(api, app, repository, &body)
+}
+
+/// A token that reads pull requests, of every repository that the installation on `repository` has,
+/// and nothing else.
+pub fn reading_token(
+    api: &ApiAddress,
+    app: &GithubApp,
+    repository: &Repository,
+) -> Result<Token, GithubError> {
+    let body = json!({ "permissions": { "pull_requests": "read" } });
+    token(api, app, repository, &body)
+}
+
+fn token(
+    api: &ApiAddress,
+    app: &GithubApp,
+    repository: &Repository,
+    body: &Value,
+) -> Result<Token, GithubError> {
+    let word = Token::new(word(app, clock::now())?);
+    let word = word.called("the GitHub App of DAYFLY_APP_ID and DAYFLY_APP_KEY");
+    let github = Github::new(api, word)?;
     let installation = match app.installation {
         Some(number) => number,
         None => {
@@ -61,9 +84,8 @@ pub fn installation_token(
     };
     let doing = format!("get a token of the GitHub App for {repository}");
     let path = format!("/app/installations/{installation}/access_tokens");
-    let body = json!({ "repositories": [repository.name()], "permissions": access.permissions() });
-    let answer: Answer = github.call(&doing, &path, Call::Post(&body))?;
-    Ok(Token::new(answer.token))
+    let answer: Answer = github.call(&doing, &path, Call::Post(body))?;
+    Ok(Token::new(answer.token).called("the token of the GitHub App"))
 }
 
 /// The App's word of who it is (a JSON Web Token, RS256), good for some minutes.

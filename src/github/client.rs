@@ -1,6 +1,7 @@
 //! One blocking door to GitHub's API. Nothing is tried twice here: a write that was heard and not
 //! answered would be made twice.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
@@ -10,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::GithubError;
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::config::ApiAddress;
 use crate::git::Token;
 
@@ -26,6 +27,11 @@ pub struct Github {
     /// Never in a message, whatever the server answers.
     token: Token,
     patience: Duration,
+    requests: Cell<u64>,
+    /// What is left of the rate limit, as the last answer told it.
+    left: Cell<Option<u64>>,
+    /// Until when the limit is used up: nothing is asked before.
+    spent_until: Cell<Option<Time>>,
 }
 
 /// A call that is not made yet.
@@ -33,6 +39,7 @@ pub(super) enum Call<'a> {
     Get,
     Post(&'a Value),
     Patch(&'a Value),
+    Delete,
 }
 
 impl Github {
@@ -58,6 +65,9 @@ impl Github {
             runtime,
             token,
             patience: CALL,
+            requests: Cell::new(0),
+            left: Cell::new(None),
+            spent_until: Cell::new(None),
         })
     }
 
@@ -67,6 +77,16 @@ impl Github {
         self
     }
 
+    /// How many calls were made.
+    pub fn requests(&self) -> u64 {
+        self.requests.get()
+    }
+
+    /// How many calls the rate limit still allows, as far as an answer told it.
+    pub fn requests_left(&self) -> Option<u64> {
+        self.left.get()
+    }
+
     /// Makes a call of `path`, relative to the API's address; `doing` is for the error.
     pub(super) fn call<T: DeserializeOwned>(
         &self,
@@ -74,13 +94,44 @@ impl Github {
         path: &str,
         call: Call<'_>,
     ) -> Result<T, GithubError> {
+        self.page(doing, path, call).map(|(answer, _)| answer)
+    }
+
+    /// As [`Github::call`], and whether another page follows.
+    pub(super) fn page<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        path: &str,
+        call: Call<'_>,
+    ) -> Result<(T, bool), GithubError> {
+        let (headers, body) = self.answer(doing, path, call)?;
+        let read = serde_json::from_str(&body).map_err(|source| GithubError::Malformed {
+            doing: doing.to_owned(),
+            source,
+        });
+        Ok((read?, has_next(&headers)))
+    }
+
+    /// The answer itself, headers and body.
+    pub(super) fn answer(
+        &self,
+        doing: &str,
+        path: &str,
+        call: Call<'_>,
+    ) -> Result<(HeaderMap, String), GithubError> {
         let doing = doing.to_owned();
+        if let Some(until) = self.spent_until.get().filter(|until| *until > clock::now()) {
+            let until = Some(until);
+            return Err(GithubError::RateLimited { doing, until });
+        }
+        self.requests.set(self.requests.get() + 1);
         let answered = self.runtime.block_on(async {
             tokio::time::timeout(self.patience, async {
                 let response = match call {
                     Call::Get => self.client._get(path).await?,
                     Call::Post(body) => self.client._post(path, Some(body)).await?,
                     Call::Patch(body) => self.client._patch(path, Some(body)).await?,
+                    Call::Delete => self.client._delete(path, None::<&Value>).await?,
                 };
                 let (status, headers) = (response.status(), response.headers().clone());
                 let body = self.client.body_to_string(response).await?;
@@ -99,17 +150,46 @@ impl Github {
                 return Err(GithubError::TimedOut { doing, seconds });
             }
         };
+        self.note_limit(&headers);
         if status.is_success() {
-            let read = serde_json::from_str(&body);
-            return read.map_err(|source| GithubError::Malformed { doing, source });
+            return Ok((headers, body));
         }
         let words = self.redact(&words(&body));
-        Err(refusal(doing, status, &headers, words))
+        let refusal = refusal(doing, self.token.name(), status, &headers, words);
+        if let GithubError::RateLimited { until, .. } = &refusal {
+            let minute_later = || clock::later(clock::now(), Duration::from_secs(60));
+            self.spent_until
+                .set(Some(until.unwrap_or_else(minute_later)));
+        }
+        Err(refusal)
+    }
+
+    /// A limit that is used up is noticed before it is met.
+    fn note_limit(&self, headers: &HeaderMap) {
+        let Some(left) = number(headers, "x-ratelimit-remaining") else {
+            return;
+        };
+        self.left.set(u64::try_from(left).ok());
+        let reset = number(headers, "x-ratelimit-reset").filter(|_| left == 0);
+        if let Some(until) = reset.and_then(|second| Time::from_second(second).ok()) {
+            self.spent_until.set(Some(until));
+        }
     }
 
     fn redact(&self, text: &str) -> String {
         text.replace(self.token.expose(), "***")
     }
+}
+
+/// Whether `Link` names a page behind this one.
+fn has_next(headers: &HeaderMap) -> bool {
+    let link = headers.get(http::header::LINK);
+    let link = link.and_then(|link| link.to_str().ok()).unwrap_or_default();
+    link.split(',').any(|one| one.contains("rel=\"next\""))
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<i64> {
+    headers.get(name)?.to_str().ok()?.parse().ok()
 }
 
 /// An error with its causes in one line. Octocrab's own words carry the place in its code.
@@ -163,25 +243,40 @@ fn words(body: &str) -> String {
 
 /// What kind of refusal an answer is. GitHub tells a limit that is used up by 403 or 429, and by
 /// its headers or its words that it is no denial.
-fn refusal(doing: String, status: StatusCode, headers: &HeaderMap, words: String) -> GithubError {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.parse::<i64>().ok();
+fn refusal(
+    doing: String,
+    asker: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    words: String,
+) -> GithubError {
+    let asker = asker.to_owned();
+    let number = |name: &str| number(headers, name);
     match status.as_u16() {
-        404 | 410 => GithubError::NotFound { doing },
+        404 | 410 => GithubError::NotFound { doing, asker },
         code @ (403 | 429) => {
             let wait = number("retry-after");
             let is_used_up = number("x-ratelimit-remaining") == Some(0);
             let is_limit = words.to_ascii_lowercase().contains("rate limit");
             if code == 403 && wait.is_none() && !is_used_up && !is_limit {
-                return GithubError::Denied { doing, words };
+                return GithubError::Denied {
+                    doing,
+                    asker,
+                    words,
+                };
             }
             let reset = number("x-ratelimit-reset").filter(|_| is_used_up);
-            let after_wait = wait.map(|wait| crate::clock::now().as_second().saturating_add(wait));
+            let after_wait = wait.map(|wait| clock::now().as_second().saturating_add(wait));
             let until = after_wait
                 .or(reset)
                 .and_then(|second| Time::from_second(second).ok());
             GithubError::RateLimited { doing, until }
         }
-        401 => GithubError::Denied { doing, words },
+        401 => GithubError::Denied {
+            doing,
+            asker,
+            words,
+        },
         400..=499 => GithubError::Refused { doing, words },
         status => GithubError::Failed { doing, status },
     }
@@ -197,12 +292,17 @@ mod tests {
         let secondary = "You have exceeded a secondary rate limit";
         for (status, headers, said, expected) in [
             (404, &[][..], "Not Found", "knows none"),
-            (401, &[], "Bad credentials", "denied: Bad credentials"),
+            (
+                401,
+                &[],
+                "Bad credentials",
+                "denied to the token: Bad credentials",
+            ),
             (
                 403,
                 &[],
                 "Resource not accessible by integration",
-                "denied: Resource",
+                "denied to the token: Resource",
             ),
             (
                 403,
@@ -228,7 +328,7 @@ mod tests {
                 map.insert(*name, value.parse().unwrap());
             }
             let status = StatusCode::from_u16(status).unwrap();
-            let error = refusal("ask".to_owned(), status, &map, said.to_owned());
+            let error = refusal("ask".to_owned(), "the token", status, &map, said.to_owned());
             let told = error.to_string();
             assert!(told.contains(expected), "{told}");
         }

@@ -8,10 +8,15 @@ use crate::event::EventError;
 /// GitHub's, in one line.
 #[derive(Debug, thiserror::Error)]
 pub enum GithubError {
-    #[error("cannot {doing}: GitHub knows none that this token may see")]
-    NotFound { doing: String },
-    #[error("cannot {doing}: access denied: {words}")]
-    Denied { doing: String, words: String },
+    #[error("cannot {doing}: GitHub knows none that {asker} may see")]
+    NotFound { doing: String, asker: String },
+    #[error("cannot {doing}: access denied to {asker}: {words}")]
+    Denied {
+        doing: String,
+        /// What was shown to GitHub, by a name that is no secret.
+        asker: String,
+        words: String,
+    },
     #[error("cannot {doing}: GitHub's rate limit is used up{}", ends(*until))]
     RateLimited { doing: String, until: Option<Time> },
     #[error("cannot {doing}: GitHub refused: {words}")]
@@ -29,6 +34,8 @@ pub enum GithubError {
     },
     #[error("cannot {doing}: the answer has a name that cannot be")]
     Name { doing: String, source: EventError },
+    #[error("cannot {doing}: the answer is of {now}, another name than the one that was asked for")]
+    Renamed { doing: String, now: String },
     #[error("cannot prepare to ask GitHub at {address}: {reason}")]
     Client { address: String, reason: String },
     #[error("the private key of the GitHub App is no RSA key in PEM")]
@@ -39,6 +46,8 @@ pub enum GithubError {
     OtherServer { api: String, manager: String },
     #[error("there is no token that may open a pull request at {0}")]
     NoToken(String),
+    #[error("there is no token that may read pull requests at {0}")]
+    NoReadingToken(String),
 }
 
 fn ends(until: Option<Time>) -> String {
@@ -48,9 +57,11 @@ fn ends(until: Option<Time>) -> String {
 impl Diagnose for GithubError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Key | Self::NoRepository(_) | Self::OtherServer { .. } | Self::NoToken(_) => {
-                Kind::Usage
-            }
+            Self::Key
+            | Self::NoRepository(_)
+            | Self::OtherServer { .. }
+            | Self::NoToken(_)
+            | Self::NoReadingToken(_) => Kind::Usage,
             _ => Kind::Outside,
         }
     }
@@ -60,7 +71,12 @@ impl Diagnose for GithubError {
             Self::NotFound { .. } => {
                 "check the name, and that the token or the App may see this repository"
             }
-            Self::Denied { .. } => "check that the token is valid and has the permission",
+            Self::Denied { .. } => {
+                "check that it is whole, has not expired, and has the permission that this needs"
+            }
+            Self::Renamed { .. } => {
+                "name it in service.hcl as it is named now, and the old name in former_names"
+            }
             Self::RateLimited { .. } => "run it again when the limit has ended",
             Self::Unreachable { .. } | Self::TimedOut { .. } => {
                 "check GITHUB_API_URL and the network, then run it again"
@@ -73,7 +89,7 @@ impl Diagnose for GithubError {
             Self::OtherServer { .. } => {
                 "set GITHUB_API_URL, such as https://github.example.com/api/v3"
             }
-            Self::NoToken(_) => {
+            Self::NoToken(_) | Self::NoReadingToken(_) => {
                 "set DAYFLY_TOKEN, or DAYFLY_APP_ID and DAYFLY_APP_KEY of a GitHub App"
             }
             Self::Malformed { .. } => "check that GITHUB_API_URL is the address of GitHub's API",

@@ -1,34 +1,6 @@
 //! An event against the pull request as it is now: the fresher of the two decides.
 
-use serde_json::{Value, json};
-
-use super::client::{Call, Github};
-use super::{GithubError, webhook};
-use crate::event::{Action, PullRequestEvent, PullRequestId};
-
-impl Github {
-    /// The pull request as it is now, in the form of an event of no meaning.
-    pub fn pull_request(&self, id: &PullRequestId) -> Result<PullRequestEvent, GithubError> {
-        let doing = format!("read pull request {id}");
-        let path = format!("/repos/{}/pulls/{}", id.repository, id.number);
-        let pull_request: Value = self.call(&doing, &path, Call::Get)?;
-        // A payload holds the same object, with the repository of its base beside it.
-        let payload = json!({
-            "action": "read",
-            "repository": pull_request["base"]["repo"],
-            "pull_request": pull_request,
-        });
-        webhook::read_event("pull_request", payload.to_string().as_bytes()).map_err(|error| {
-            match error {
-                webhook::WebhookError::Name(source) => GithubError::Name { doing, source },
-                webhook::WebhookError::Malformed(source) => {
-                    GithubError::Malformed { doing, source }
-                }
-                webhook::WebhookError::OtherEvent(words) => GithubError::Refused { doing, words },
-            }
-        })
-    }
-}
+use crate::event::{Action, PullRequestEvent};
 
 /// What `event` means in the light of `now`, what GitHub answered after it; the text is a reason
 /// to tell where the event's own word is not followed.

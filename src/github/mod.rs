@@ -5,14 +5,18 @@
 
 mod app;
 mod client;
+mod comments;
 mod error;
 mod freshest;
 mod proposals;
+mod pull_requests;
 mod repository;
 pub mod webhook;
 
-pub use app::{Access, installation_token};
+pub use app::{Access, installation_token, reading_token};
 pub use client::Github;
+pub use comments::Conversation;
 pub use error::GithubError;
 pub use freshest::freshest;
-pub use repository::Repository;
+pub use pull_requests::OpenPullRequests;
+pub use repository::{Repository, identity};

@@ -130,8 +130,8 @@ impl Github {
     }
 }
 
-/// A text as part of a URL's query.
-fn encoded(text: &str) -> String {
+/// A text as part of a URL's query, or of its path.
+pub(super) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -6,10 +6,17 @@ use crate::config::{ApiAddress, host_of};
 use crate::event::RepositoryName;
 
 use super::GithubError;
+use super::proposals::encoded;
 
 /// A repository on the server that an API is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository(RepositoryName);
+
+impl From<RepositoryName> for Repository {
+    fn from(name: RepositoryName) -> Self {
+        Self(name)
+    }
+}
 
 impl Repository {
     /// The repository at `url`, if the API is that of its server: a token of one server is not
@@ -29,6 +36,21 @@ impl Repository {
             .map_err(|_| GithubError::NoRepository(shown.to_owned()))
     }
 
+    /// Its page on `server`, the address of the server's pages.
+    pub fn page(&self, server: &str) -> String {
+        format!("{server}/{}", self.0)
+    }
+
+    /// The page of a file as it stands at `commit`, also a branch or `HEAD`.
+    pub fn file_page(&self, server: &str, commit: &str, path: &str) -> String {
+        let path: Vec<String> = path.split('/').map(encoded).collect();
+        format!("{}/blob/{commit}/{}", self.page(server), path.join("/"))
+    }
+
+    pub fn commit_page(&self, server: &str, commit: &str) -> String {
+        format!("{}/commit/{commit}", self.page(server))
+    }
+
     pub fn owner(&self) -> &str {
         self.0.owner()
     }
@@ -41,6 +63,18 @@ impl Repository {
 impl fmt::Display for Repository {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
+    }
+}
+
+/// What names the repository at `url` however it is reached: over https or ssh, by whatever user.
+pub fn identity(url: &str) -> String {
+    match place(url) {
+        Some((host, path)) => {
+            let path = path.trim_matches('/');
+            let path = path.strip_suffix(".git").unwrap_or(path);
+            format!("{host}/{path}").to_lowercase()
+        }
+        None => url.to_owned(),
     }
 }
 
@@ -61,7 +95,20 @@ fn place(url: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::place;
+    use super::{identity, place};
+
+    #[test]
+    fn one_repository_has_one_name() {
+        for url in [
+            "https://github.com/Acme/Previews.git",
+            "https://x:secret@github.com/acme/previews",
+            "git@github.com:acme/previews.git",
+            "ssh://git@github.com:22/acme/previews/",
+        ] {
+            assert_eq!(identity(url), "github.com/acme/previews", "{url}");
+        }
+        assert_eq!(identity("/srv/a.git"), "/srv/a.git");
+    }
 
     #[test]
     fn every_way_to_write_it() {

@@ -1,7 +1,7 @@
 //! Which service a wish is for.
 
 use super::finding::Found;
-use super::renaming::{Known, find_under_names, known};
+use super::renaming::{Known, advice, find_under_names, known};
 use super::services::{BrokenService, Service, named, services};
 use super::{ManagerError, Wish};
 use crate::config::{Admit, Scheme, ServiceRules};
@@ -11,7 +11,7 @@ use crate::files::Files;
 /// The service that a wish is for.
 pub(super) enum Choice {
     /// With what stands there for the pull request.
-    Service(Box<Service>, Option<Found>),
+    Service(Box<Service>, Box<Option<Found>>),
     /// Nobody takes the pull request; the reason.
     None(String),
 }
@@ -26,7 +26,7 @@ pub(super) fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, M
     let is_end = wish.word.is_end();
     let chosen = |service: Service| {
         let existing = find_under_names(files, &service, pull_request, repository_id)?;
-        Ok(Choice::Service(Box::new(service), existing))
+        Ok(Choice::Service(Box::new(service), Box::new(existing)))
     };
     if let Some(name) = &wish.service {
         return match named(files, name) {
@@ -45,7 +45,7 @@ pub(super) fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, M
         };
     }
     let (services, broken) = services(files)?;
-    let all = names(&services);
+    let (all, every) = (names(&services), services.clone());
     let (mut by_name, mut by_former_name, mut others) = (Vec::new(), Vec::new(), Vec::new());
     let mut is_passed_on = false;
     for service in services {
@@ -85,7 +85,7 @@ pub(super) fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, M
     }
     if standing.len() == 1 {
         let (service, existing) = standing.remove(0);
-        return Ok(Choice::Service(Box::new(service), Some(existing)));
+        return Ok(Choice::Service(Box::new(service), Box::new(Some(existing))));
     }
     if !standing.is_empty() || taking.len() > 1 {
         let standing = standing
@@ -101,7 +101,7 @@ pub(super) fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, M
         .into_iter()
         .find(|service| taking.contains(&service.name))
     {
-        return Ok(Choice::Service(Box::new(taker), None));
+        return Ok(Choice::Service(Box::new(taker), Box::new(None)));
     }
     match (broken.into_iter().next(), wish.word.is_person()) {
         // Rules that cannot be read may well take it.
@@ -109,11 +109,16 @@ pub(super) fn choose_service(files: &dyn Files, wish: &Wish) -> Result<Choice, M
         (None, true) => Err(ManagerError::NoSource {
             repository: repository.clone(),
             known: all,
+            advice: advice(files, &every, repository, repository_id)?,
         }),
         (None, false) if is_passed_on => Ok(Choice::None(passed_on(repository))),
-        (None, false) => Ok(Choice::None(format!(
-            "no service takes pull requests of {repository}"
-        ))),
+        (None, false) => {
+            let mut reason = format!("no service takes pull requests of {repository}");
+            if let Some(advice) = advice(files, &every, repository, repository_id)? {
+                reason = format!("{reason}: {advice}");
+            }
+            Ok(Choice::None(reason))
+        }
     }
 }
 
@@ -137,8 +142,11 @@ fn without_rules(name: &str) -> Service {
             text: String::new(),
             sources: Vec::new(),
             admit: Admit::default(),
+            expire_after: None,
             scheme: Scheme::default(),
+            comment: true,
             url: None,
+            artifact: None,
         },
     }
 }

@@ -5,21 +5,23 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::artifact::{Artifact, awaited};
 use super::choice::{Choice, choose_service};
-use super::closings::{Change, Closings, Subject, is_late};
+use super::closings::{Change, Closings, Memory, Subject, is_late};
 use super::finding::Found;
+use super::lifetime::{Times, decide_lifetime};
 use super::location::read_text;
-use super::renaming::under_present_name;
-use super::services::{
-    Service, count_environments, environments, environments_directory, taken_ids,
-};
+use super::particulars;
+use super::renaming::{advice, under_present_name};
+use super::services::{Service, environments, environments_directory};
+use super::written_names::{count_environments, taken_ids};
 use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::environment::{
-    Admission, EnvironmentFile, EnvironmentId, Judged, Judgement, Merge, Standing, admit,
+    Admission, EnvironmentFile, EnvironmentId, Expiry, Judged, Judgement, Merge, Standing, admit,
     environment_name, judge_limit, limit_not_asked, merge, refusal_for_life,
 };
-use crate::event::{Action, PullRequest, PullRequestEvent};
+use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
 use crate::files::{Files, join};
 use crate::generate::{self, RenderedFile};
 use crate::git::Edit;
@@ -32,37 +34,62 @@ pub(super) struct Decision {
     pub(super) memory: Change,
     /// The pull request, where a close of it would change the decision.
     pub(super) subject: Option<Subject>,
+    /// What has to be there before the change is made.
+    pub(super) artifact: Option<Artifact>,
     /// The rules of `admit` as they were judged; none of a person's word but `limit`.
     pub(super) rules: Vec<Judged>,
+}
+
+/// What a decision depends on beside the files.
+pub(super) struct Beside<'a> {
+    pub(super) closings: &'a Closings,
+    /// By this machine's clock.
+    pub(super) now: Time,
+    /// Whether an open proposal of another pull request has this id.
+    pub(super) is_held: &'a dyn Fn(&str) -> bool,
 }
 
 /// What `wish` means for the manager repository as it stands. Pure but for reading `files`.
 pub(super) fn decide(
     files: &dyn Files,
     wish: &Wish,
-    closings: &Closings,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
-    let (service, existing) = match choose_service(files, wish)? {
-        Choice::Service(service, existing) => (service, existing),
+    let now = beside.now;
+    if let Some(at) = wish.word.at().filter(|at| clock::is_future(*at, now)) {
+        return Err(ManagerError::Future { at, now });
+    }
+    let (service, mut existing) = match choose_service(files, wish)? {
+        Choice::Service(service, existing) => (service, *existing),
         Choice::None(reason) => return Ok(ignored(None, reason)),
     };
+    if let Some(Found::File { file, .. }) = &mut existing {
+        // Whoever wrote such a time: it orders nothing.
+        file.event_at = file.event_at.filter(|at| !clock::is_future(*at, now));
+    }
     let renamed = existing
         .as_ref()
         .and_then(|existing| under_present_name(wish, &service, existing));
     let wish = renamed.as_ref().unwrap_or(wish);
+    if let Word::Lifetime { change, at, .. } = &wish.word {
+        return decide_lifetime(files, &service, existing, wish, (change, *at), beside);
+    }
     let admit = &service.rules.admit;
     let judgement = match &wish.word {
         Word::Event(event) => self::admit(event, admit, standing(existing.as_ref(), event)),
         Word::Upsert { .. } => by_hand(Admission::Take),
-        Word::Delete { .. } => by_hand(Admission::Refuse("removed by hand".to_owned())),
+        _ => by_hand(Admission::Refuse("removed by hand".to_owned())),
     };
     let mut rules = judgement.rules.clone();
-    let mut decision = decide_as(files, &service, existing, wish, judgement, closings)?;
+    let standing = particulars::standing(existing.as_ref());
+    let mut decision = decide_as(files, &service, existing, wish, judgement, beside)?;
     match decision.rules.is_empty() {
         true => rules.push(limit_not_asked(admit.limit)),
         false => rules.append(&mut decision.rules),
     }
     decision.rules = rules;
+    decision.outcome.particulars =
+        Box::new(particulars::particulars(&service, standing, &decision));
     Ok(decision)
 }
 
@@ -97,15 +124,23 @@ fn decide_as(
     existing: Option<Found>,
     wish: &Wish,
     judgement: Judgement,
-    closings: &Closings,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
+    let closings = beside.closings;
     let Judgement {
         admission, is_end, ..
     } = judgement;
     let pull_request = match &wish.word {
         Word::Event(event) => Some(&event.pull_request),
         Word::Upsert { pull_request, .. } => Some(pull_request),
-        Word::Delete { .. } => None,
+        _ => None,
+    };
+    // What is seen to be open is not enough to take away what stands.
+    let admission = match admission {
+        Admission::Refuse(reason) if wish.word.is_action(&Action::Seen) => {
+            Admission::Ignore(reason)
+        }
+        admission => admission,
     };
     if let Admission::Ignore(reason) = admission {
         return Ok(ignored_beside(service, existing, reason));
@@ -120,6 +155,15 @@ fn decide_as(
         && let Some(until) = wish.word.is_late(closings, &subject)
     {
         return Ok(late(service, existing, until));
+    }
+    if admission == Admission::Take
+        && existing.is_none()
+        && let Some(Memory::Expired(expired)) = closings.memory(&subject)
+        && wish.word.leaves_expired(&expired)
+    {
+        let reason = "expired: a new commit, reopening the pull request or `dayfly env extend` \
+                      brings it back";
+        return Ok(ignored(Some(service), reason.to_owned()));
     }
     // In one second only a close, and what turns a pull request away by itself, is sure to be
     // later than what was taken: what others lack is no news to it.
@@ -137,12 +181,16 @@ fn decide_as(
         (Admission::Take, Some(pull_request), existing) => {
             let mut decision = match existing {
                 Some(Found::File { file, text }) => {
-                    update(files, service, wish, pull_request, file, &text)?
+                    update(files, service, wish, pull_request, file, &text, beside)?
                 }
-                _ => create(files, service, wish, pull_request)?,
+                _ => {
+                    let times = Times::by_rules(service, wish.word.at(), Expiry::Unsaid);
+                    create(files, service, wish, pull_request, &times, beside)?
+                }
             };
             if decision.edit.is_some() {
                 decision.memory = closings.forget(&subject);
+                decision.artifact = artifact_of(service, wish, pull_request, &decision.outcome)?;
             }
             decision
         }
@@ -184,9 +232,24 @@ fn decide_as(
     Ok(decision)
 }
 
+/// What an event's environment waits for. A person's word waits for nothing.
+fn artifact_of(
+    service: &Service,
+    wish: &Wish,
+    pull_request: &PullRequest,
+    outcome: &Outcome,
+) -> Result<Option<Artifact>, ManagerError> {
+    match &outcome.environment {
+        Some(id) if !wish.word.is_person() => {
+            awaited(service, pull_request, &EnvironmentId::given(id))
+        }
+        _ => Ok(None),
+    }
+}
+
 /// What an event means that comes after its pull request's close. A file that is no newer than the
 /// close came into being unseen by it: whoever meets it removes it.
-fn late(service: &Service, existing: Option<Found>, until: Time) -> Decision {
+pub(super) fn late(service: &Service, existing: Option<Found>, until: Time) -> Decision {
     let reason = format!("stale: the environment was closed at {until}, this event is not later");
     match existing {
         Some(Found::File { file, text }) if is_late(file.event_at, false, until) => {
@@ -197,7 +260,11 @@ fn late(service: &Service, existing: Option<Found>, until: Time) -> Decision {
 }
 
 /// Nothing is done; what stands for the pull request is told.
-fn ignored_beside(service: &Service, existing: Option<Found>, reason: String) -> Decision {
+pub(super) fn ignored_beside(
+    service: &Service,
+    existing: Option<Found>,
+    reason: String,
+) -> Decision {
     let mut decision = ignored(Some(service), reason);
     match existing {
         Some(Found::File { file, .. }) => {
@@ -218,7 +285,7 @@ fn url_of(service: &Service, file: &EnvironmentFile) -> Option<String> {
 }
 
 /// Takes the environment away, also one that cannot be read: its pull request has ended.
-fn remove(service: &Service, existing: Found, reason: String) -> Decision {
+pub(super) fn remove(service: &Service, existing: Found, reason: String) -> Decision {
     let mut decision = nothing(Some(service), OutcomeAction::Deleted, Some(reason));
     let path = match existing {
         Found::Broken { path, .. } => path,
@@ -240,19 +307,21 @@ fn update(
     pull_request: &PullRequest,
     file: EnvironmentFile,
     text: &str,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
     let id = match &file.environment {
         Some(id) => EnvironmentId::given(id),
-        None => derive_id(files, service, pull_request)?,
+        None => derive_id(files, service, pull_request, beside)?,
     };
-    let rendered = render(files, service, wish, pull_request, &id, &file.name)?;
+    let times = Times::by_rules(service, wish.word.at(), file.expiry);
+    let rendered = render(files, service, pull_request, &id, &file.name, &times)?;
     let is_at_head = names_head(&file, pull_request);
     let (action, edit) = match merge(
         &file.path,
         text,
         &rendered.text,
         &rendered.written,
-        wish.word.later_time(&service.rules.admit, is_at_head),
+        wish.word.later_time(&service.rules, is_at_head),
     )? {
         Merge::Unchanged => (OutcomeAction::Unchanged, None),
         Merge::Changed(text) => {
@@ -266,11 +335,13 @@ fn update(
     told(service, action, &id, file.path, wish, edit)
 }
 
-fn create(
+pub(super) fn create(
     files: &dyn Files,
     service: &Service,
     wish: &Wish,
     pull_request: &PullRequest,
+    times: &Times,
+    beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
     let limit = service.rules.admit.limit;
     let count = count_environments(files, service)?;
@@ -287,7 +358,7 @@ fn create(
         decision.rules = vec![judged];
         return Ok(decision);
     }
-    let id = derive_id(files, service, pull_request)?;
+    let id = derive_id(files, service, pull_request, beside)?;
     let name = environment_name(&pull_request.id, &id);
     let path = join(
         &environments_directory(&service.name),
@@ -299,7 +370,7 @@ fn create(
             pull_request: pull_request.id.clone(),
         });
     }
-    let text = render(files, service, wish, pull_request, &id, &name)?.text;
+    let text = render(files, service, pull_request, &id, &name, times)?.text;
     let edit = Edit::Write {
         path: path.clone(),
         bytes: text.into_bytes(),
@@ -309,34 +380,43 @@ fn create(
     Ok(decision)
 }
 
-/// The id of a new environment: one that no other pull request has.
+/// The id of a new environment: one that no other pull request has, or is proposed to have.
 fn derive_id(
     files: &dyn Files,
     service: &Service,
     pull_request: &PullRequest,
+    beside: &Beside<'_>,
 ) -> Result<EnvironmentId, ManagerError> {
     let taken = taken_ids(files, &pull_request.id, pull_request.repository_id)?;
-    Ok(EnvironmentId::derive(
-        &pull_request.id,
-        service.rules.scheme,
-        |id| taken.contains(id),
-    ))
+    // The demo's ids depend on letters: those of `service.hcl` are the same for every event.
+    let repository = &pull_request.id.repository;
+    let source = service.source(repository);
+    let spelled = source.map_or(repository, |source| source.spelled(repository));
+    let id = PullRequestId {
+        repository: spelled.clone(),
+        number: pull_request.id.number,
+    };
+    Ok(EnvironmentId::derive(&id, service.rules.scheme, |id| {
+        taken.contains(id) || (beside.is_held)(id)
+    }))
 }
 
 /// The environment's file as it would be made anew.
-fn render(
+pub(super) fn render(
     files: &dyn Files,
     service: &Service,
-    wish: &Wish,
     pull_request: &PullRequest,
     id: &EnvironmentId,
     name: &str,
+    times: &Times,
 ) -> Result<RenderedFile, ManagerError> {
     let repository = &pull_request.id.repository;
     let Some(source) = service.source(repository) else {
+        let own = std::slice::from_ref(service);
         return Err(ManagerError::NotItsSource {
             service: service.name.clone(),
             repository: repository.clone(),
+            advice: advice(files, own, repository, pull_request.repository_id)?,
         });
     };
     let template_path = join(&service.name, "environment.tf.tera");
@@ -357,9 +437,7 @@ fn render(
     if let Some(number) = pull_request.repository_id {
         values.insert("repository_id".to_owned(), Value::from(number));
     }
-    if let Some(at) = wish.word.at() {
-        values.insert("event_at".to_owned(), Value::from(at.to_string()));
-    }
+    values.extend(times.values());
     Ok(generate::render_environment_file(
         &template,
         &template_path,
@@ -368,31 +446,30 @@ fn render(
     )?)
 }
 
-fn ignored(service: Option<&Service>, reason: String) -> Decision {
+pub(super) fn ignored(service: Option<&Service>, reason: String) -> Decision {
     nothing(service, OutcomeAction::Ignored, Some(reason))
 }
 
-fn nothing(service: Option<&Service>, action: OutcomeAction, reason: Option<String>) -> Decision {
+pub(super) fn nothing(
+    service: Option<&Service>,
+    action: OutcomeAction,
+    reason: Option<String>,
+) -> Decision {
     Decision {
         outcome: Outcome {
-            action,
             reason,
             service: service.map(|service| service.name.clone()),
-            environment: None,
-            path: None,
-            commit: None,
-            url: None,
-            proposal: None,
-            over_limit: false,
+            ..Outcome::of(action)
         },
         edit: None,
         memory: Change::default(),
         subject: None,
+        artifact: None,
         rules: Vec::new(),
     }
 }
 
-fn told(
+pub(super) fn told(
     service: &Service,
     action: OutcomeAction,
     id: &EnvironmentId,

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
-use super::decision::decide;
+use super::decision::{Beside, decide};
+use super::proposal::is_proposed;
 use super::{Manager, ManagerError, Outcome, Wish};
+use crate::clock;
 use crate::environment::Judged;
 use crate::git::Repository;
 
@@ -25,7 +27,18 @@ pub fn explain(
 ) -> Result<Explanation, ManagerError> {
     let listing = manager.look(cache)?;
     let files = cache.remote_tree(&listing.tip, &manager.remote)?;
-    let decision = decide(&files, wish, &listing.closings)?;
+    let decision = decide(
+        &files,
+        wish,
+        &Beside {
+            closings: &listing.closings,
+            now: clock::now(),
+            is_held: &|id| {
+                let names = listing.branches.keys().map(String::as_str);
+                is_proposed(names, wish.word.pull_request(), id)
+            },
+        },
+    )?;
     Ok(Explanation {
         outcome: decision.outcome,
         rules: decision.rules,

@@ -4,9 +4,8 @@
 //! name, and ends with its pull request.
 
 use super::ManagerError;
-use super::services::{
-    Service, WriterNames, environment_files, environment_path, read_environment,
-};
+use super::services::{Service, environment_files, environment_path, read_all, read_environment};
+use super::written_names::WriterNames;
 use crate::environment::{EnvironmentFile, EnvironmentId, environment_name};
 use crate::event::PullRequestId;
 use crate::files::Files;
@@ -46,11 +45,8 @@ pub(super) fn find(
         })
         .map(|file| environment_path(&service.name, &file))
         .collect();
-    files.prepare(&paths)?;
-    for path in paths {
-        let Some(bytes) = files.read(&path)? else {
-            continue;
-        };
+    for read in read_all(files, paths)? {
+        let (path, bytes) = read?;
         let text = String::from_utf8_lossy(&bytes);
         let mentions = |text: &str| text.to_ascii_lowercase().contains(&name);
         if !text.contains(&number) && !mentions(&path) && !mentions(&text) {

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::closings::{Change, Closings, Subject};
-use super::decision::{Decision, decide};
+use super::decision::{Beside, Decision, decide};
 use super::intents::Intent;
 use super::location::Listing;
 use super::message::message;
+use super::proposal::is_proposed;
 use super::services::{environment_files, environment_path, stem};
 use super::{ManagerError, Outcome, OutcomeAction, Wish};
 use crate::clock;
@@ -112,7 +113,13 @@ impl<'a> Fold<'a> {
 
     /// What `wish` means on the head of the chain, without carrying it out.
     pub(super) fn decide(&self, wish: &Wish) -> Result<Decision, ManagerError> {
-        decide(&self.files, wish, &self.closings)
+        let names = || self.listing.branches.keys().map(String::as_str);
+        let beside = Beside {
+            closings: &self.closings,
+            now: clock::now(),
+            is_held: &|id| is_proposed(names(), wish.word.pull_request(), id),
+        };
+        decide(&self.files, wish, &beside)
     }
 
     /// Decides a wish and carries it out on the head of the chain. After an error the chain is as

@@ -22,6 +22,10 @@ impl Gate {
         Self(references.get(NAME).cloned())
     }
 
+    pub(super) fn commit(&self) -> Option<&CommitId> {
+        self.0.as_ref()
+    }
+
     /// What fetches it: git wants to have what it moves a reference from.
     pub(super) fn refspec() -> String {
         format!("+{NAME}*:{NAME}*")

@@ -1,7 +1,7 @@
 //! Which events come too late after a close, and what a close makes late: the rules of a word
 //! against the memory in `closings`.
 
-use super::closings::{Closings, Subject, is_late};
+use super::closings::{Closings, Expired, Memory, Subject, is_late};
 use super::fold::{Answer, Fold};
 use super::{Manager, Word};
 use crate::clock::Time;
@@ -15,16 +15,42 @@ impl Word {
         let at = self.at()?;
         let is_close = match self {
             Self::Event(event) => event.action == Action::Closed || !event.pull_request.is_open,
-            Self::Upsert { .. } | Self::Delete { .. } => true,
+            Self::Upsert { .. } | Self::Delete { .. } | Self::Lifetime { .. } => true,
         };
         let second_before = || Time::from_second(at.as_second() - 1).ok();
         if is_close { Some(at) } else { second_before() }
     }
 
-    /// Until when events are late, if this one is.
+    /// Until when events are late after a close, if this one is.
     pub(super) fn is_late(&self, closings: &Closings, subject: &Subject) -> Option<Time> {
-        let until = closings.late_until(subject)?;
-        is_late(self.at(), self.is_action(&Action::Reopened), until).then_some(until)
+        let Some(Memory::Closed(until)) = closings.memory(subject) else {
+            return None;
+        };
+        self.is_before(until).then_some(until)
+    }
+
+    /// Whether this one leaves an environment gone that has expired: it tells of no commit after
+    /// the one that expired, and nobody has asked for it.
+    pub(super) fn leaves_expired(&self, expired: &Expired) -> bool {
+        let is_news = match self {
+            Self::Event(event) => match &event.action {
+                Action::Reopened => true,
+                action => match expired.is_of(&event.pull_request.head_sha) {
+                    Some(is_same) => !is_same,
+                    None => *action == Action::Synchronize,
+                },
+            },
+            _ => true,
+        };
+        !is_news || self.is_before(expired.until)
+    }
+
+    fn is_before(&self, until: Time) -> bool {
+        let at = match self {
+            Self::Lifetime { .. } => self.event().and_then(|event| event.at),
+            word => word.at(),
+        };
+        is_late(at, self.is_action(&Action::Reopened), until)
     }
 }
 
@@ -70,4 +96,85 @@ pub(super) fn overtaken(
         .filter(|(_, answer)| is_overtaken(answer))
         .map(|(number, _)| number)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::event::{HeadSha, PullRequest, PullRequestEvent};
+    use crate::manager::Lifetime;
+
+    #[test]
+    fn only_news_brings_back_what_has_expired() {
+        let old: HeadSha = "a".repeat(40).parse().unwrap();
+        let pull_request = PullRequest::example("acme/x".parse().unwrap());
+        let subject = Subject::new("s", &pull_request.id, None);
+        let at = |second: i64| Time::from_second(second).ok();
+        let expired = |head: Option<&HeadSha>| {
+            let named = Closings::default().expire(&subject, at(500).unwrap(), head);
+            let target: CommitId = "c".repeat(40).parse().unwrap();
+            let references: BTreeMap<String, CommitId> = named
+                .edits(&target)
+                .into_iter()
+                .map(|edit| match edit {
+                    crate::git::ReferenceEdit::Create { name, target } => (name, target),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            match Closings::read(&references).memory(&subject) {
+                Some(Memory::Expired(expired)) => expired,
+                other => panic!("{other:?}"),
+            }
+        };
+        let labeled = || Action::Labeled(Some("x".to_owned()));
+        // the action, its second, whether its commit is new; whether it stays gone where the expired
+        // commit is known, and where it is not
+        for (action, second, is_new, known, unknown) in [
+            (Action::Synchronize, Some(501), true, false, false),
+            (Action::Synchronize, Some(501), false, true, false),
+            (Action::Synchronize, Some(500), true, true, true),
+            (Action::Synchronize, None, true, false, false),
+            (labeled(), Some(501), true, false, true),
+            (labeled(), Some(501), false, true, true),
+            (Action::Seen, Some(501), true, false, true),
+            (Action::Seen, Some(900), false, true, true),
+            (Action::Seen, Some(499), true, true, true),
+            (Action::Opened, Some(501), false, true, true),
+            (Action::Reopened, Some(501), false, false, false),
+            (Action::Reopened, Some(500), false, false, false),
+            (Action::Reopened, Some(499), false, true, true),
+        ] {
+            let mut event = PullRequestEvent {
+                action: action.clone(),
+                pull_request: pull_request.clone(),
+                at: second.and_then(at),
+                by: None,
+            };
+            event.pull_request.head_sha = match is_new {
+                true => "b".repeat(40).parse().unwrap(),
+                false => old.clone(),
+            };
+            let word = Word::Event(event);
+            for (head, expected) in [(Some(&old), known), (None, unknown)] {
+                let stays = word.leaves_expired(&expired(head));
+                assert_eq!(stays, expected, "{action:?} {second:?} {is_new} {head:?}");
+            }
+        }
+        let upsert = |second: Option<i64>| Word::Upsert {
+            pull_request: pull_request.clone(),
+            at: second.and_then(at),
+        };
+        for (second, expected) in [(None, false), (Some(501), false), (Some(500), true)] {
+            let stays = upsert(second).leaves_expired(&expired(Some(&old)));
+            assert_eq!(stays, expected, "{second:?}");
+        }
+        let extended = Word::Lifetime {
+            pull_request: pull_request.id.clone(),
+            change: Lifetime::Pin,
+            at: at(1).unwrap(),
+        };
+        assert!(!extended.leaves_expired(&expired(Some(&old))));
+    }
 }

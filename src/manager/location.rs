@@ -10,7 +10,7 @@ use super::gate::Gate;
 use super::intents::Intent;
 use crate::config::Settings;
 use crate::files::{Directory, Files};
-use crate::git::{CommitId, CommitTree, Extent, Remote, Repository, list_tips};
+use crate::git::{CommitId, CommitTree, Extent, Remote, Repository, is_on_wire, list_tips};
 
 /// A manager repository, by a path or a URL, and one of its branches.
 #[derive(Clone, Debug)]
@@ -84,6 +84,15 @@ impl Manager {
     /// are in `cache` then. Both are asked for at once. The branch may move between the two: what
     /// was fetched counts, and a push from there loses the race if it is not what was listed.
     pub(super) fn look(&self, cache: &Repository) -> Result<Listing, ManagerError> {
+        if is_on_wire(&self.remote) {
+            // One connection: nothing is gained by asking for both at once.
+            let listing = self.listing()?;
+            let beside = listing.intents.values().chain(listing.gate.commit());
+            let commits: Vec<CommitId> = beside.chain([&listing.tip]).cloned().collect();
+            if cache.fetch_seen(&self.remote, &commits, 1, Extent::Upper) {
+                return Ok(listing);
+            }
+        }
         let source = match &self.branch {
             Some(branch) => format!("refs/heads/{branch}"),
             None => "HEAD".to_owned(),

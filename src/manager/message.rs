@@ -4,8 +4,10 @@
 //! of its own and holds no line end; free text of a pull request's is in none of them.
 
 use super::{Outcome, OutcomeAction, Wish, Word};
+use crate::event::PullRequestId;
 
 const ENVIRONMENT: &str = "Dayfly-Environment: ";
+const PULL_REQUEST: &str = "Dayfly-Pull-Request: ";
 const INTENT: &str = "Dayfly-Intent: ";
 /// Not "close": GitHub takes that word before a pull request as an order.
 const REMOVE: &str = "remove";
@@ -25,7 +27,7 @@ pub(super) fn message(outcome: &Outcome, wish: &Wish, intent: Option<&str>) -> S
     let mut message = format!(
         "{}: {verb} {pull_request}\n\n\
          {ENVIRONMENT}{}\n\
-         Dayfly-Pull-Request: {pull_request}\n\
+         {PULL_REQUEST}{pull_request}\n\
          Dayfly-Event: {}\n",
         word(&outcome.service),
         word(&outcome.environment),
@@ -43,6 +45,12 @@ pub(super) fn message(outcome: &Outcome, wish: &Wish, intent: Option<&str>) -> S
         message.push_str(&format!("{INTENT}{}\n", line(intent)));
     }
     message
+}
+
+/// The pull request that a commit was made for, if dayfly has made it.
+pub(super) fn pull_request_of(message: &str) -> Option<PullRequestId> {
+    let mut lines = message.lines();
+    lines.find_map(|line| line.strip_prefix(PULL_REQUEST)?.parse().ok())
 }
 
 /// What was done for the intent of this id, if this is the message of the commit that did it: the
@@ -123,19 +131,14 @@ mod tests {
     #[test]
     fn the_answer_to_an_intent_is_read_back() {
         let outcome = Outcome {
-            action: OutcomeAction::Created,
-            reason: None,
             service: Some("hello".to_owned()),
             environment: Some("0123abcd".to_owned()),
-            path: None,
-            commit: None,
-            url: None,
-            proposal: None,
-            over_limit: false,
+            ..Outcome::of(OutcomeAction::Created)
         };
         let wish = Wish {
             word: Word::Delete {
                 pull_request: "acme/x#1".parse().unwrap(),
+                repository_id: None,
                 at: None,
             },
             service: None,
@@ -147,6 +150,12 @@ mod tests {
         assert_eq!(read(&answer, "00000000000000ab"), None);
         assert_eq!(read(&message(&outcome, &wish, None), ""), None);
         assert_eq!(read("", ""), None);
+        let of = pull_request_of(&answer);
+        assert_eq!(of, Some("acme/x#1".parse().unwrap()));
+        assert_eq!(
+            pull_request_of("merged Dayfly-Pull-Request: acme/x#1"),
+            None
+        );
     }
 
     proptest! {
@@ -160,15 +169,11 @@ mod tests {
             let mut pull_request = PullRequest::example("acme/x".parse().unwrap());
             pull_request.id.number = number;
             let outcome = Outcome {
-                action: OutcomeAction::Updated,
                 reason: Some(service.clone()),
                 service: Some(service),
                 environment: Some(environment.clone()),
-                path: None,
-                commit: None,
                 url: Some(event.clone()),
-                proposal: None,
-                over_limit: false,
+                ..Outcome::of(OutcomeAction::Updated)
             };
             let wish = Wish {
                 word: Word::Event(PullRequestEvent {

@@ -3,6 +3,8 @@
 //! A change is decided on the tip of the branch, made as one commit without a checkout, and pushed.
 //! A push that lost the race is decided anew on the fresh tip, never merged as text (invariant 1).
 
+mod artifact;
+mod batch;
 mod choice;
 mod closings;
 mod decision;
@@ -12,28 +14,38 @@ mod fold;
 mod gate;
 mod intents;
 mod lateness;
+mod lifetime;
 mod location;
 mod message;
+mod particulars;
 pub mod proposal;
 mod range;
 mod renaming;
+mod scope;
 mod sending;
 mod services;
+mod sweep;
 mod wish;
 mod writer;
+mod written_names;
 
+pub use artifact::Artifact;
+pub use batch::{Told, explain_all, write_all};
 pub use explanation::{Explanation, explain};
 pub use location::{Manager, Snapshot};
+pub use particulars::Particulars;
 pub use proposal::{ProposalState, ProposalText, Proposed, is_withdrawn};
 pub use range::{RangeReport, Trespass, only_environments};
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };
-pub use wish::{Outcome, OutcomeAction, Proposal, Wish, Word};
-pub use writer::write;
+pub use sweep::{Finding, Heard, Said, Sweep, Verdict};
+pub use wish::{Lifetime, Outcome, OutcomeAction, Proposal, Wish, Word};
+pub use writer::{write, write_once_built};
 
 use std::time::Duration;
 
+use crate::clock::Time;
 use crate::config::ConfigError;
 use crate::environment::EnvironmentError;
 use crate::error::{Diagnose, Kind};
@@ -74,6 +86,7 @@ pub enum ManagerError {
     NoSource {
         repository: RepositoryName,
         known: Vec<String>,
+        advice: Option<String>,
     },
     #[error("{} services take pull requests of {repository}: {}", services.len(), services.join(", "))]
     ManyServices {
@@ -84,6 +97,7 @@ pub enum ManagerError {
     NotItsSource {
         service: String,
         repository: RepositoryName,
+        advice: Option<String>,
     },
     #[error(
         "the branch {branch:?} cannot be `{input}`: Terraform would bring it into Unicode's normal form C, another name"
@@ -96,8 +110,14 @@ pub enum ManagerError {
         path: String,
         pull_request: PullRequestId,
     },
+    #[error("{at} lies in the future: it is {now} by this machine's clock")]
+    Future { at: Time, now: Time },
+    #[error("the artifact {} is not known to be there", .0.address)]
+    NotBuilt(Artifact),
     #[error("there is no environment {0}")]
     NoEnvironment(String),
+    #[error("the environment of {pull_request} has expired and is gone")]
+    Expired { pull_request: PullRequestId },
     #[error("it is unknown whether commit {commit} is on branch {branch} of {manager}")]
     Unheard {
         manager: String,
@@ -122,7 +142,7 @@ impl Diagnose for ManagerError {
             Self::Environment(error) => error.kind(),
             Self::Generate(error) => error.kind(),
             Self::LostRace { .. } => Kind::LostRace,
-            Self::Unheard { .. } => Kind::Outside,
+            Self::NotBuilt(_) | Self::Unheard { .. } => Kind::Outside,
             _ => Kind::Usage,
         }
     }
@@ -145,6 +165,14 @@ impl Diagnose for ManagerError {
             Self::NoHistory(_) => {
                 "give --manager the path of a clone with its whole history".to_owned()
             }
+            Self::NoSource {
+                advice: Some(advice),
+                ..
+            }
+            | Self::NotItsSource {
+                advice: Some(advice),
+                ..
+            } => advice.clone(),
             Self::NoService { known, .. } | Self::NoSource { known, .. } => list(known),
             Self::ServiceName { .. } => {
                 "rename it: up to 63 letters, digits and `-`, `_`, `.`".to_owned()
@@ -153,6 +181,7 @@ impl Diagnose for ManagerError {
             Self::NotItsSource {
                 service,
                 repository,
+                ..
             } => {
                 format!("add `source \"{repository}\" {{ … }}` to {service}/service.hcl")
             }
@@ -161,10 +190,18 @@ impl Diagnose for ManagerError {
                 format!("`dayfly service add {service} …` writes one")
             }
             Self::PathTaken { .. } => "move that file out of the way".to_owned(),
+            Self::Future { .. } => {
+                "say when it became true (--at), or leave that out; if it is right, set this machine's clock"
+                    .to_owned()
+            }
             Self::NoEnvironment(_) => "`dayfly env list` shows them".to_owned(),
+            Self::Expired { pull_request } => format!(
+                "`dayfly env upsert '{pull_request}' --head-sha SHA --head-branch BRANCH` brings it \
+                 back, and so does `dayfly env extend` with a token that may read the pull request"
+            ),
             Self::LostRace { .. } => "run it again".to_owned(),
             Self::Unheard { .. } => "run it again: what is done is not done twice".to_owned(),
-            Self::NotText { .. } => return None,
+            Self::NotText { .. } | Self::NotBuilt(_) => return None,
         })
     }
 }

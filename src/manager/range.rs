@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::location::read_text;
-use super::services::{example_files, service};
+use super::services::{
+    Service, environment_files, environment_path, example_files, named, read_all, read_environment,
+};
 use super::{Manager, ManagerError};
-use crate::environment::{self, Pattern};
+use crate::environment::{self, Claim, EnvironmentFile, Pattern};
 use crate::files::{Files, join};
 use crate::git::{CommitId, Repository, Standing, Touched};
 
@@ -47,10 +49,20 @@ pub fn only_environments(manager: &Manager, range: &str) -> Result<RangeReport, 
         files: &base,
         known: BTreeMap::new(),
     };
+    let standing = Standings::at(&base)?;
+    let earlier: Vec<&EnvironmentFile> = standing.0.values().collect();
     let mut trespasses = Vec::new();
     for commit in &commits {
-        for touched in repository.touched(commit, &range.base)? {
-            if let Some(reason) = services.refuse(&touched)? {
+        let touched = repository.touched(commit, &range.base)?;
+        if touched.is_empty() {
+            continue;
+        }
+        let tree = repository.tree(commit)?;
+        let changed = repository.changed_paths(&range.base, commit)?;
+        let beside = standing.with(&tree, &changed)?;
+        let beside: Vec<&EnvironmentFile> = beside.values().collect();
+        for touched in touched {
+            if let Some(reason) = services.refuse(&touched, &beside, &earlier)? {
                 trespasses.push(trespass(commit, touched, reason));
             }
         }
@@ -71,20 +83,77 @@ fn trespass(commit: &CommitId, touched: Touched, reason: String) -> Trespass {
     }
 }
 
+/// All environments of a tree by their paths, as far as they can be read.
+#[derive(Clone)]
+struct Standings(BTreeMap<String, EnvironmentFile>);
+
+impl Standings {
+    fn at(files: &dyn Files) -> Result<Self, ManagerError> {
+        let mut paths = Vec::new();
+        for directory in files.list("")?.iter().filter(|entry| entry.is_directory) {
+            let names = environment_files(files, &directory.name)?;
+            paths.extend(names.map(|file| environment_path(&directory.name, &file)));
+        }
+        let mut all = BTreeMap::new();
+        for read in read_all(files, paths)? {
+            let (path, bytes) = read?;
+            all.extend(claimed(&path, &bytes).map(|file| (path, file)));
+        }
+        Ok(Self(all))
+    }
+
+    /// The same for a tree that differs from it at these paths.
+    fn with(
+        &self,
+        tree: &dyn Files,
+        changed: &[String],
+    ) -> Result<BTreeMap<String, EnvironmentFile>, ManagerError> {
+        let mut all = self.0.clone();
+        for path in changed {
+            all.remove(path);
+            if environment::service_of(path).is_some()
+                && let Some(bytes) = tree.read(path)?
+            {
+                all.extend(claimed(path, &bytes).map(|file| (path.clone(), file)));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// What the file at `path` claims; of one that cannot be read, what its name does.
+fn claimed(path: &str, bytes: &[u8]) -> Option<EnvironmentFile> {
+    read_environment(path, bytes).unwrap_or_else(|_| Some(EnvironmentFile::of_name(path)))
+}
+
+/// A service as it stands at BASE.
+#[derive(Clone)]
+struct Known {
+    service: Service,
+    patterns: Vec<Pattern>,
+}
+
 /// The services as they stand at BASE, each read once.
 struct Services<'a> {
     files: &'a dyn Files,
-    known: BTreeMap<String, Option<Vec<Pattern>>>,
+    /// `None` of what is no service, and the reason where no file of it can be judged.
+    known: BTreeMap<String, Option<Result<Known, String>>>,
 }
 
 impl Services<'_> {
-    /// Why the change is none of an environment file; `None` if it is one.
-    fn refuse(&mut self, touched: &Touched) -> Result<Option<String>, ManagerError> {
+    /// Why the change is none of an environment file; `None` if it is one. `beside` is all that
+    /// stands after it, `earlier` what stands at BASE.
+    fn refuse(
+        &mut self,
+        touched: &Touched,
+        beside: &[&EnvironmentFile],
+        earlier: &[&EnvironmentFile],
+    ) -> Result<Option<String>, ManagerError> {
         let path = &touched.path;
         let Some(name) = environment::service_of(path) else {
             return Ok(Some("it is no environment file".to_owned()));
         };
-        let Some(patterns) = self.patterns(name)? else {
+        let Some(known) = self.known(name)? else {
             return Ok(Some(format!("{name} is no service")));
         };
         match &touched.before {
@@ -100,35 +169,63 @@ impl Services<'_> {
             Some(Standing::Other(what)) => return Ok(Some(format!("it is {what}"))),
             None => return Ok(None),
         };
-        let before = self.files.read(path)?;
-        let before = before.and_then(|bytes| String::from_utf8(bytes).ok());
-        let fault = environment::fault(path, bytes, &patterns, before.as_deref());
-        Ok(fault.map(|problem| match problem.line {
-            Some(line) => format!("line {line}: {}", problem.message),
-            None => problem.message,
-        }))
+        let known = match known {
+            Ok(known) => known,
+            Err(reason) => return Ok(Some(format!("nothing can be judged by BASE: {reason}"))),
+        };
+        let at_base = self.files.read(path)?;
+        let text = at_base
+            .clone()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        if let Some(problem) = environment::fault(path, bytes, &known.patterns, text.as_deref()) {
+            return Ok(Some(match problem.line {
+                Some(line) => format!("line {line}: {}", problem.message),
+                None => problem.message,
+            }));
+        }
+        let Ok(Some(file)) = read_environment(path, bytes) else {
+            return Ok(Some("it cannot be read".to_owned()));
+        };
+        let in_parent = match &touched.before {
+            Some(Standing::File(bytes)) => Some(bytes),
+            _ => None,
+        };
+        let before = at_base.iter().chain(in_parent);
+        let before: Vec<EnvironmentFile> = before
+            .filter_map(|bytes| read_environment(path, bytes).ok().flatten())
+            .collect();
+        let claim = Claim {
+            file: &file,
+            is_new: at_base.is_none(),
+            before: &before,
+            others: beside,
+            earlier,
+            rules: &known.service.rules,
+        };
+        Ok(claim.fault())
     }
 
-    /// What the files of a service look like; `None` if there is no such service.
-    fn patterns(&mut self, name: &str) -> Result<Option<Vec<Pattern>>, ManagerError> {
+    /// The service of this name; `None` if there is none.
+    fn known(&mut self, name: &str) -> Result<Option<Result<Known, String>>, ManagerError> {
         if let Some(known) = self.known.get(name) {
             return Ok(known.clone());
         }
         let rules = join(name, crate::config::ServiceRules::FILE);
         let is_service = self.files.read(&rules)?.is_some();
-        // Rules or a template that cannot be read let no new text through, but a file may go.
-        let read = || -> Result<Vec<Pattern>, ManagerError> {
-            let Some(service) = service(self.files, name)? else {
-                return Ok(Vec::new());
-            };
-            let path = join(name, "environment.tf.tera");
-            match read_text(self.files, &path)? {
-                Some(text) => example_files(&service, &path, &text),
-                None => Ok(Vec::new()),
-            }
+        // Rules or a template that cannot be read let no text through, but a file may go.
+        let known = is_service.then(|| self.read(name).map_err(|error| error.to_string()));
+        self.known.insert(name.to_owned(), known.clone());
+        Ok(known)
+    }
+
+    fn read(&self, name: &str) -> Result<Known, ManagerError> {
+        let service = named(self.files, name)?;
+        let path = join(name, "environment.tf.tera");
+        let no_template = || ManagerError::NoTemplate {
+            service: name.to_owned(),
         };
-        let patterns = is_service.then(|| read().unwrap_or_default());
-        self.known.insert(name.to_owned(), patterns.clone());
-        Ok(patterns)
+        let text = read_text(self.files, &path)?.ok_or_else(no_template)?;
+        let patterns = example_files(&service, &path, &text)?;
+        Ok(Known { service, patterns })
     }
 }

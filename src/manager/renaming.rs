@@ -82,23 +82,65 @@ pub(super) fn find_under_names(
     Ok(broken)
 }
 
-/// `wish` under the name that the environment's file has, where the file knows the present one and
-/// the wish a former one: an event that waited through a rename must not take the name back.
+/// `wish` under the name that the environment's file has, where that is the one that the service
+/// knows: an event that waited through a rename must not take the name back, and one of a repository
+/// that `service.hcl` does not know under its new name yet is the same environment's, if GitHub's
+/// number says so.
 pub(super) fn under_present_name(wish: &Wish, service: &Service, existing: &Found) -> Option<Wish> {
     let Found::File { file, .. } = existing else {
         return None;
     };
     let own = file.pull_request.as_ref()?;
     let asked = wish.word.pull_request();
-    let source = service.source(&asked.repository)?;
-    if source.repository == asked.repository || source.repository != own.repository {
+    let is_known_better = match service.source(&asked.repository) {
+        Some(source) => {
+            source.repository != asked.repository && source.repository == own.repository
+        }
+        None => {
+            let asked = wish.word.repository_id();
+            asked.is_some()
+                && asked == file.repository_id
+                && service.source(&own.repository).is_some()
+        }
+    };
+    if !is_known_better {
         return None;
     }
     let mut wish = wish.clone();
     match &mut wish.word {
         Word::Event(event) => event.pull_request.id = own.clone(),
         Word::Upsert { pull_request, .. } => pull_request.id = own.clone(),
-        Word::Delete { pull_request, .. } => *pull_request = own.clone(),
+        Word::Delete { pull_request, .. } | Word::Lifetime { pull_request, .. } => {
+            *pull_request = own.clone();
+        }
     }
     Some(wish)
+}
+
+/// What to write, so that `repository` is known by its new name, where files of `services` know it by
+/// its number and another name; `None` where the number stands nowhere.
+pub(super) fn advice(
+    files: &dyn Files,
+    services: &[Service],
+    repository: &RepositoryName,
+    repository_id: Option<u64>,
+) -> Result<Option<String>, ManagerError> {
+    let Some(asked) = repository_id else {
+        return Ok(None);
+    };
+    for service in services {
+        let (all, _) = environments(files, Some(&service.name))?;
+        let mut own = all
+            .into_iter()
+            .filter(|environment| environment.file.repository_id == Some(asked))
+            .filter_map(|environment| Some(environment.file.pull_request?.repository));
+        if let Some(from) = own.find(|name| service.source(name).is_some()) {
+            return Ok(Some(format!(
+                "if it is {from} renamed, write in {}/service.hcl: source \"{repository}\" {{ \
+                 former_names = [\"{from}\"] … }}",
+                service.name
+            )));
+        }
+    }
+    Ok(None)
 }

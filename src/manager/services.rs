@@ -1,17 +1,18 @@
 //! The services of a manager repository and their environments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
-use super::ManagerError;
 use super::finding::{Found, find};
+use super::lifetime::Times;
 use super::location::read_text;
+use super::scope::scope;
+use super::{ManagerError, artifact};
+use crate::clock::Time;
 use crate::config::{ConfigError, Expression, ServiceRules, Source};
-use crate::environment::{
-    EnvironmentFile, EnvironmentId, Pattern, environment_name, read_environment_name,
-};
+use crate::environment::{EnvironmentFile, EnvironmentId, Expiry, Pattern};
 use crate::event::{PullRequest, PullRequestId, RepositoryName};
 use crate::files::{Files, join};
 use crate::generate::{self, RenderedFile};
@@ -140,12 +141,13 @@ pub(super) fn example_files(
         if let Some(url) = service.url(id.as_str(), Some(&pull_request.id))? {
             service.check_host(&url)?;
         }
+        artifact::address(service, &pull_request, &id)?;
         let render = |values: &BTreeMap<String, Value>| {
             generate::render_environment_file(template, path, "example", values)
         };
         files.push(render(&values)?);
         values.insert("repository_id".to_owned(), json!(1));
-        values.insert("event_at".to_owned(), json!("2026-11-21T09:00:00Z"));
+        values.extend(Times::by_rules(service, Some(Time::UNIX_EPOCH), Expiry::Unsaid).values());
         files.push(render(&values)?);
     }
     let pattern = |file: RenderedFile| Pattern {
@@ -179,6 +181,19 @@ pub(super) fn environment_path(service: &str, file: &str) -> String {
 }
 
 impl Service {
+    /// What expressions about the environment of a pull request may name.
+    pub(super) fn scope_of(
+        &self,
+        pull_request: &PullRequest,
+        id: &EnvironmentId,
+    ) -> BTreeMap<String, module::Value> {
+        let head = (
+            pull_request.head_sha.as_str(),
+            pull_request.head_branch.as_str(),
+        );
+        scope(id.as_str(), Some(&pull_request.id), Some(head))
+    }
+
     /// The inputs that `source` sets, as values by name, in their order.
     pub(super) fn inputs(
         &self,
@@ -186,14 +201,7 @@ impl Service {
         pull_request: &PullRequest,
         id: &EnvironmentId,
     ) -> Result<Vec<(String, Value)>, ManagerError> {
-        let scope = scope(
-            id.as_str(),
-            Some(&pull_request.id),
-            Some((
-                pull_request.head_sha.as_str(),
-                pull_request.head_branch.as_str(),
-            )),
-        );
+        let scope = self.scope_of(pull_request, id);
         let branch = pull_request.head_branch.as_str();
         let composed: String = branch.nfc().collect();
         let mut inputs = Vec::new();
@@ -246,7 +254,7 @@ impl Service {
         )))
     }
 
-    fn evaluate(
+    pub(super) fn evaluate(
         &self,
         expression: &Expression,
         scope: &BTreeMap<String, module::Value>,
@@ -262,128 +270,22 @@ impl Service {
     }
 }
 
-/// What expressions of `service.hcl` may refer to.
-fn scope(
-    environment: &str,
-    pull_request: Option<&PullRequestId>,
-    head: Option<(&str, &str)>,
-) -> BTreeMap<String, module::Value> {
-    let mut scope = BTreeMap::from([("environment".to_owned(), json!({ "id": environment }))]);
-    if let Some(pull_request) = pull_request {
-        let mut described = json!({
-            "repository": pull_request.repository.to_string(),
-            "owner": pull_request.repository.owner(),
-            "name": pull_request.repository.name(),
-            "number": pull_request.number,
-        });
-        if let Some((sha, branch)) = head {
-            described["head_sha"] = json!(sha);
-            described["head_branch"] = json!(branch);
-        }
-        scope.insert("pull_request".to_owned(), described);
-    }
-    scope
-        .iter()
-        .map(|(name, value)| (name.clone(), module::Value::from_json(value)))
-        .collect()
-}
-
 /// The file's own name, without `.tf`.
 pub(super) fn stem(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or_default();
     name.strip_suffix(".tf").unwrap_or(name)
 }
 
-/// The names that the writer gives to environments: they tell the number of the pull request and
-/// the id without being read. A name that a person chose may look alike, so the beginning must be
-/// that of a repository which the service has, or had.
-pub(super) struct WriterNames(Vec<String>);
-
-impl WriterNames {
-    pub(super) fn of(service: &Service) -> Self {
-        let sources = service.rules.sources.iter();
-        let repositories =
-            sources.flat_map(|source| source.former_names.iter().chain([&source.repository]));
-        let beginning = |repository: &RepositoryName| {
-            let first = PullRequestId {
-                repository: repository.clone(),
-                number: 0,
-            };
-            let name = environment_name(&first, &EnvironmentId::given(""));
-            name.strip_suffix("0-").unwrap_or(&name).to_owned()
-        };
-        Self(repositories.map(beginning).collect())
-    }
-
-    /// The number and the id in the name of a file; `None` if it has to be read.
-    pub(super) fn read<'a>(&self, file: &'a str) -> Option<(u64, &'a str)> {
-        let (number, id) = read_environment_name(stem(file))?;
-        let end = file.len() - ".tf".len() - id.len() - 1;
-        let beginning = file
-            .get(..end)?
-            .trim_end_matches(|letter: char| letter.is_ascii_digit());
-        let is_own = |own: &String| own.eq_ignore_ascii_case(beginning);
-        self.0.iter().any(is_own).then_some((number, id))
-    }
-}
-
-/// How many environments a service has.
-pub(super) fn count_environments(
+/// The files at `paths` that are there, read at once: each with its path.
+pub(super) fn read_all(
     files: &dyn Files,
-    service: &Service,
-) -> Result<usize, ManagerError> {
-    let names = WriterNames::of(service);
-    let mut count = 0;
-    for file in environment_files(files, &service.name)? {
-        let path = || environment_path(&service.name, &file);
-        let is_one = names.read(&file).is_some()
-            || files
-                .read(&path())?
-                .is_some_and(|bytes| matches!(read_environment(&path(), &bytes), Ok(Some(_))));
-        count += usize::from(is_one);
-    }
-    Ok(count)
-}
-
-/// The ids that other pull requests' environments have, in all services.
-pub(super) fn taken_ids(
-    files: &dyn Files,
-    pull_request: &PullRequestId,
-    repository_id: Option<u64>,
-) -> Result<BTreeSet<String>, ManagerError> {
-    let (mut taken, mut unsure) = (BTreeSet::new(), Vec::new());
-    let (services, _) = services(files)?;
-    let directories = files.list("")?;
-    for directory in directories.iter().filter(|entry| entry.is_directory) {
-        let service = services.iter().find(|known| known.name == directory.name);
-        let names = service.map_or(WriterNames(Vec::new()), WriterNames::of);
-        for file in environment_files(files, &directory.name)? {
-            match names.read(&file) {
-                Some((number, id)) if number != pull_request.number => {
-                    taken.insert(id.to_ascii_lowercase());
-                }
-                _ => unsure.push(environment_path(&directory.name, &file)),
-            }
-        }
-    }
-    files.prepare(&unsure)?;
-    for path in unsure {
-        let Some(bytes) = files.read(&path)? else {
-            continue;
-        };
-        match read_environment(&path, &bytes) {
-            Ok(Some(file)) if !file.belongs_to(pull_request, repository_id) => {
-                taken.extend(file.environment);
-            }
-            // Whoever's it is, its name has the id.
-            Err(_) => {
-                let name = stem(&path).to_ascii_lowercase();
-                taken.extend(read_environment_name(&name).map(|(_, id)| id.to_owned()));
-            }
-            Ok(_) => {}
-        }
-    }
-    Ok(taken)
+    paths: Vec<String>,
+) -> Result<impl Iterator<Item = Result<(String, Vec<u8>), ManagerError>>, ManagerError> {
+    files.prepare(&paths)?;
+    Ok(paths.into_iter().filter_map(move |path| {
+        let read = files.read(&path).map_err(ManagerError::from).transpose()?;
+        Some(read.map(|bytes| (path, bytes)))
+    }))
 }
 
 pub(super) fn read_environment(
@@ -419,11 +321,8 @@ pub fn environments(
         let paths: Vec<String> = environment_files(files, &service.name)?
             .map(|file| environment_path(&service.name, &file))
             .collect();
-        files.prepare(&paths)?;
-        for path in paths {
-            let Some(bytes) = files.read(&path)? else {
-                continue;
-            };
+        for read in read_all(files, paths)? {
+            let (path, bytes) = read?;
             match read_environment(&path, &bytes) {
                 Ok(Some(file)) => {
                     // Rules that cannot tell where it answers are told of by `validate`.

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Particulars;
 use crate::clock::Time;
-use crate::config::Admit;
+use crate::config::ServiceRules;
 use crate::environment::LaterTime;
 use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
 
@@ -17,7 +18,7 @@ pub struct Wish {
     pub service: Option<String>,
 }
 
-/// Whose word it is. A person's is not judged by the rules of `admit`, except `limit`.
+/// Whose word it is: GitHub's, a person's or, of an expiry, a sweep's. A person's is not judged by the rules of `admit`, except `limit`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Word {
@@ -28,8 +29,33 @@ pub enum Word {
     },
     Delete {
         pull_request: PullRequestId,
+        /// Unwritten where it is not known: what earlier versions write and read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repository_id: Option<u64>,
         at: Option<Time>,
     },
+    Lifetime {
+        pull_request: PullRequestId,
+        change: Lifetime,
+        /// By the clock of whose word it is.
+        at: Time,
+    },
+}
+
+/// What is to become of the time that an environment has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Lifetime {
+    /// So much more, from now or from its end, whichever is later.
+    Extend {
+        seconds: u64,
+        /// The pull request as GitHub told it, for an environment that is gone already.
+        found: Option<Box<PullRequestEvent>>,
+    },
+    Pin,
+    Unpin,
+    /// It ends, if its time has come.
+    Expire,
 }
 
 impl Word {
@@ -37,15 +63,27 @@ impl Word {
         match self {
             Self::Event(event) => &event.pull_request.id,
             Self::Upsert { pull_request, .. } => &pull_request.id,
-            Self::Delete { pull_request, .. } => pull_request,
+            Self::Delete { pull_request, .. } | Self::Lifetime { pull_request, .. } => pull_request,
+        }
+    }
+
+    /// What GitHub told of the pull request, if the word holds it.
+    pub(super) fn event(&self) -> Option<&PullRequestEvent> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Lifetime {
+                change: Lifetime::Extend { found, .. },
+                ..
+            } => found.as_deref(),
+            _ => None,
         }
     }
 
     pub(super) fn repository_id(&self) -> Option<u64> {
         match self {
-            Self::Event(event) => event.pull_request.repository_id,
             Self::Upsert { pull_request, .. } => pull_request.repository_id,
-            Self::Delete { .. } => None,
+            Self::Delete { repository_id, .. } => *repository_id,
+            word => word.event()?.pull_request.repository_id,
         }
     }
 
@@ -53,6 +91,7 @@ impl Word {
         match self {
             Self::Event(event) => event.at,
             Self::Upsert { at, .. } | Self::Delete { at, .. } => *at,
+            Self::Lifetime { at, .. } => Some(*at),
         }
     }
 
@@ -62,8 +101,10 @@ impl Word {
 
     /// What may be a return is news by itself, though it changes nothing: an end from before it,
     /// still on its way, must not end the environment. So is a commit that the file already names,
-    /// if an older one may still come.
-    pub(super) fn later_time(&self, rules: &Admit, is_at_head: bool) -> LaterTime {
+    /// if an older one may still come, and each new one where it puts off the end.
+    pub(super) fn later_time(&self, rules: &ServiceRules, is_at_head: bool) -> LaterTime {
+        let expires = rules.expire_after.is_some();
+        let rules = &rules.admit;
         let is_one_of = |labels: &[String], label: &Option<String>| {
             let label = label.as_deref().unwrap_or_default();
             labels.iter().any(|own| own.eq_ignore_ascii_case(label))
@@ -71,7 +112,7 @@ impl Word {
         let is_news = match self {
             Self::Event(event) => match &event.action {
                 Action::Reopened => true,
-                Action::Synchronize => is_at_head,
+                Action::Synchronize => is_at_head || expires,
                 Action::ReadyForReview => !rules.drafts,
                 Action::Edited {
                     base_changed,
@@ -86,7 +127,7 @@ impl Word {
                 _ => false,
             },
             Self::Upsert { at, .. } => at.is_some() && is_at_head,
-            Self::Delete { .. } => false,
+            Self::Delete { .. } | Self::Lifetime { .. } => false,
         };
         if is_news {
             LaterTime::News
@@ -96,7 +137,17 @@ impl Word {
     }
 
     pub(super) fn is_person(&self) -> bool {
-        !matches!(self, Self::Event(_))
+        !matches!(self, Self::Event(_)) && !self.is_expiry()
+    }
+
+    fn is_expiry(&self) -> bool {
+        matches!(
+            self,
+            Self::Lifetime {
+                change: Lifetime::Expire,
+                ..
+            }
+        )
     }
 
     /// Whether the pull request has ended, or its environment is to.
@@ -105,6 +156,7 @@ impl Word {
             Self::Event(event) => event.action == Action::Closed || !event.pull_request.is_open,
             Self::Upsert { .. } => false,
             Self::Delete { .. } => true,
+            Self::Lifetime { .. } => self.is_expiry(),
         }
     }
 
@@ -114,6 +166,12 @@ impl Word {
             Self::Event(event) => event.action.as_str(),
             Self::Upsert { .. } => "upsert",
             Self::Delete { .. } => "delete",
+            Self::Lifetime { change, .. } => match change {
+                Lifetime::Extend { .. } => "extend",
+                Lifetime::Pin => "pin",
+                Lifetime::Unpin => "unpin",
+                Lifetime::Expire => "expire",
+            },
         }
     }
 }
@@ -134,6 +192,8 @@ pub struct Outcome {
     pub proposal: Option<Proposal>,
     #[serde(skip)]
     pub over_limit: bool,
+    #[serde(skip)]
+    pub particulars: Box<Particulars>,
 }
 
 /// A pull request on the manager repository.
@@ -155,6 +215,22 @@ pub enum OutcomeAction {
 }
 
 impl Outcome {
+    /// That this was done; where, and to what, is still to be told.
+    pub(super) fn of(action: OutcomeAction) -> Self {
+        Self {
+            action,
+            reason: None,
+            service: None,
+            environment: None,
+            path: None,
+            commit: None,
+            url: None,
+            proposal: None,
+            over_limit: false,
+            particulars: Box::default(),
+        }
+    }
+
     /// Tells one reason more.
     pub fn add_reason(&mut self, more: Option<impl Into<String>>) {
         let Some(more) = more.map(Into::into) else {

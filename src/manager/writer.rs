@@ -9,6 +9,7 @@ mod asking;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::decision::Decision;
 use super::fold::{Answer, Fold, Request};
 use super::intents::Intent;
 use super::lateness::overtaken;
@@ -35,22 +36,51 @@ pub fn write(
     committer: &Committer,
     patience: Duration,
 ) -> Result<Outcome, ManagerError> {
+    let writer = Writer::new(manager, wish, cache, committer, patience);
+    writer.write()
+}
+
+/// As [`write`], but nothing is written that waits for an artifact: [`ManagerError::NotBuilt`] says
+/// for which, and `write` does it once that is there.
+pub fn write_once_built(
+    manager: &Manager,
+    wish: &Wish,
+    cache: &Repository,
+    committer: &Committer,
+    patience: Duration,
+) -> Result<Outcome, ManagerError> {
     let writer = Writer {
-        manager,
-        wish,
-        cache,
-        committer,
-        started: Instant::now(),
-        patience,
-        attempts: 0,
-        // Nobody can sign for another.
-        helps: committer.key.is_none(),
-        intent: None,
-        told: None,
-        others: Vec::new(),
-        passed_over: BTreeSet::new(),
+        waits_for_artifact: true,
+        ..Writer::new(manager, wish, cache, committer, patience)
     };
     writer.write()
+}
+
+impl<'a> Writer<'a> {
+    fn new(
+        manager: &'a Manager,
+        wish: &'a Wish,
+        cache: &'a Repository,
+        committer: &'a Committer,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            manager,
+            wish,
+            cache,
+            committer,
+            started: Instant::now(),
+            patience,
+            attempts: 0,
+            // Nobody can sign for another.
+            helps: committer.key.is_none(),
+            intent: None,
+            told: None,
+            others: Vec::new(),
+            passed_over: BTreeSet::new(),
+            waits_for_artifact: false,
+        }
+    }
 }
 
 struct Writer<'a> {
@@ -71,6 +101,8 @@ struct Writer<'a> {
     others: Vec<Request>,
     /// The intents that nobody waits for: whose turn it is does not depend on them.
     passed_over: BTreeSet<String>,
+    /// Whether nothing is written that an artifact is missing for.
+    waits_for_artifact: bool,
 }
 
 /// How an attempt ended.
@@ -159,12 +191,16 @@ impl Writer<'_> {
             |request: &Request| request.wish.word.pull_request().number == number;
         let mut rest = Vec::new();
         let own = if requests.iter().any(is_about_the_same) {
+            if self.waits_for_artifact {
+                self.refuse_unbuilt(&fold.decide(self.wish)?)?;
+            }
             // The last to arrive is the last to be decided.
             self.fold(&mut fold, requests);
             fold.add(own)?;
             fold.answers.len() - 1
         } else {
             let decision = fold.decide(self.wish)?;
+            self.refuse_unbuilt(&decision)?;
             if decision.edit.is_none() && decision.memory.is_empty() {
                 // What becomes of the others' wishes does not matter to it.
                 self.fold(&mut fold, requests);
@@ -214,6 +250,15 @@ impl Writer<'_> {
             }
         };
         Ok(ended)
+    }
+
+    fn refuse_unbuilt(&self, decision: &Decision) -> Result<(), ManagerError> {
+        match &decision.artifact {
+            Some(artifact) if self.waits_for_artifact => {
+                Err(ManagerError::NotBuilt(artifact.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Ends where nothing is to be written: its intent, if it stands, is taken back, and others are
@@ -408,7 +453,11 @@ impl Writer<'_> {
 
 /// How a push ended to which no answer came: where the branch stands tells it. If it stands where
 /// nobody expected it, the decision is taken anew, and finds what is done already done.
-fn look_again(manager: &Manager, step: &Step<'_>, error: GitError) -> Result<Sent, ManagerError> {
+pub(super) fn look_again(
+    manager: &Manager,
+    step: &Step<'_>,
+    error: GitError,
+) -> Result<Sent, ManagerError> {
     let is_slow = matches!(error, GitError::TimedOut { .. });
     let (Some(new), true) = (
         step.new,

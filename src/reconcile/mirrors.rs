@@ -26,7 +26,9 @@ impl Mirrors {
 
     pub fn remote(&self, settings: &Settings, repository: &RepositoryName) -> Remote {
         let url = settings.clone_url(repository);
-        Remote::new(&url, self.tokens.for_url(&url).map(Token::new))
+        let token = self.tokens.for_url(&url);
+        let token = token.map(|token| Token::new(token).called(self.tokens.name_of(token)));
+        Remote::new(&url, token)
     }
 
     /// The mirror of `repository`, made if it is not there.

@@ -9,7 +9,9 @@ use serde_json::Value;
 use crate::support::{PullRequest, SERVICE, SERVICE_10, Scene};
 
 const DAYFLY: &str = env!("CARGO_BIN_EXE_dayfly");
-const DAY: u32 = 24 * 60;
+const DAY: i64 = 24 * 60;
+/// Minutes to when closes from then are old by now.
+const LONG_AGO: i64 = -70 * DAY;
 
 /// The closes that the server remembers, by their full names.
 fn remembered(scene: &Scene) -> Vec<String> {
@@ -19,7 +21,7 @@ fn remembered(scene: &Scene) -> Vec<String> {
     names.lines().map(str::to_owned).collect()
 }
 
-fn event(scene: &Scene, minute: u32, action: &str, pull_request: &PullRequest) -> Value {
+fn event(scene: &Scene, minute: impl Into<i64>, action: &str, pull_request: &PullRequest) -> Value {
     let output = scene.event_at(minute, action, pull_request);
     output.succeeded().json()
 }
@@ -261,30 +263,40 @@ fn closes_are_forgotten_after_thirty_days() {
         number,
         ..PullRequest::service()
     };
-    event(&scene, 0, "closed", &pull_request(1));
-    event(&scene, 10, "closed", &pull_request(2));
-    event(&scene, 30 * DAY, "closed", &pull_request(3));
+    event(&scene, LONG_AGO, "closed", &pull_request(1));
+    event(&scene, LONG_AGO + 10, "closed", &pull_request(2));
+    event(&scene, LONG_AGO + 30 * DAY, "closed", &pull_request(3));
     assert_eq!(remembered(&scene).len(), 3);
-    event(&scene, 30 * DAY + 5, "opened", &pull_request(4));
+    event(&scene, LONG_AGO + 30 * DAY + 5, "opened", &pull_request(4));
     assert_eq!(remembered(&scene).len(), 3, "only a close prunes");
-    event(&scene, 30 * DAY + 5, "closed", &pull_request(4));
+    event(&scene, LONG_AGO + 30 * DAY + 5, "closed", &pull_request(4));
     assert_eq!(remembered(&scene).len(), 3, "the first is gone");
-    assert_stale(&event(&scene, 9, "synchronize", &pull_request(2)));
+    assert_stale(&event(
+        &scene,
+        LONG_AGO + 9,
+        "synchronize",
+        &pull_request(2),
+    ));
     assert_eq!(
-        event(&scene, 9, "synchronize", &pull_request(1))["action"],
+        event(&scene, LONG_AGO + 9, "synchronize", &pull_request(1))["action"],
         "created"
     );
 
     // A server that prohibits deletions keeps the old ones, and the new one as well.
     let no_deletion = "case $3 in *[!0]*) ;; *) echo 'it stays' >&2; exit 1;; esac";
     scene.manager.hook("update", no_deletion);
-    event(&scene, 60 * DAY, "opened", &pull_request(5));
-    let closed = event(&scene, 61 * DAY, "closed", &pull_request(5));
+    event(&scene, LONG_AGO + 60 * DAY, "opened", &pull_request(5));
+    let closed = event(&scene, LONG_AGO + 61 * DAY, "closed", &pull_request(5));
     assert_eq!(closed["action"], "deleted", "{closed}");
     assert_eq!(closed["reason"], "the pull request was closed");
     assert_eq!(remembered(&scene).len(), 4);
-    assert_stale(&event(&scene, 60 * DAY, "synchronize", &pull_request(5)));
-    let reopened = event(&scene, 62 * DAY, "reopened", &pull_request(5));
+    assert_stale(&event(
+        &scene,
+        LONG_AGO + 60 * DAY,
+        "synchronize",
+        &pull_request(5),
+    ));
+    let reopened = event(&scene, LONG_AGO + 62 * DAY, "reopened", &pull_request(5));
     assert_eq!(reopened["action"], "created", "{reopened}");
 }
 
@@ -292,10 +304,10 @@ fn closes_are_forgotten_after_thirty_days() {
 fn prune_that_loses_a_race_does_not_fail_the_close() {
     let scene = Scene::new();
     let old = PullRequest::new(SERVICE, 1, "abcdef12", "old");
-    event(&scene, 0, "closed", &old);
+    event(&scene, LONG_AGO, "closed", &old);
     let name = remembered(&scene).remove(0);
     let pull_request = PullRequest::service();
-    event(&scene, 31 * DAY, "opened", &pull_request);
+    event(&scene, LONG_AGO + 31 * DAY, "opened", &pull_request);
     // Others are at the same old close whenever this one's push arrives.
     let script = format!(
         "if grep -q {name}; then\n\
@@ -304,7 +316,7 @@ fn prune_that_loses_a_race_does_not_fail_the_close() {
          fi"
     );
     scene.manager.hook("pre-receive", &script);
-    let closed = event(&scene, 32 * DAY, "closed", &pull_request);
+    let closed = event(&scene, LONG_AGO + 32 * DAY, "closed", &pull_request);
     assert_eq!(closed["action"], "deleted", "{closed}");
     assert!(!is_open(&scene, &pull_request));
     assert_eq!(remembered(&scene).len(), 2, "pruned another time");

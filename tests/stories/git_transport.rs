@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use dayfly::git::{
-    GitError, MIRROR, Push, Remote, Repository, Token, commit_paths, init_work_tree, list_tips,
+    Extent, GitError, MIRROR, Push, Remote, Repository, Token, commit_paths, init_work_tree,
+    is_on_wire, list_tips,
 };
 
 use crate::support::{World, Writer, id, tip};
@@ -416,4 +417,38 @@ fn a_new_repository_is_pushed_by_its_person() {
     let commit = commit_paths(&directory, &["main.tf".to_owned()], "Begin").unwrap();
     world.git(&directory, &["push", "--quiet", &manager.url, "main"]);
     assert_eq!(tip(&manager), commit);
+}
+
+#[test]
+fn the_command_goes_on_where_the_wire_ends() {
+    let world = World::new();
+    let manager = world.repository("manager");
+    manager.commit("main", &[("a/b/c/deep", "1"), ("a/file", "2")]);
+    let first = id(&manager.commit("main", &[("top", "3")]));
+    let writer = Writer::new(&world, "cache", &manager.url, None);
+    assert!(is_on_wire(&writer.remote));
+    // Who names a user has a password for it somewhere: that is for the command.
+    let command = Remote::new(&manager.url.replace("http://", "http://ann@"), None);
+    assert!(!is_on_wire(&command));
+    assert_eq!(
+        list_tips(&writer.remote).unwrap(),
+        list_tips(&command).unwrap()
+    );
+
+    let seen = std::slice::from_ref(&first);
+    let cache = &writer.cache;
+    assert!(cache.fetch_seen(&writer.remote, seen, 1, Extent::Upper));
+    let second = writer.commit(Some(&first), "a/new");
+    let pushed = cache.push(&command, &second, "main", Some(&first));
+    assert_eq!(pushed.unwrap(), Push::Accepted);
+    // And the other way round, with a file that is not here.
+    let third = writer.commit(Some(&second), "a/newer");
+    assert_eq!(writer.push(&third, Some(&second)).unwrap(), Push::Accepted);
+    for (path, content) in [("a/b/c/deep", "1"), ("a/file", "2"), ("a/newer", "a/newer")] {
+        assert_eq!(manager.read("main", path).as_deref(), Some(content));
+        let files = cache.remote_tree(&third, &writer.remote).unwrap();
+        let read = dayfly::files::Files::read(&files, path).unwrap();
+        assert_eq!(read.as_deref(), Some(content.as_bytes()), "{path}");
+    }
+    manager.git(&["fsck", "--strict"]);
 }

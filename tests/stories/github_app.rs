@@ -104,7 +104,11 @@ fn an_app_that_cannot_be() {
             "no RSA key",
         ),
         (vec![id, ("DAYFLY_APP_KEY", "/no/file")], 2, "neither a key"),
-        (vec![("DAYFLY_APP_ID", "other"), key], 5, "access denied"),
+        (
+            vec![("DAYFLY_APP_ID", "other"), key],
+            5,
+            "access denied to the GitHub App of DAYFLY_APP_ID and DAYFLY_APP_KEY",
+        ),
         (
             vec![id, key, ("DAYFLY_APP_INSTALLATION", "7")],
             5,

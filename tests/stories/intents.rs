@@ -359,7 +359,7 @@ fn without_a_time_the_last_to_arrive_wins_and_says_so() {
 }
 
 /// Plants a commit that says this at a reference.
-fn plant(scene: &Scene, id: &str, message: &str) {
+pub(crate) fn plant(scene: &Scene, id: &str, message: &str) {
     let tree = scene
         .manager
         .git(&["hash-object", "-w", "-t", "tree", "/dev/null"]);

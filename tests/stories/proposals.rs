@@ -51,11 +51,7 @@ fn proposal_opens_and_follows() {
         "hello-service: open acme/hello-service#10"
     );
     let body = pulls[0]["body"].as_str().unwrap();
-    for part in [
-        "` acme/hello-service#10 `",
-        SERVICE_10,
-        "preview.example.com",
-    ] {
+    for part in ["`acme/hello-service#10`", SERVICE_10, "preview.example.com"] {
         assert!(body.contains(part), "{body}");
     }
 
@@ -412,8 +408,16 @@ fn token_may_not_see() {
     let mut sent: Vec<&str> = sent.iter().map(String::as_str).collect();
     sent.push("--propose");
     for (token, code, words) in [
-        ("ghs_workflow", 5, "knows none that this token may see"),
-        ("ghp_unknown", 5, "access denied: Bad credentials"),
+        (
+            "ghs_workflow",
+            5,
+            "knows none that the token in DAYFLY_TOKEN may see",
+        ),
+        (
+            "ghp_unknown",
+            5,
+            "access denied to the token in DAYFLY_TOKEN: Bad credentials",
+        ),
     ] {
         let output = scene.dayfly(&[("DAYFLY_TOKEN", token)], &sent).exited(code);
         assert!(output.stderr.contains(words), "{}", output.stderr);

@@ -7,15 +7,15 @@ use serde_json::Value;
 use crate::support::{Output, Scene};
 
 /// A clone of a manager repository with one open preview, as a CI's checkout has it.
-struct Checkout {
-    scene: Scene,
-    directory: PathBuf,
+pub(crate) struct Checkout {
+    pub(crate) scene: Scene,
+    pub(crate) directory: PathBuf,
     /// The file of the preview.
-    file: String,
+    pub(crate) file: String,
 }
 
 impl Checkout {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scene = Scene::new();
         let opened = scene.dayfly(&[
             "env",
@@ -42,27 +42,27 @@ impl Checkout {
         this
     }
 
-    fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         self.scene.world.git(&self.directory, arguments)
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.directory.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.directory.join(path)).unwrap()
     }
 
     /// Commits all that stands in the work tree.
-    fn commit(&self) {
+    pub(crate) fn commit(&self) {
         self.git(&["add", "--all", "--force"]);
         self.git(&["commit", "--quiet", "--message", "x"]);
     }
 
-    fn check(&self, range: &str) -> Output {
+    pub(crate) fn check(&self, range: &str) -> Output {
         self.scene.world.dayfly(&[
             "validate",
             "--manager",
@@ -75,7 +75,7 @@ impl Checkout {
     }
 
     /// The trespasses of `base..HEAD`, each as `path: reason`.
-    fn trespasses(&self) -> Vec<String> {
+    pub(crate) fn trespasses(&self) -> Vec<String> {
         let output = self.check("base..HEAD");
         let told = output.json();
         let found = told["trespasses"].as_array().unwrap();
@@ -89,7 +89,7 @@ impl Checkout {
     }
 
     /// Drops all commits behind `base`.
-    fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.git(&["reset", "--quiet", "--hard", "base"]);
         self.git(&["clean", "--quiet", "-dfx"]);
     }
@@ -346,7 +346,11 @@ fn merges_are_looked_at_against_each_parent() {
         .next()
         .unwrap()
         .trim_end_matches(".tf");
-    let text = text.replace(label, "acme-hello-service-9-0123abcd");
+    let id = label.rsplit('-').next().unwrap();
+    let text = text
+        .replace(label, "acme-hello-service-9-0123abcd")
+        .replace(id, "0123abcd")
+        .replace("hello-service#1\"", "hello-service#9\"");
     // A branch of environments, begun before people changed a policy.
     checkout.git(&["checkout", "--quiet", "-b", "branch"]);
     checkout.write(other, &text);

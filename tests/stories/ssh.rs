@@ -96,7 +96,8 @@ fn the_wrong_key_is_one_clear_error() {
             ("SSH_AUTH_SOCK", agent.socket.as_str()),
         ];
         let said = upsert(&scene, &url, 1, &variables).exited(5).stderr;
-        assert!(said.contains("access denied: "), "{said}");
+        assert!(said.contains("access denied to the SSH key "), "{said}");
+        assert!(said.contains("DAYFLY_SSH_KEY names another"), "{said}");
         assert!(said.contains("Permission denied (publickey)"), "{said}");
         assert_eq!(said.lines().count(), 2, "{said}");
         assert!(hidden.is_none_or(|hidden| !said.contains(hidden)), "{said}");

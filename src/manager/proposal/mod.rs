@@ -6,26 +6,32 @@
 
 mod names;
 mod overlay;
+mod ownership;
 mod push;
 mod text;
 
 pub use push::discard;
 pub use text::{ProposalText, is_withdrawn, withdrawn};
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 use super::closings::Closings;
-use super::decision::{Decision, decide};
+use super::decision::{Beside, Decision, decide};
 use super::gate::Gate;
 use super::location::Manager;
 use super::services::environments_directory;
-use super::{ManagerError, Outcome, OutcomeAction, Wish};
+use super::{Artifact, ManagerError, Outcome, OutcomeAction, Wish};
+use crate::clock;
 use crate::event::Action;
 use crate::files::{Files, join};
 use crate::git::{CommitId, CommitTree, Committer, Edit, Repository};
-use names::{branch_name, find_branch, stem_of};
+pub(super) use names::is_proposed;
+use names::{branch_name, candidates, is_held_beside, stem_of};
 use overlay::Overlay;
-use text::{Kind, marker};
+use ownership::own_of;
+use text::{Kind, answers_removal, marker};
 
 /// How much of a proposal's history is looked through for dayfly's own last commit.
 const DEPTH: u32 = 50;
@@ -59,11 +65,15 @@ pub struct Look<'a> {
     base: String,
     commit: CommitId,
     tree: CommitTree,
+    /// The names of all branches.
+    branches: Vec<String>,
     closings: Closings,
     gate: Gate,
     /// What the wish means on the manager's own branch.
     decision: Decision,
     branch: Option<Branch>,
+    /// The names of all environments that branches may propose for the pull request.
+    alike: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -103,37 +113,62 @@ pub fn look<'a>(
 ) -> Result<Look<'a>, ManagerError> {
     let listing = manager.look(cache)?;
     let tree = cache.remote_tree(&listing.tip, &manager.remote)?;
-    let decision = decide(&tree, wish, &listing.closings)?;
-    let outcome = &decision.outcome;
-    let branch = outcome.service.as_deref().and_then(|service| {
-        let tip_of = |name: &str| listing.branches.get(name).cloned();
-        let names = listing.branches.keys().map(String::as_str);
-        let found = find_branch(names, service, wish.word.pull_request());
-        let stem = match (found, &outcome.path) {
-            (_, Some(path)) if tree_has(&tree, path) => stem_of(path),
-            (Some(stem), _) => stem,
-            (None, Some(path)) => stem_of(path),
-            (None, None) => return None,
+    let pull_request = wish.word.pull_request();
+    let names = || listing.branches.keys().map(String::as_str);
+    let decide_where = |is_held: &dyn Fn(&str) -> bool| {
+        let beside = Beside {
+            closings: &listing.closings,
+            now: clock::now(),
+            is_held,
         };
-        let name = branch_name(service, &stem);
-        Some(Branch {
-            tip: tip_of(&name),
-            path: join(&environments_directory(service), &format!("{stem}.tf")),
-            name,
-        })
-    });
+        decide(&tree, wish, &beside)
+    };
+    let mut decision = decide_where(&|id| is_proposed(names(), pull_request, id))?;
+    let (mut branch, mut alike) = (None, Vec::new());
+    if let Some(service) = decision.outcome.service.clone() {
+        let place = |stem: &str| Branch::of(&service, stem, &listing.branches);
+        let standing = decision.outcome.path.as_deref();
+        let standing = standing.filter(|path| tree_has(&tree, path)).map(stem_of);
+        alike = candidates(names(), &service, pull_request);
+        branch = match standing {
+            Some(stem) => Some(place(&stem)),
+            None => {
+                let places: Vec<Branch> = alike.iter().map(|stem| place(stem)).collect();
+                own_of(manager, cache, wish, places)?
+            }
+        };
+        // Another's branch of such a name holds its id.
+        if branch.is_none() && !alike.is_empty() {
+            decision = decide_where(&|id| is_held_beside(names(), None, id))?;
+        }
+        let path = decision.outcome.path.as_deref();
+        branch = branch.or_else(|| path.map(|path| place(&stem_of(path))));
+    }
     Ok(Look {
         manager,
         cache,
         wish,
         base: listing.branch,
         commit: listing.tip,
+        branches: listing.branches.into_keys().collect(),
         closings: listing.closings,
         gate: listing.gate,
         tree,
         decision,
         branch,
+        alike,
     })
+}
+
+impl Branch {
+    fn of(service: &str, stem: &str, branches: &BTreeMap<String, CommitId>) -> Self {
+        let name = branch_name(service, stem);
+        Self {
+            tip: branches.get(&name).cloned(),
+            path: join(&environments_directory(service), &format!("{stem}.tf")),
+            name,
+        }
+    }
 }
 
 fn tree_has(tree: &CommitTree, path: &str) -> bool {
@@ -162,6 +197,11 @@ impl Look<'_> {
     /// The commit of the manager's own branch that was looked at.
     pub fn base_tip(&self) -> &CommitId {
         &self.commit
+    }
+
+    /// What has to be there before the change is proposed.
+    pub fn artifact(&self) -> Option<&Artifact> {
+        self.decision.artifact.as_ref()
     }
 
     /// The branch whose pull request GitHub is to be asked for, and the one that it goes into;
@@ -242,7 +282,7 @@ impl Look<'_> {
         let standing = self.tree.read(&branch.path)?;
         let message = self.message(&outcome, standing.as_deref());
         let edits = [edit.clone()];
-        let now = crate::clock::now();
+        let now = clock::now();
         let made = self.cache.commit_edits(
             Some(&self.commit),
             &edits,
@@ -272,9 +312,11 @@ impl Look<'_> {
         tip: &CommitId,
         committer: &Committer,
     ) -> Result<Step, ManagerError> {
-        let refspec = format!("+refs/heads/{0}:refs/heads/{0}", branch.name);
-        self.cache
-            .fetch(&self.manager.remote, &[refspec], Some(DEPTH))?;
+        if self.cache.branch_tip(&branch.name)?.as_ref() != Some(tip) {
+            let refspec = format!("+refs/heads/{0}:refs/heads/{0}", branch.name);
+            self.cache
+                .fetch(&self.manager.remote, &[refspec], Some(DEPTH))?;
+        }
         if self.cache.branch_tip(&branch.name)?.as_ref() != Some(tip) {
             return Ok(Step::Again);
         }
@@ -302,14 +344,14 @@ impl Look<'_> {
             &branch.path,
             proposed.as_ref().or(standing.as_ref()),
         );
-        let mut decision = decide(&on_branch, self.wish, &self.closings)?;
+        let mut decision = self.decide_on(&on_branch)?;
         let mut before = proposed.as_ref().or(standing.as_ref());
         if decision.outcome.action == OutcomeAction::Ignored {
             return Ok(Step::Done(decision.outcome));
         }
         if is_behind {
             // What people did there counts: the change is made anew from it.
-            decision = decide(&self.tree, self.wish, &self.closings)?;
+            decision = self.decide_on(&self.tree)?;
             before = standing.as_ref();
         }
         let after = match &decision.edit {
@@ -342,7 +384,7 @@ impl Look<'_> {
             },
         }];
         let message = self.message(&outcome, standing.as_deref());
-        let now = crate::clock::now();
+        let now = clock::now();
         let commit = if is_behind {
             Some(
                 self.cache
@@ -370,6 +412,18 @@ impl Look<'_> {
             outcome,
             standing.is_some(),
         )
+    }
+
+    /// What the wish means for `files`, where the branch holds no id of another's.
+    fn decide_on(&self, files: &dyn Files) -> Result<Decision, ManagerError> {
+        let own = self.branch.as_ref().map(|branch| branch.name.as_str());
+        let names = || self.branches.iter().map(String::as_str);
+        let beside = Beside {
+            closings: &self.closings,
+            now: clock::now(),
+            is_held: &|id| is_held_beside(names(), own, id),
+        };
+        decide(files, self.wish, &beside)
     }
 
     /// The manager's own branch says already what is wished: the proposal has become pointless.
@@ -402,14 +456,13 @@ impl Look<'_> {
     /// and so are a reopening and a person's word.
     fn turned_down(&self, latest: Option<&Proposed>, edit: Option<&Edit>) -> Option<Outcome> {
         let latest = latest.filter(|latest| latest.state == ProposalState::TurnedDown)?;
-        // Nor is a no to an earlier removal one to the end of the pull request.
         let word = &self.wish.word;
-        let asks_anew = word.is_person() || word.is_action(&Action::Reopened) || word.is_end();
-        let kind = match edit? {
-            Edit::Write { .. } => Kind::Write,
-            Edit::Remove { .. } => Kind::Remove,
+        let asks_anew = word.is_person() || word.is_action(&Action::Reopened);
+        let is_answered = match edit? {
+            Edit::Write { .. } => latest.body.contains(&marker(Kind::Write, word)),
+            Edit::Remove { .. } => answers_removal(&latest.body, word),
         };
-        if asks_anew || !latest.body.contains(&marker(kind, &self.wish.word)) {
+        if asks_anew || !is_answered {
             return None;
         }
         let mut outcome = self.decision.outcome.clone();
@@ -445,34 +498,5 @@ impl Look<'_> {
     fn message(&self, outcome: &Outcome, standing: Option<&[u8]>) -> String {
         let message = super::message::message(outcome, self.wish, None);
         format!("{message}{MARK}{}\n", mark(standing))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_branch_is_found_by_its_pull_request() {
-        let branches = [
-            "main",
-            "dayfly/hello/acme-a-1-2-0123abcd",
-            "dayfly/other/acme-a-1-0123abcd",
-            "dayfly/hello/acme-a-12-0123abcd",
-            "dayfly/hello/acme-a-1-0123abcd",
-        ];
-        for (pull_request, expected) in [
-            ("acme/a#1", Some("acme-a-1-0123abcd")),
-            ("ACME/A#12", Some("acme-a-12-0123abcd")),
-            ("acme/a#2", None),
-            ("acme/a-1#2", Some("acme-a-1-2-0123abcd")),
-        ] {
-            let found = find_branch(
-                branches.into_iter(),
-                "hello",
-                &pull_request.parse().unwrap(),
-            );
-            assert_eq!(found.as_deref(), expected, "{pull_request}");
-        }
     }
 }

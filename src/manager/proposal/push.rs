@@ -1,9 +1,10 @@
 //! What a proposal changes on the server, and what may have happened there meanwhile.
 
 use super::super::sending::{self, Sent, Step as Move};
-use super::names::find_branch;
+use super::names::{candidates, is_held_beside};
 use super::{Branch, Decision, Look, Manager, Outcome, Step};
 use crate::git::{AtomicPush, CommitId, Committer, GitError, Push, ReferenceEdit, Repository};
+use crate::manager::location::Listing;
 use crate::manager::{ManagerError, OutcomeAction};
 
 /// Deletes a proposal's branch from where it is expected to stand; `false` if it stands elsewhere.
@@ -54,13 +55,9 @@ impl Look<'_> {
         let listing = self.manager.listing()?;
         let names = listing.branches.keys().map(String::as_str);
         let service = self.decision.outcome.service.as_deref().unwrap_or_default();
-        let found = find_branch(names, service, self.wish.word.pull_request());
-        let was_there = self
-            .branch
-            .as_ref()
-            .is_some_and(|branch| branch.tip.is_some());
+        let mut alike = candidates(names, service, self.wish.word.pull_request()).into_iter();
         let has_new_base = listing.tip != self.commit;
-        Ok(has_new_base || (found.is_some() && !was_there))
+        Ok(has_new_base || alike.any(|stem| !self.alike.contains(&stem)))
     }
 
     /// Pushes the branch. A close is remembered before its removal is proposed, and forgotten after
@@ -87,19 +84,27 @@ impl Look<'_> {
         if !is_removal && has_memory {
             self.push_memory(decision)?;
         }
-        if outcome.action == OutcomeAction::Created && self.is_late_by_now()? {
-            return Ok(Step::Again);
+        if outcome.action == OutcomeAction::Created {
+            let listing = self.manager.listing()?;
+            if self.is_late_by(&listing) {
+                return Ok(Step::Again);
+            }
+            // Two that took one id unseen by each other: who sees the other gives way, and of two
+            // that look once they stand one always does.
+            let names = listing.branches.keys().map(String::as_str);
+            let id = outcome.environment.as_deref().unwrap_or_default();
+            if tip.is_none() && is_held_beside(names, Some(&branch.name), id) {
+                discard(self.manager, self.cache, &branch.name, commit)?;
+                return Ok(Step::Again);
+            }
         }
         outcome.commit = Some(commit.to_string());
         Ok(self.propose(branch, outcome, stands, !is_removal, true))
     }
 
     /// Whether the pull request's close passed its opening unseen.
-    fn is_late_by_now(&self) -> Result<bool, ManagerError> {
-        let Some(subject) = &self.decision.subject else {
-            return Ok(false);
-        };
-        let listing = self.manager.listing()?;
-        Ok(self.wish.word.is_late(&listing.closings, subject).is_some())
+    fn is_late_by(&self, listing: &Listing) -> bool {
+        let late = |subject| self.wish.word.is_late(&listing.closings, subject);
+        self.decision.subject.as_ref().and_then(late).is_some()
     }
 }

@@ -1,9 +1,11 @@
-//! What the pull request of a proposal says. Outside text stands in code spans only: it mentions
-//! nobody, links nothing and closes nothing.
+//! What the pull request of a proposal says. Outside text stands in code spans only.
 
 use std::fmt::Write as _;
 
+use crate::clock::Time;
+use crate::event::Action;
 use crate::manager::{Outcome, Word};
+use crate::markdown::code;
 
 /// Title and body of a pull request on the manager repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(super) enum Kind {
     Remove,
 }
 
+const REMOVED: &str = "<!-- dayfly proposes to remove -->";
+const ENDED: &str = "<!-- dayfly proposes to remove, ended at ";
 const WITHDRAWN: &str = "<!-- dayfly withdrew this -->";
 
 /// Names the change, for a later look at a pull request that was closed. Nobody sees it.
@@ -28,15 +32,31 @@ pub(super) fn marker(kind: Kind, word: &Word) -> String {
     match (kind, head(word)) {
         (Kind::Write, Some(head)) => format!("<!-- dayfly proposes to write {head} -->"),
         (Kind::Write, None) => "<!-- dayfly proposes to write -->".to_owned(),
-        (Kind::Remove, _) => "<!-- dayfly proposes to remove -->".to_owned(),
+        (Kind::Remove, _) if word.is_end() => {
+            let at = word.at().map_or_else(String::new, |at| at.to_string());
+            format!("{ENDED}{at} -->")
+        }
+        (Kind::Remove, _) => REMOVED.to_owned(),
     }
+}
+
+/// Whether a person's no to what `body` proposes is one to a removal for `word` as well. A no to a
+/// label, say, is none to the pull request's end; one to an end counts for the same event again and
+/// for what else is said of a pull request that has ended, but not for a later close.
+pub(super) fn answers_removal(body: &str, word: &Word) -> bool {
+    let Some((_, ended)) = body.split_once(ENDED) else {
+        return !word.is_end() && body.contains(REMOVED);
+    };
+    let until: Option<Time> = ended.split(' ').next().and_then(|time| time.parse().ok());
+    let is_close = word.is_action(&Action::Closed);
+    word.at() <= until || word.is_end() && !is_close
 }
 
 fn head(word: &Word) -> Option<&str> {
     match word {
         Word::Event(event) => Some(event.pull_request.head_sha.as_str()),
         Word::Upsert { pull_request, .. } => Some(pull_request.head_sha.as_str()),
-        Word::Delete { .. } => None,
+        Word::Delete { .. } | Word::Lifetime { .. } => None,
     }
 }
 
@@ -106,57 +126,55 @@ impl ProposalText {
     }
 }
 
-/// `text` as a code span of Markdown that it cannot end: in one line, between more backticks than
-/// it has in a row.
-fn code(text: &str) -> String {
-    let line: String = text
-        .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect();
-    let longest = line
-        .split(|letter| letter != '`')
-        .map(str::len)
-        .max()
-        .unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    // One blank on each side is not shown; without it a backtick would join the fence.
-    format!("{fence} {line} {fence}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{PullRequest, PullRequestEvent};
     use crate::manager::OutcomeAction;
 
     #[test]
-    fn nothing_gets_out_of_a_code_span() {
-        for (text, expected) in [
-            ("plain", "` plain `"),
-            ("@acme closes #1", "` @acme closes #1 `"),
-            ("a`b", "`` a`b ``"),
-            ("```", "```` ``` ````"),
-            ("x\n\n# closes #1", "` x  # closes #1 `"),
-            ("`", "`` ` ``"),
+    fn a_no_is_one_to_the_same_question() {
+        let word = |action: Action, is_open: bool, minute: u32| {
+            let mut pull_request = PullRequest::example("acme/x".parse().unwrap());
+            pull_request.is_open = is_open;
+            Word::Event(PullRequestEvent {
+                action,
+                pull_request,
+                by: None,
+                at: format!("2026-11-21T00:0{minute}:00Z").parse().ok(),
+            })
+        };
+        let label = || Action::Labeled(Some("x".to_owned()));
+        let closed = |minute| word(Action::Closed, false, minute);
+        let (by_label, by_end) = (word(label(), true, 2), closed(2));
+        for (proposed, asked, expected) in [
+            (&by_label, &by_label, true),
+            (&by_label, &word(label(), true, 3), true),
+            (&by_label, &by_end, false),
+            (&by_end, &by_end, true),
+            (&by_end, &closed(1), true),
+            (&by_end, &closed(3), false),
+            (&by_end, &word(label(), false, 3), true),
+            (&by_end, &word(label(), true, 1), true),
+            (&by_end, &word(label(), true, 3), false),
         ] {
-            assert_eq!(code(text), expected);
+            let body = format!("text\n\n{}\n", marker(Kind::Remove, proposed));
+            assert_eq!(answers_removal(&body, asked), expected, "{body} {asked:?}");
         }
+        assert!(!answers_removal("a person's text", &by_label));
     }
 
     #[test]
     fn what_it_says() {
         let outcome = Outcome {
-            action: OutcomeAction::Created,
-            reason: None,
             service: Some("hello".to_owned()),
             environment: Some("0123abcd".to_owned()),
-            path: None,
-            commit: None,
             url: Some("https://`@acme` closes #1".to_owned()),
-            proposal: None,
-            over_limit: false,
+            ..Outcome::of(OutcomeAction::Created)
         };
         let word = Word::Delete {
             pull_request: "acme/x#1".parse().unwrap(),
+            repository_id: None,
             at: None,
         };
         let text = ProposalText::new(
@@ -168,8 +186,7 @@ mod tests {
         );
         assert_eq!(text.title, "hello: open acme/x#1");
         assert!(
-            text.body
-                .contains("- url: `` https://`@acme` closes #1 ``\n"),
+            text.body.contains("- url: ``https://`@acme` closes #1``\n"),
             "{}",
             text.body
         );

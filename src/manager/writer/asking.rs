@@ -17,7 +17,7 @@ use crate::git::{CommitId, Extent};
 /// How long a writer has its turn, alone and for each that waits: time to look, decide and push
 /// for all of them, and not so short that looking whether it is over keeps the server busy.
 const TURN: Duration = Duration::from_millis(250);
-const TURN_FOR_EACH: Duration = Duration::from_millis(40);
+const TURN_FOR_EACH: Duration = Duration::from_millis(12);
 /// How many commits of history are searched for one's own, first and at last.
 const DEPTHS: [u32; 2] = [256, 8192];
 /// Where the history that is searched is kept in the cache.
@@ -85,9 +85,16 @@ impl Writer<'_> {
         let refspec = format!("+refs/heads/{}:{HISTORY}", listing.branch);
         for depth in DEPTHS {
             let remote = &self.manager.remote;
-            self.cache
-                .fetch_extent(remote, &[&refspec], Some(depth), Extent::Message)?;
-            let Some(tip) = self.cache.reference_tip(HISTORY)? else {
+            let tip = std::slice::from_ref(&listing.tip);
+            let tip = match self.cache.fetch_seen(remote, tip, depth, Extent::Message) {
+                true => Some(listing.tip.clone()),
+                false => {
+                    self.cache
+                        .fetch_extent(remote, &[&refspec], Some(depth), Extent::Message)?;
+                    self.cache.reference_tip(HISTORY)?
+                }
+            };
+            let Some(tip) = tip else {
                 return Ok(None);
             };
             let history = self.cache.history(&tip)?;

@@ -28,6 +28,7 @@ pub(crate) struct GitServer {
     others: Others,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    refusal: Arc<Mutex<Option<Refusal>>>,
 }
 
 /// What the server was asked so far.
@@ -150,7 +151,15 @@ struct Site {
     /// The `Authorization` that opens the door.
     authorization: Option<String>,
     others: Others,
+    refusal: Arc<Mutex<Option<Refusal>>>,
     traffic: Arc<Traffic>,
+}
+
+/// What is answered to whoever asks for a path with this in it.
+struct Refusal {
+    path: &'static str,
+    status: u16,
+    words: &'static str,
 }
 
 impl GitServer {
@@ -167,12 +176,14 @@ impl GitServer {
             )
         });
         let others = Others::default();
+        let refusal = Arc::default();
         let gate = Arc::default();
         let site = Site {
             root: root.to_owned(),
             gate: Arc::clone(&gate),
             authorization,
             others: others.clone(),
+            refusal: Arc::clone(&refusal),
             traffic: traffic.clone(),
         };
         let (stop, stopped) = oneshot::channel();
@@ -197,6 +208,7 @@ impl GitServer {
             gate,
             traffic,
             others,
+            refusal,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -205,6 +217,15 @@ impl GitServer {
     /// Opens the door also to the tokens that `judge` takes, such as those of an App.
     pub(crate) fn also_admit(&self, judge: Arc<dyn Fn(&str) -> bool + Send + Sync>) {
         *self.others.lock().unwrap() = Some(judge);
+    }
+
+    /// Refuses whoever asks for a path, or its query, with `path` in it, in these words.
+    pub(crate) fn refuse(&self, path: &'static str, status: u16, words: &'static str) {
+        *self.refusal.lock().unwrap() = Some(Refusal {
+            path,
+            status,
+            words,
+        });
     }
 
     /// Holds the requests that `chooses` says it of.
@@ -267,6 +288,17 @@ async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
         .collect();
     if sent.len() > 1 {
         return (StatusCode::BAD_REQUEST, "two Authorization headers").into_response();
+    }
+    let asked = parts.uri.to_string();
+    if let Some(refusal) = &*site.refusal.lock().unwrap()
+        && asked.contains(refusal.path)
+    {
+        let status = StatusCode::from_u16(refusal.status).unwrap();
+        let kind = [
+            (header::CONTENT_TYPE, "text/plain"),
+            (header::WWW_AUTHENTICATE, "Basic realm=\"git\""),
+        ];
+        return (status, kind, refusal.words).into_response();
     }
     if let Some(expected) = &site.authorization
         && sent

@@ -13,12 +13,13 @@ mod github_scene;
 mod ref_names;
 mod scene;
 mod ssh_server;
+pub(crate) mod sweep_scene;
 pub(crate) mod world;
 mod writer;
 
 pub(crate) use bare_repository::BareRepository;
 pub(crate) use git_server::{GitServer, Hold};
-pub(crate) use github::{FakeGithub, Grant, Merge, Trouble};
+pub(crate) use github::{Failure, FakeGithub, Grant, Limit, Merge, Trouble};
 pub(crate) use github_scene::{GithubScene, MANAGER, TOKEN};
 pub(crate) use ref_names::ref_names;
 pub(crate) use scene::{INFRA, INFRA_7, PullRequest, SERVICE, SERVICE_10, Scene};

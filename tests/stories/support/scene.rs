@@ -175,8 +175,13 @@ impl Scene {
         self.event_at(self.minute.get(), action, pull_request)
     }
 
-    /// The event of a given minute.
-    pub(crate) fn event_at(&self, minute: u32, action: &str, pull_request: &PullRequest) -> Output {
+    /// The event of a given minute; one below zero was before all others.
+    pub(crate) fn event_at(
+        &self,
+        minute: impl Into<i64>,
+        action: &str,
+        pull_request: &PullRequest,
+    ) -> Output {
         let path = self.world.path("event.json");
         fs::write(&path, pull_request.payload(action, minute).to_string()).unwrap();
         let path = path.to_str().unwrap();
@@ -245,8 +250,9 @@ impl PullRequest {
         }
     }
 
-    pub(crate) fn payload(&self, action: &str, minute: u32) -> Value {
-        let repository = json!({ "id": 77, "full_name": self.repository });
+    pub(crate) fn payload(&self, action: &str, minute: impl Into<i64>) -> Value {
+        let id = if self.repository == INFRA { 79 } else { 77 };
+        let repository = json!({ "id": id, "full_name": self.repository });
         let head = if self.is_fork {
             json!({ "id": 78, "full_name": "eve/fork" })
         } else {

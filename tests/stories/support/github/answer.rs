@@ -14,6 +14,10 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) body: Value,
     pub(super) link: Option<String>,
+    /// Where it is now, of what has moved.
+    pub(super) location: Option<String>,
+    /// More headers, and other values of those that every answer has.
+    pub(super) headers: Vec<(&'static str, String)>,
 }
 
 pub(super) type Answered = Result<Answer, Answer>;
@@ -23,6 +27,8 @@ pub(super) fn ok(status: u16, body: Value) -> Answer {
         status: StatusCode::from_u16(status).unwrap(),
         body,
         link: None,
+        location: None,
+        headers: Vec::new(),
     }
 }
 
@@ -56,7 +62,10 @@ impl World {
         let path = parts.uri.path();
         let path = path.strip_prefix("/api/v3").unwrap_or(path).to_owned();
         self.requests.push(format!("{} {path}", parts.method));
-        let limited = self.troubled(parts);
+        let limited = self
+            .failing(parts)
+            .or_else(|| self.troubled(parts))
+            .or_else(|| self.limited(&parts.method, &path));
         let answer = match limited {
             Some(answer) => answer,
             None => self
@@ -68,6 +77,9 @@ impl World {
 
     fn troubled(&mut self, parts: &Parts) -> Option<Answer> {
         let is_read = parts.method == Method::GET;
+        if self.remaining == 0 {
+            return Some(refuse(403, "API rate limit exceeded for user ID 1."));
+        }
         match self.trouble? {
             Trouble::Down => Some(refuse(502, "Server Error")),
             Trouble::NoWrites if !is_read => Some(refuse(502, "Server Error")),
@@ -90,8 +102,10 @@ impl World {
         } else {
             serde_json::from_slice(body).map_err(|_| refuse(400, "Problems parsing JSON"))?
         };
+        let path = &self.followed(parts, path)?;
         let words: Vec<&str> = path.split('/').skip(1).collect();
         match (parts.method.as_str(), words.as_slice()) {
+            ("POST", ["api", "graphql"]) => viewer(&caller, &body),
             ("GET", ["repos", owner, name, "installation"]) => {
                 self.find_installation(&caller, &format!("{owner}/{name}"))
             }
@@ -110,6 +124,9 @@ impl World {
                 let level = if method == "GET" { "read" } else { "write" };
                 if rest.first() == Some(&"pulls") && !grant.allows("pull_requests", level) {
                     return Err(refuse(403, "Resource not accessible by integration"));
+                }
+                if let ["issues", words @ ..] = rest {
+                    return self.issues(grant, &name, parts, words, &body);
                 }
                 match (method, rest) {
                     ("GET", []) => Ok(ok(200, self.repository(&name).unwrap().json())),
@@ -158,6 +175,7 @@ impl World {
         }
         let mut response = match is_known {
             true => StatusCode::NOT_MODIFIED.into_response(),
+            false if answer.status == StatusCode::NO_CONTENT => answer.status.into_response(),
             false => (answer.status, text).into_response(),
         };
         let headers = response.headers_mut();
@@ -172,12 +190,39 @@ impl World {
         if is_read {
             set("etag", tag);
         }
-        if self.trouble == Some(Trouble::SecondaryLimit) {
+        if answer.body["message"]
+            .as_str()
+            .is_some_and(|words| words.contains("secondary"))
+        {
             set("retry-after", "60".to_owned());
+        }
+        if let Some(location) = answer.location {
+            set("location", location);
         }
         if let Some(link) = answer.link {
             set("link", link);
         }
+        for (name, value) in answer.headers {
+            set(name, value);
+        }
         response
+    }
+}
+
+/// GraphQL's one question here: whose is this token? It needs no permission.
+fn viewer(caller: &Caller, body: &Value) -> Answered {
+    let is_viewer = body["query"]
+        .as_str()
+        .is_some_and(|query| query.contains("viewer"));
+    match caller {
+        Caller::Token(grant) if is_viewer => Ok(ok(
+            200,
+            json!({ "data": { "viewer": { "login": grant.login } } }),
+        )),
+        Caller::Token(_) => Ok(ok(200, json!({ "errors": [{ "message": "Parse error" }] }))),
+        _ => Err(refuse(
+            401,
+            "This endpoint requires you to be authenticated.",
+        )),
     }
 }

@@ -93,7 +93,7 @@ impl World {
         if number != app.installation.to_string() {
             return Err(refuse(404, "Not Found"));
         }
-        let mut grant = app.grant.clone();
+        let mut grant = app.grant.clone().of("dayfly[bot]");
         if let Some(names) = body["repositories"].as_array() {
             // The names are without their owner.
             let is_asked = |own: &String| {
@@ -138,6 +138,8 @@ impl World {
             status: StatusCode::CREATED,
             body: answer,
             link: None,
+            location: None,
+            headers: Vec::new(),
         })
     }
 }

@@ -3,7 +3,13 @@
 
 mod answer;
 mod app;
+mod failures;
+mod people;
+mod comments;
+mod gate;
 mod git;
+mod limits;
+mod pages;
 mod pulls;
 mod state;
 
@@ -20,7 +26,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+pub(crate) use failures::Failure;
+use gate::HeldRequests;
 pub(crate) use git::Merge;
+pub(crate) use limits::Limit;
 pub(crate) use state::{Grant, Trouble};
 use state::{Pull, Repository, World};
 
@@ -28,6 +37,7 @@ use state::{Pull, Repository, World};
 pub(crate) struct FakeGithub {
     address: SocketAddr,
     world: Arc<Mutex<World>>,
+    gate: gate::GateAt,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -38,7 +48,8 @@ impl FakeGithub {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let world = Arc::new(Mutex::new(World::new(format!("http://{address}"))));
-        let shared = world.clone();
+        let gate = gate::GateAt::default();
+        let shared = (world.clone(), gate.clone());
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -59,6 +70,7 @@ impl FakeGithub {
         Self {
             address,
             world,
+            gate,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -144,7 +156,50 @@ impl FakeGithub {
 
     /// What goes wrong from now on.
     pub(crate) fn trouble(&self, trouble: Option<Trouble>) {
-        self.with(|world| world.trouble = trouble);
+        self.with(|world| {
+            world.trouble = trouble;
+            world.remaining = 5_000;
+        });
+    }
+
+    /// What calls that change something meet from now on, as long as it says.
+    pub(crate) fn limit(&self, limit: Limit) {
+        self.with(|world| world.limit = Some((limit, None)));
+    }
+
+    /// Holds the requests that `chooses` says it of, by words such as
+    /// `POST /repos/acme/x/issues/1/comments`.
+    pub(crate) fn hold(&self, chooses: impl FnMut(&str) -> bool + Send + 'static) -> HeldRequests {
+        HeldRequests::begin(&self.gate, Box::new(chooses))
+    }
+
+    /// A person, or a bot, comments on a pull request; returns the id.
+    pub(crate) fn say(&self, repository: &str, number: u64, author: &str, body: &str) -> u64 {
+        self.with(|world| world.say(repository, number, author, body).id)
+    }
+
+    /// The comments that stand on a pull request, oldest first: who wrote them and what.
+    pub(crate) fn comments(&self, repository: &str, number: u64) -> Vec<(String, String)> {
+        self.with(|world| {
+            let comments = world.comments.iter();
+            let here = comments.filter(|one| one.repository == repository && one.number == number);
+            here.map(|one| (one.author.clone(), one.body.clone()))
+                .collect()
+        })
+    }
+
+    /// A person deletes the comments that `author` wrote on a pull request.
+    pub(crate) fn delete_comments_of(&self, repository: &str, number: u64, author: &str) {
+        self.with(|world| {
+            world.comments.retain(|one| {
+                one.repository != repository || one.number != number || one.author != author
+            });
+        });
+    }
+
+    /// A person locks the conversation of a pull request.
+    pub(crate) fn lock(&self, repository: &str, number: u64) {
+        self.with(|world| world.locked.push((repository.to_owned(), number)));
     }
 
     /// How often each method was called, as in `POST /repos/acme/previews/pulls`.
@@ -162,17 +217,24 @@ impl Drop for FakeGithub {
     }
 }
 
-async fn answer(State(world): State<Arc<Mutex<World>>>, request: Request) -> Response {
+type Shared = (Arc<Mutex<World>>, gate::GateAt);
+
+async fn answer(State((world, gate)): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, 1 << 20).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
+    let path = parts.uri.path();
+    let path = path.strip_prefix("/api/v3").unwrap_or(path);
+    gate::pass(&gate, &format!("{} {path}", parts.method)).await;
     let is_hanging = world.lock().unwrap().is_hanging(&parts);
     if is_hanging {
         std::future::pending::<()>().await;
     }
+    let broken = world.lock().unwrap().breaks(&parts);
     // Git is run in there: not on a thread that serves others.
-    tokio::task::spawn_blocking(move || world.lock().unwrap().answer(&parts, &body))
+    let answered = tokio::task::spawn_blocking(move || world.lock().unwrap().answer(&parts, &body))
         .await
-        .unwrap()
+        .unwrap();
+    failures::broken(answered, broken).await
 }

@@ -7,6 +7,9 @@ use axum::http::request::Parts;
 use serde_json::{Value, json};
 
 use super::app::App;
+use super::comments::Comment;
+use super::failures::Failing;
+use super::limits::Limit;
 
 pub(super) struct World {
     /// The server's own address, for links.
@@ -15,8 +18,17 @@ pub(super) struct World {
     pub(super) tokens: BTreeMap<String, Grant>,
     pub(super) apps: Vec<App>,
     pub(super) trouble: Option<Trouble>,
+    pub(super) failures: Vec<Failing>,
+    /// Former names of repositories, and their numbers.
+    pub(super) renamed: BTreeMap<String, u64>,
     pub(super) requests: Vec<String>,
     pub(super) remaining: i64,
+    /// With the second since when it holds.
+    pub(super) limit: Option<(Limit, Option<i64>)>,
+    pub(super) comments: Vec<Comment>,
+    pub(super) last_comment: u64,
+    /// Pull requests whose conversation is locked.
+    pub(super) locked: Vec<(String, u64)>,
     /// Seconds of its own clock: each change is later than the one before.
     clock: i64,
 }
@@ -44,6 +56,8 @@ pub(crate) struct Grant {
     pub(crate) permissions: BTreeMap<String, String>,
     /// Seconds of the real clock.
     pub(crate) expires: Option<i64>,
+    /// Whose it is: a workflow's own token is `github-actions[bot]`'s.
+    pub(crate) login: String,
 }
 
 impl Grant {
@@ -55,7 +69,14 @@ impl Grant {
                 .map(|(name, level)| ((*name).to_owned(), (*level).to_owned()))
                 .collect(),
             expires: None,
+            login: "github-actions[bot]".to_owned(),
         }
+    }
+
+    /// The same, as somebody else's.
+    pub(crate) fn of(mut self, login: &str) -> Self {
+        self.login = login.to_owned();
+        self
     }
 
     pub(super) fn sees(&self, name: &str) -> bool {
@@ -192,8 +213,14 @@ impl World {
             tokens: BTreeMap::new(),
             apps: Vec::new(),
             trouble: None,
+            failures: Vec::new(),
+            renamed: BTreeMap::new(),
             requests: Vec::new(),
             remaining: 5_000,
+            limit: None,
+            comments: Vec::new(),
+            last_comment: 2_000_000_000,
+            locked: Vec::new(),
             clock: noon.as_second(),
         }
     }
