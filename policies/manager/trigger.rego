@@ -5,16 +5,18 @@ package spacelift
 
 import rego.v1
 
-trigger contains stack.id if {
-	some stack in input.stacks
+trigger contains id if {
+	some id in (named(stacks_to_run) - named(stacks_to_destroy))
+	id != input.stack.id
+}
 
-	# Values arrive sanitised, or plain under smart sanitisation. Looking a stack up in a set keeps the
-	# cost at stacks plus changes.
+# The stacks that go by these names. Values arrive sanitised, or plain under smart sanitisation. Looking
+# a stack up in a set keeps the cost at stacks plus changes.
+named(names) := {stack.id |
+	count(names) > 0
+	some stack in input.stacks
 	some name in [stack.id, sanitized(stack.id)]
-	name in stacks_to_run
-	not stack.id in stacks_to_destroy
-	not sanitized(stack.id) in stacks_to_destroy
-	stack.id != input.stack.id
+	name in names
 }
 
 # Resources by the attributes that name their stack.
@@ -25,38 +27,30 @@ stack_attributes := {
 	"spacelift_context_attachment": ["stack_id"],
 }
 
+# A new value of a variable arrives as a replacement: the provider never changes one in place.
+new_or_changed := ["added", "changed", "replaced"]
+
 # The phase tells what happened from what was only planned.
 stacks_to_run contains stack if {
 	some change in input.run.changes
 	change.phase == "apply"
-	change.action in new_or_changed
+	strings.any_suffix_match(change.action, new_or_changed)
 	some attribute in stack_attributes[change.entity.type]
 	stack := change.entity.data.values[attribute]
 	is_string(stack)
+}
+
+# What a stack ends with, by the attributes that name it.
+end_attributes := {
+	"spacelift_stack": ["id", "slug"],
+	"spacelift_stack_destructor": ["stack_id"],
 }
 
 # The environment of such a stack goes: a run would bring it back. Here a plan is enough.
 stacks_to_destroy contains stack if {
 	some change in input.run.changes
 	change.action == "deleted"
-	change.entity.type == "spacelift_stack"
-	some attribute in ["id", "slug"]
+	some attribute in end_attributes[change.entity.type]
 	stack := change.entity.data.values[attribute]
 	is_string(stack)
-}
-
-stacks_to_destroy contains stack if {
-	some change in input.run.changes
-	change.action == "deleted"
-	change.entity.type == "spacelift_stack_destructor"
-	stack := change.entity.data.values.stack_id
-	is_string(stack)
-}
-
-new_or_changed contains action if some action in ["added", "changed"]
-
-# A new value of a variable arrives as a replacement: the provider never changes one in place.
-new_or_changed contains action if {
-	some action in {change.action | some change in input.run.changes}
-	endswith(action, "replaced")
 }

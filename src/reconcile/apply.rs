@@ -82,9 +82,11 @@ pub fn apply(
             });
         }
         told(&planned);
-        if pass == 0 {
-            end_interrupted(&mut store)?;
-        }
+        let interrupted = if pass == 0 {
+            end_interrupted(&mut store)?
+        } else {
+            Vec::new()
+        };
         let waits = !planned.comparison.waiting.is_empty();
         let looked = record(
             &mut store,
@@ -109,7 +111,9 @@ pub fn apply(
             unreachable: looked,
         };
         let left_before = leaving(&store.objects()?);
-        applied.runs.extend(execution.run_all(&mut store, watch)?);
+        applied
+            .runs
+            .extend(execution.run_all(&mut store, watch, interrupted)?);
         let has_left = leaving(&store.objects()?) < left_before;
         if !(waits && has_left) || *options.stop.borrow() {
             break;
@@ -279,7 +283,8 @@ fn holds_nothing(state: &[u8]) -> bool {
 
 /// Runs that a dayfly was executing when it died: nobody knows how far they came, so they end as
 /// interrupted and are looked at anew (invariant 12).
-fn end_interrupted(store: &mut Store) -> Result<(), ReconcileError> {
+fn end_interrupted(store: &mut Store) -> Result<Vec<Run>, ReconcileError> {
+    let mut interrupted = Vec::new();
     for run in store.unfinished_runs()? {
         if !run.state.is_executing() {
             continue;
@@ -287,6 +292,7 @@ fn end_interrupted(store: &mut Store) -> Result<(), ReconcileError> {
         let state =
             transition(run.kind, run.state, RunEvent::Interrupt).unwrap_or(RunState::Failed);
         store.enter(&run.id, state, Some(crate::run::INTERRUPTED), clock::now())?;
+        interrupted.push(store.run(&run.id)?);
     }
-    Ok(())
+    Ok(interrupted)
 }

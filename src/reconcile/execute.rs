@@ -65,21 +65,24 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Execution<'_> {
     /// Executes all queued runs, and those that TRIGGER policies queue meanwhile; gives them as they
-    /// ended, in the order in which they were queued.
+    /// ended, in the order in which they were queued. `gone` are runs that ended without being executed
+    /// now: policies hear of their end as well.
     pub(super) fn run_all(
         &self,
         store: &mut Store,
         watch: &dyn Watch,
+        mut gone: Vec<Run>,
     ) -> Result<Vec<Run>, ReconcileError> {
         let mut ended: BTreeMap<u64, Run> = BTreeMap::new();
         for _ in 0..ROUNDS {
-            let mut waiting = self.queued(store)?;
+            let (mut waiting, superseded) = self.queued(store)?;
+            gone.extend(superseded);
             // One that waits for approval waits for the next apply.
             waiting.retain(|run| !ended.contains_key(&number(run)));
-            if waiting.is_empty() || *self.stop.borrow() {
+            if waiting.is_empty() && gone.is_empty() || *self.stop.borrow() {
                 break;
             }
-            let round = self.round(store, watch, waiting)?;
+            let round = self.round(store, watch, waiting, std::mem::take(&mut gone))?;
             ended.extend(round.into_iter().map(|run| (number(&run), run)));
         }
         Ok(ended.into_values().collect())
@@ -90,6 +93,7 @@ impl Execution<'_> {
         store: &mut Store,
         watch: &dyn Watch,
         waiting: Vec<Run>,
+        gone: Vec<Run>,
     ) -> Result<Vec<Run>, ReconcileError> {
         let scene = Scene::of(store, self.owner())?;
         let workers = self.parallelism.clamp(1, waiting.len().max(1));
@@ -101,6 +105,12 @@ impl Execution<'_> {
             scene,
             watch,
         };
+        for run in gone {
+            let told = self.notify(&shared, &run);
+            if let Err(reason) = told.and_then(|()| self.ended(&shared, &run, Vec::new())) {
+                lock(&shared.store).note(&run.id, &reason)?;
+            }
+        }
         let failures: Vec<ReconcileError> = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..workers)
                 .map(|_| scope.spawn(|| self.work(&shared)))
@@ -123,8 +133,9 @@ impl Execution<'_> {
     }
 
     /// The runs to execute: of each stack the newest. An older one that has not started, or that
-    /// waits for a person, is superseded.
-    fn queued(&self, store: &mut Store) -> Result<Vec<Run>, ReconcileError> {
+    /// waits for a person, is superseded: those come second.
+    fn queued(&self, store: &mut Store) -> Result<(Vec<Run>, Vec<Run>), ReconcileError> {
+        let mut superseded = Vec::new();
         let mut newest: BTreeMap<String, Run> = BTreeMap::new();
         for run in store.unfinished_runs()? {
             if let Some(older) = newest.insert(run.stack.to_string(), run.clone()) {
@@ -135,6 +146,7 @@ impl Execution<'_> {
                 let state = transition(older.kind, older.state, event).unwrap_or(RunState::Failed);
                 let note = format!("superseded by run {}", run.id);
                 store.enter(&older.id, state, Some(&note), clock::now())?;
+                superseded.push(store.run(&older.id)?);
             }
         }
         let mut runs: Vec<Run> = newest
@@ -142,7 +154,7 @@ impl Execution<'_> {
             .filter(|run| matches!(run.state, RunState::Queued | RunState::Ready))
             .collect();
         runs.sort_by_key(number);
-        Ok(runs)
+        Ok((runs, superseded))
     }
 
     fn work(&self, shared: &Shared<'_>) -> Result<(), ReconcileError> {

@@ -187,6 +187,8 @@ impl Execution<'_> {
             .unfinished_runs()
             .map_err(chain)?
             .into_iter()
+            // One that has begun may have missed what this run did.
+            .filter(|run| matches!(run.state, RunState::Queued | RunState::Ready))
             .map(|run| run.stack)
             .collect();
         let input = TriggerInput {

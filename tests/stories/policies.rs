@@ -105,6 +105,9 @@ fn approval_policy_that_errs_lets_nothing_go_on() {
 #[test]
 fn ended_run_triggers_others_and_is_told_of() {
     let scene = Scene::new();
+    let pull_request = PullRequest::service();
+    scene.event("opened", &pull_request);
+    scene.apply().succeeded();
     attach(
         &scene,
         "after",
@@ -118,16 +121,17 @@ fn ended_run_triggers_others_and_is_told_of() {
         "NOTIFICATION",
         "slack contains {\"channel_id\": \"C1\", \"message\": input.run_updated.state}",
     );
-    scene.event("opened", &PullRequest::service());
+    scene.event("synchronize", &pull_request.at(&"b".repeat(40)));
     let applied = scene.apply().succeeded();
-    let runs = Scene::runs_of(&applied);
     assert_eq!(
-        runs.iter()
-            .filter(|run| run.starts_with("hello-service-common"))
-            .count(),
-        2,
-        "{runs:?}"
+        Scene::runs_of(&applied),
+        [
+            format!("{STACK_10} TRACKED FINISHED"),
+            "hello-service-common TRACKED FINISHED".to_owned()
+        ]
     );
+    let cause = applied.json()["runs"][1]["cause"].to_string();
+    assert!(cause.contains("trigger policy after, after run"), "{cause}");
     let run = last_run(&scene);
     assert_eq!(run["run"]["state"], "FINISHED");
     let told: Vec<&Value> = run["judgements"]
