@@ -12,7 +12,9 @@
 
 mod support;
 
+mod action;
 mod admission;
+mod artifacts;
 mod bad_input;
 mod broken_files;
 mod closes;
@@ -33,4 +35,5 @@ mod signed_commits;
 mod ssh;
 mod stacks;
 mod what_people_read;
+mod workflows;
 mod writers;
