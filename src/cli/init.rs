@@ -179,7 +179,7 @@ pub(super) fn tell(directory: &Path, laid: &Laid, commit: Option<&str>, output: 
     }
     match commit {
         Some(commit) => output.data(format_args!("committed {}", &commit[..commit.len().min(8)])),
-        None if laid.kept.is_empty() => {
+        None if laid.kept.is_empty() && laid.written.is_empty() => {
             output.data(format_args!("{}: nothing to do", directory.display()))
         }
         None => {}

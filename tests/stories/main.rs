@@ -12,7 +12,9 @@
 
 mod support;
 
+mod action;
 mod admission;
+mod artifacts;
 mod bad_input;
 mod broken_files;
 mod closes;
@@ -45,4 +47,5 @@ mod sweep_at_scale;
 mod sweep_doubts;
 mod sweeps;
 mod what_people_read;
+mod workflows;
 mod writers;
