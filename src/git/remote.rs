@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::error::GitError;
 use super::private_key::PrivateKey;
-use super::{ssh, words};
+use super::ssh;
+use super::words::NOBODY;
 
 /// A secret that opens a repository over https. It shows itself nowhere.
 #[derive(Clone, PartialEq, Eq)]
@@ -216,28 +217,21 @@ impl Remote {
         matches!(self.access, Access::Basic(..))
     }
 
-    /// Who asks, as it is told where access is refused.
-    fn asker(&self) -> String {
-        match &self.access {
+    /// Who asks, as it is told where access is refused; `None` of a repository on this machine.
+    pub(super) fn asker(&self) -> Option<String> {
+        let asker = match &self.access {
+            _ if self.path.is_some() => return None,
             Access::Basic(_, secret) => secret.name().to_owned(),
             Access::Key(key) => format!("the {}", key.shown()),
             Access::User(user) => format!("{user} without a password"),
             Access::Ambient if self.is_ssh => "the keys that ssh has here".to_owned(),
-            Access::Ambient => words::NOBODY.to_owned(),
-        }
+            Access::Ambient => NOBODY.to_owned(),
+        };
+        Some(asker)
     }
 
-    /// `text` without this remote's secret and without the credentials of any URL in it. Where
-    /// `git` says that access was refused, a last line adds to whom: it cannot know that itself.
+    /// `text` without this remote's secret and without the credentials of any URL in it.
     pub(super) fn redact(&self, text: &str) -> String {
-        let text = self.without_secrets(text);
-        match words::is_denial(&text) && self.path.is_none() {
-            true => format!("{}\n{}{}\n", text.trim_end(), words::ASKER, self.asker()),
-            false => text,
-        }
-    }
-
-    fn without_secrets(&self, text: &str) -> String {
         let mut text = strip_credentials(text);
         match &self.access {
             Access::Basic(pair, secret) => {
@@ -439,11 +433,8 @@ mod tests {
             told,
             "*** *** 'https://other.example/' https://x ssh://git@h/ a@b.example"
         );
-        let denied = remote.redact("fatal: Authentication failed for 'https://h.example/a'");
-        assert!(
-            denied.ends_with("\ndayfly asked as the token\n"),
-            "{denied}"
-        );
+        assert_eq!(remote.asker().as_deref(), Some("the token"));
+        assert_eq!(Remote::new("/srv/m", None).asker(), None);
         let debug = format!("{remote:?}");
         assert!(
             !debug.contains("s3cret") && !debug.contains(&pair),

@@ -54,7 +54,7 @@ pub fn list_tips(remote: &Remote) -> Result<Tips, GitError> {
     if answer.success {
         Ok(parse(&answer.stdout))
     } else {
-        Err(words::failure(doing, &answer.stderr))
+        Err(words::failure(doing, &answer.stderr, remote.asker()))
     }
 }
 

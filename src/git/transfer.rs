@@ -89,7 +89,7 @@ pub(super) fn fetch_objects(
     if answer.success {
         return Ok(());
     }
-    match words::failure(doing.clone(), &answer.stderr) {
+    match words::failure(doing.clone(), &answer.stderr, remote.asker()) {
         // Not every server gives single objects: then all of the branches' files.
         GitError::RefAbsent { .. } => {
             let answer = call_in(directory, doing.as_str(), remote)
@@ -101,7 +101,7 @@ pub(super) fn fetch_objects(
                 .run()?;
             match answer.success {
                 true => Ok(()),
-                false => Err(words::failure(doing, &answer.stderr)),
+                false => Err(words::failure(doing, &answer.stderr, remote.asker())),
             }
         }
         error => Err(error),
@@ -163,7 +163,7 @@ impl Repository {
                 return Ok(());
             }
             if filter.is_none() || !words::refuses_filter(&answer.stderr) {
-                return Err(words::failure(doing, &answer.stderr));
+                return Err(words::failure(doing, &answer.stderr, remote.asker()));
             }
         }
         Ok(())

@@ -70,7 +70,9 @@ impl Repository {
                 let branch = updates.first().map_or("", Update::branch);
                 Err(checked_out(remote, branch))
             }
-            Verdict::Accepted | Verdict::Unheard => Err(words::failure(doing.to_owned(), &said)),
+            Verdict::Accepted | Verdict::Unheard => {
+                Err(words::failure(doing.to_owned(), &said, remote.asker()))
+            }
         }
     }
 

@@ -7,9 +7,11 @@
 mod names;
 mod overlay;
 mod ownership;
+mod proposed;
 mod push;
 mod text;
 
+pub use proposed::{ProposalState, Proposed};
 pub use push::discard;
 pub use text::{ProposalText, is_withdrawn, withdrawn};
 
@@ -35,27 +37,6 @@ use text::{Kind, answers_removal, marker};
 
 /// How much of a proposal's history is looked through for dayfly's own last commit.
 const DEPTH: u32 = 50;
-
-/// What GitHub says of a branch's pull request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proposed {
-    pub number: u64,
-    pub url: String,
-    pub state: ProposalState,
-    /// The last commit of the branch that the pull request has seen.
-    pub head: String,
-    pub body: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProposalState {
-    Open,
-    Merged,
-    /// Closed by dayfly, which had nothing to propose any more.
-    Withdrawn,
-    /// Closed by a person.
-    TurnedDown,
-}
 
 /// The manager repository and the branches of one pull request's proposal, as they stand.
 pub struct Look<'a> {
