@@ -78,7 +78,8 @@ fn read(answer: &[u8]) -> Result<Result<Answer, String>, Unserved> {
                     None if line == "packfile" => is_pack = true,
                     None if line == "shallow-info" => {}
                     Some(("shallow", id)) => {
-                        read.shallow.insert(id.to_owned());
+                        let id = Oid::from_str(id).map_err(|_| Unserved::because(&*line))?;
+                        read.shallow.insert(id.to_string());
                     }
                     Some(("ERR", words)) => return Ok(Err(words.to_owned())),
                     _ => return Err(Unserved::because(format!("the fetch answers {line:?}"))),
@@ -147,7 +148,7 @@ mod tests {
     fn an_answer_is_read_to_its_end() {
         let packets: [&[u8]; 6] = [
             b"shallow-info\n",
-            b"shallow a\n",
+            b"shallow aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
             b"packfile\n",
             b"\x02counting",
             b"\x01PA",
@@ -157,7 +158,8 @@ mod tests {
         assert!(read(&whole).is_err(), "the end is missing");
         let read_whole = read(&[&whole[..], b"0000"].concat()).unwrap().unwrap();
         assert_eq!(read_whole.pack, b"PACK");
-        assert_eq!(read_whole.shallow.into_iter().collect::<Vec<_>>(), ["a"]);
+        assert!(read_whole.shallow.iter().eq([&"a".repeat(40)]));
+        assert!(read(&answer(&[b"shallow ../x\n"])).is_err());
         let refusals: [&[&[u8]]; 2] = [&[b"ERR no\n"], &[b"packfile\n", b"\x03no"]];
         for refusal in refusals {
             assert_eq!(read(&answer(refusal)).unwrap().unwrap_err(), "no");

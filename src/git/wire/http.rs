@@ -35,15 +35,15 @@ static AGENT: LazyLock<Agent> = LazyLock::new(|| {
 /// Whether nobody has told git how servers are to be reached: no proxy, no certificate, no other
 /// address in the place of one.
 pub(super) fn is_plain(address: &str) -> bool {
-    static HAS_SETTINGS: LazyLock<bool> = LazyLock::new(|| {
+    static HAS_NO_SETTINGS: LazyLock<bool> = LazyLock::new(|| {
         let settings = Call::new("read git's settings")
             .args(["config", "--includes", "--name-only", "--get-regexp"])
             .args(["^(http|url|protocol)\\.|^push\\.pushoption$"])
             .run();
-        // It fails where there is none.
-        settings.is_ok_and(|answer| answer.success)
+        // It fails without a word where there is none.
+        settings.is_ok_and(|answer| !answer.success && answer.stderr.is_empty())
     });
-    !is_told_how_to_connect(address.to_ascii_lowercase().starts_with("https")) && !*HAS_SETTINGS
+    !is_told_how_to_connect(address.to_ascii_lowercase().starts_with("https")) && *HAS_NO_SETTINGS
 }
 
 /// The half of the protocol that is asked.
@@ -64,17 +64,17 @@ impl Service {
 
 /// Why there is no answer.
 pub(super) enum Silence {
-    /// The server answered with another status than 200, or was not reached: nothing was done.
+    /// The server turned the request away, or was not reached: nothing was done.
     Unserved(Unserved),
     /// The request was sent, and what became of it is not known.
-    Unheard(ureq::Error),
+    Unheard(String),
 }
 
 impl From<Silence> for Unserved {
     fn from(silence: Silence) -> Self {
         match silence {
             Silence::Unserved(unserved) => unserved,
-            Silence::Unheard(error) => Self::because(error.to_string()),
+            Silence::Unheard(reason) => Self::because(reason),
         }
     }
 }
@@ -124,9 +124,13 @@ fn read(
     let mut answer = match answer {
         Ok(answer) => answer,
         Err(error) if is_before_sending(&error) => return Err(unserved(error.to_string())),
-        Err(error) => return Err(Silence::Unheard(error)),
+        Err(error) => return Err(Silence::Unheard(error.to_string())),
     };
     let status = answer.status();
+    if status.is_server_error() {
+        // A server behind this one may have done it.
+        return Err(Silence::Unheard(format!("the server answers {status}")));
+    }
     if status != 200 {
         return Err(unserved(format!("the server answers {status}")));
     }
@@ -135,7 +139,8 @@ fn read(
         return Err(unserved("the answer is not Git's".to_owned()));
     }
     let body = answer.body_mut().with_config().limit(LONGEST_ANSWER);
-    body.read_to_vec().map_err(Silence::Unheard)
+    body.read_to_vec()
+        .map_err(|error| Silence::Unheard(error.to_string()))
 }
 
 fn is_before_sending(error: &ureq::Error) -> bool {

@@ -74,9 +74,9 @@ impl Wire<'_> {
             .message(repository, &updates, is_atomic)
             .map_err(|error| Unserved::because(error.to_string()))?;
         match self.ask(Service::ReceivePack, &message) {
-            Ok(answer) => Ok(report(&answer, server.is_multiplexed())),
+            Ok(answer) => Ok(report(&answer, server.is_multiplexed(), &updates)),
             Err(Silence::Unserved(unserved)) => Err(unserved),
-            Err(Silence::Unheard(error)) => Ok(Pushed::Unheard(error.to_string())),
+            Err(Silence::Unheard(reason)) => Ok(Pushed::Unheard(reason)),
         }
     }
 }
@@ -195,7 +195,7 @@ fn report_line(flag: &str, name: &str, summary: &str) -> String {
     format!("{flag}\t:{name}\t{summary}\n")
 }
 
-fn report(answer: &[u8], is_multiplexed: bool) -> Pushed {
+fn report(answer: &[u8], is_multiplexed: bool, updates: &[&Update]) -> Pushed {
     let unheard = |Unserved(reason)| Pushed::Unheard(reason);
     let (mut status, mut said) = (Vec::new(), Vec::new());
     for packet in packets(answer).filter(|_| is_multiplexed) {
@@ -235,6 +235,10 @@ fn report(answer: &[u8], is_multiplexed: bool) -> Pushed {
             }
             _ => {}
         }
+    }
+    let is_told = |update: &&Update| report.contains(&format!("\t:{}\t", update.name));
+    if !updates.iter().all(is_told) {
+        return Pushed::Unheard("the server does not say what became of it".to_owned());
     }
     Pushed::Reported {
         report,
@@ -303,16 +307,23 @@ mod tests {
             b"0000".to_vec(),
         ]
         .concat();
+        let updates = ["refs/heads/a", "refs/heads/b"].map(|name| Update {
+            name: name.to_owned(),
+            from: None,
+            to: None,
+        });
+        let updates: Vec<&Update> = updates.iter().collect();
         let told = " \t:refs/heads/a\t[ok]\n!\t:refs/heads/b\t[remote rejected] (hook declined)\n";
         for (answer, is_multiplexed) in [(&status, false), (&voices, true)] {
-            let Pushed::Reported { report, said } = report(answer, is_multiplexed) else {
+            let Pushed::Reported { report, said } = report(answer, is_multiplexed, &updates) else {
                 panic!("the server was heard");
             };
             assert_eq!(report, told);
             assert_eq!(said.contains("remote: only on Mondays\n"), is_multiplexed);
         }
-        for answer in [&b"\x00\x00"[..], &packet(b"\x03out of disk")] {
-            assert!(matches!(report(answer, true), Pushed::Unheard(_)));
+        let cut = packet(&[b"\x01", &status[..status.len() / 2]].concat());
+        for answer in [&b""[..], b"\x00\x00", &packet(b"\x03out of disk"), &cut] {
+            assert!(matches!(report(answer, true, &updates), Pushed::Unheard(_)));
         }
     }
 }
