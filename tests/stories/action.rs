@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::web_server::answer;
 use crate::support::{
-    Done, FakeGithub, GithubScene, Grant, Job, PullRequest, TOKEN, WebServer, World,
+    Done, FakeGithub, GithubScene, Grant, Job, PullRequest, TOKEN, WebServer, World, yaml,
 };
 
 /// The repository that the recorded payloads are of.
@@ -342,6 +342,12 @@ fn no_input_is_code_or_a_command_to_the_runner() {
     assert!(done.succeeded, "{}", job.log);
     job.run(&json!({ "run": "echo 'a first%line b'; echo 'x last'" }));
     assert_eq!(job.log, "a *** b\nx ***\n");
+}
+
+#[test]
+fn the_release_that_is_fetched_is_the_one_the_action_belongs_to() {
+    let version = &yaml(&action().join("action.yml"))["inputs"]["version"]["default"];
+    assert_eq!(version, concat!("v", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
