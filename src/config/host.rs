@@ -157,6 +157,10 @@ pub fn host_of(url: &str) -> Option<&str> {
 }
 
 /// All variables of this machine whose name and value are text.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the room that reads the environment"
+)]
 pub fn host_environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

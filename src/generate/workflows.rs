@@ -12,7 +12,7 @@ use crate::config::StackManager;
 use crate::event::RepositoryName;
 
 /// GitHub's own action for a checkout, at a commit.
-const CHECKOUT: &str = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2";
+const CHECKOUT: &str = "actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0";
 
 const PREVIEW: Source = Source {
     path: ".github/workflows/preview.yml",
