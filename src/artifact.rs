@@ -16,6 +16,8 @@ use crate::error::{Diagnose, Kind};
 
 /// How long one question may take.
 const QUESTION: Duration = Duration::from_secs(10);
+/// Even the last one is given so much.
+const SHORTEST_QUESTION: Duration = Duration::from_secs(1);
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
 /// The pause after the first question; each is half as long again as the one before.
@@ -95,17 +97,19 @@ pub fn wait(
     runtime.block_on(async {
         let client = client()?;
         loop {
-            let answer = match ask(&client, &url).await {
-                Answer::There => return Ok(()),
-                Answer::Login(status) => {
-                    let address = address.to_owned();
-                    return Err(ArtifactError::Login { address, status });
-                }
-                Answer::NotYet(said) => said,
-                Answer::Elsewhere(_) | Answer::NotThisWay => {
-                    "its server sends from one address to another".to_owned()
-                }
-            };
+            let left = timeout.saturating_sub(started.elapsed());
+            let answer =
+                match ask_within(left.clamp(SHORTEST_QUESTION, QUESTION), &client, &url).await {
+                    Answer::There => return Ok(()),
+                    Answer::Login(status) => {
+                        let address = address.to_owned();
+                        return Err(ArtifactError::Login { address, status });
+                    }
+                    Answer::NotYet(said) => said,
+                    Answer::Elsewhere(_) | Answer::NotThisWay => {
+                        "its server sends from one address to another".to_owned()
+                    }
+                };
             let left = timeout.saturating_sub(started.elapsed());
             if left.is_zero() {
                 return Err(ArtifactError::TimedOut {
@@ -135,16 +139,32 @@ fn client() -> Result<Asker, ArtifactError> {
     Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
+/// Whether the artifact at `address` is there now.
+pub fn is_there(address: &str) -> Result<bool, ArtifactError> {
+    let url = Url::parse(address).map_err(|_| ArtifactError::Address(address.to_owned()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ArtifactError::Client)?;
+    let answer = runtime.block_on(async { Ok(ask_within(QUESTION, &client()?, &url).await) });
+    Ok(answer? == Answer::There)
+}
+
+async fn ask_within(limit: Duration, client: &Asker, url: &Url) -> Answer {
+    match tokio::time::timeout(limit, ask(client, url)).await {
+        Ok(answer) => answer,
+        Err(_) => Answer::NotYet(format!("no answer in {} s", limit.as_secs())),
+    }
+}
+
 /// Asks once, along redirects. A server that does not like the question for the head alone is asked
 /// for the first byte.
 async fn ask(client: &Asker, url: &Url) -> Answer {
     let (mut url, mut method) = (url.clone(), Method::HEAD);
     for _ in 0..=REDIRECTS {
-        let asked = tokio::time::timeout(QUESTION, send(client, &url, &method));
-        let answer = match asked.await {
-            Ok(Ok((status, headers))) => judge(&url, &method, status, &headers),
-            Ok(Err(words)) => Answer::NotYet(words),
-            Err(_) => Answer::NotYet(format!("no answer in {} s", QUESTION.as_secs())),
+        let answer = match send(client, &url, &method).await {
+            Ok((status, headers)) => judge(&url, &method, status, &headers),
+            Err(words) => Answer::NotYet(words),
         };
         match answer {
             Answer::Elsewhere(next) => url = next,

@@ -10,11 +10,13 @@ use owo_colors::OwoColorize;
 use super::arguments::{Cache, ManagerArgs, SigningArgs, duration};
 use super::count::counted;
 use super::output::Output;
-use super::{DONE, Ended, env};
+use super::{DONE, Ended, built, env};
 use crate::clock::{self, Time};
 use crate::error::{Diagnose, Kind};
 use crate::github::{Access, Github, GithubError};
-use crate::manager::{self, Finding, Heard, OutcomeAction, Said, Sweep, Told, Verdict, Wish};
+use crate::manager::{
+    self, Finding, Heard, ManagerError, OutcomeAction, Said, Sweep, Told, Verdict, Wish,
+};
 use crate::stack::Deletions;
 use told::{Action, Row, Swept};
 
@@ -123,14 +125,17 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         })
         .collect();
     let is_rehearsal = is_on_terminal() && !args.yes;
+    let known = built::Known::default();
+    let is_built = |artifact: &_| known.is_built(artifact);
     let told = if is_rehearsal {
-        manager::explain_all(&manager, &wishes, &cache.repository, &committer)?
+        manager::explain_all(&manager, &wishes, &cache.repository, &committer, &is_built)?
     } else {
         manager::write_all(
             &manager,
             &wishes,
             &cache.repository,
             &committer,
+            &is_built,
             args.timeout,
         )?
     };
@@ -273,6 +278,13 @@ fn row(finding: Finding, waits: bool, told: &mut impl Iterator<Item = Told>) -> 
                 OutcomeAction::Absent => format!("{}; somebody else has removed it", row.reason),
                 _ => row.reason,
             };
+        }
+        Some(Err(ManagerError::NotBuilt(artifact))) => {
+            row.action = Action::Skipped;
+            row.reason = format!(
+                "{}; its artifact {} is not there",
+                row.reason, artifact.address
+            );
         }
         Some(Err(error)) => {
             row.action = Action::Unknown;

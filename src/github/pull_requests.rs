@@ -60,6 +60,10 @@ impl Github {
              &per_page={PAGE}&page={page}"
         );
         let (answers, has_next): (Vec<Value>, bool) = self.page(&doing, &path, Call::Get)?;
+        if has_next && answers.is_empty() {
+            let words = "an empty page says that another follows".to_owned();
+            return Err(GithubError::Refused { doing, words });
+        }
         for answer in answers {
             let number = answer["number"].as_u64().filter(|number| *number > 0);
             let event = match (number, read(&doing, answer, Action::Seen.as_str())) {

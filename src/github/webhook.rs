@@ -50,10 +50,18 @@ struct Payload {
     label: Option<PayloadLabel>,
 }
 
+/// Nothing else is taken for an end.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PayloadState {
+    Open,
+    Closed,
+}
+
 #[derive(Deserialize)]
 struct PayloadPullRequest {
     number: u64,
-    state: String,
+    state: PayloadState,
     #[serde(default)]
     draft: bool,
     body: Option<String>,
@@ -124,7 +132,7 @@ pub fn read_event(name: &str, payload: &[u8]) -> Result<PullRequestEvent, Webhoo
     let ignore_changed =
         before.is_some_and(|body| body.from.as_deref().is_some_and(asks_for_none) != none_is_asked);
     // An end needs none of these, whatever they are.
-    let is_end = payload.action == "closed" || pull_request.state != "open";
+    let is_end = payload.action == "closed" || pull_request.state == PayloadState::Closed;
     let any = PullRequest::example(repository.clone());
     let sha = or_any(pull_request.head.sha.parse(), &any.head_sha, is_end)?;
     let head = or_any(pull_request.head.branch.parse(), &any.head_branch, is_end)?;
@@ -159,7 +167,7 @@ pub fn read_event(name: &str, payload: &[u8]) -> Result<PullRequestEvent, Webhoo
             head_sha: sha,
             head_branch: head,
             base_branch: Some(base),
-            is_open: pull_request.state == "open",
+            is_open: pull_request.state == PayloadState::Open,
             is_draft: pull_request.draft,
             is_fork,
             asks_for_none: none_is_asked,

@@ -10,7 +10,7 @@ use super::lateness::overtaken;
 use super::location::Listing;
 use super::sending::{self, Step};
 use super::writer::look_again;
-use super::{Manager, ManagerError, Outcome, Wish};
+use super::{Artifact, Manager, ManagerError, Outcome, Wish};
 use crate::clock;
 use crate::git::{Committer, Push, Repository};
 
@@ -18,12 +18,14 @@ use crate::git::{Committer, Push, Repository};
 pub type Told = Result<Outcome, ManagerError>;
 
 /// Does what the wishes ask for, each as a commit of its own, all in one push; tells of each in
-/// their order. A race that is not won within `patience` is [`ManagerError::LostRace`].
+/// their order. What waits for an artifact that is not built is [`ManagerError::NotBuilt`]; a race
+/// that is not won within `patience` is [`ManagerError::LostRace`].
 pub fn write_all(
     manager: &Manager,
     wishes: &[Wish],
     cache: &Repository,
     committer: &Committer,
+    is_built: &dyn Fn(&Artifact) -> bool,
     patience: Duration,
 ) -> Result<Vec<Told>, ManagerError> {
     let started = Instant::now();
@@ -32,7 +34,7 @@ pub fn write_all(
     let mut attempts = 0_u32;
     while !open.is_empty() {
         let listing = manager.look(cache)?;
-        let batch = Batch::fold(manager, wishes, &open, cache, committer, &listing)?;
+        let batch = Batch::fold(manager, wishes, &open, cache, committer, &listing, is_built)?;
         let overtaken = match batch.is_empty() {
             true => Some(Vec::new()),
             false => batch.push(manager, cache, &listing)?,
@@ -67,10 +69,11 @@ pub fn explain_all(
     wishes: &[Wish],
     cache: &Repository,
     committer: &Committer,
+    is_built: &dyn Fn(&Artifact) -> bool,
 ) -> Result<Vec<Told>, ManagerError> {
     let listing = manager.look(cache)?;
     let all: Vec<usize> = (0..wishes.len()).collect();
-    let batch = Batch::fold(manager, wishes, &all, cache, committer, &listing)?;
+    let batch = Batch::fold(manager, wishes, &all, cache, committer, &listing, is_built)?;
     Ok(batch.told().into_iter().map(|(_, told)| told).collect())
 }
 
@@ -90,6 +93,7 @@ impl<'a> Batch<'a> {
         cache: &'a Repository,
         committer: &'a Committer,
         listing: &'a Listing,
+        is_built: &dyn Fn(&Artifact) -> bool,
     ) -> Result<Self, ManagerError> {
         let mut fold = Fold::new(cache, &manager.remote, listing, committer)?;
         fold.prepare(open.iter().map(|place| &wishes[*place]))?;
@@ -100,7 +104,14 @@ impl<'a> Batch<'a> {
                 author: committer.signature.clone(),
                 intent: None,
             };
-            match fold.add(request) {
+            let decided = fold.decide(&request.wish);
+            let added = decided.and_then(|decision| match &decision.artifact {
+                Some(artifact) if !is_built(artifact) => {
+                    Err(ManagerError::NotBuilt(artifact.clone()))
+                }
+                _ => fold.carry_out(request, decision),
+            });
+            match added {
                 Ok(()) => places.push(place),
                 Err(error) => failed.push((place, error)),
             }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::lifetime::{end_of, head_of};
 use super::services::{Environment, Service, environments, services};
 use super::{Lifetime, ManagerError, Wish, Word};
-use crate::clock::Time;
+use crate::clock::{Time, later};
 use crate::environment::{Admission, Standing, admit};
 use crate::event::{Action, PullRequestEvent, PullRequestId, RepositoryName};
 use crate::files::Files;
@@ -277,7 +277,7 @@ impl Sweep {
             for event in heard.open.values().flatten() {
                 let number = event.pull_request.id.number;
                 if !standing.contains(&(repository.clone(), number)) {
-                    findings.extend(miss(event, &takers));
+                    findings.extend(miss(event, &takers, self.now));
                 }
             }
         }
@@ -286,7 +286,7 @@ impl Sweep {
 }
 
 /// What a pull request without an environment is to get, if anything.
-fn miss(event: &PullRequestEvent, takers: &[&Service]) -> Option<Finding> {
+fn miss(event: &PullRequestEvent, takers: &[&Service], now: Time) -> Option<Finding> {
     let takes = |service: &&&Service| is_taken(service, event, Standing::Nothing);
     let mut taking = takers.iter().filter(takes);
     let service = taking.next()?;
@@ -301,6 +301,10 @@ fn miss(event: &PullRequestEvent, takers: &[&Service]) -> Option<Finding> {
     if takers.len() > 1 {
         let reason = "several services take it: name one with `dayfly env upsert --service`";
         return Some(finding(Verdict::Skip, reason));
+    }
+    if let Some(end) = end_by_rules(service, event).filter(|end| *end <= now) {
+        let reason = format!("open, and its environment would have expired at {end}");
+        return Some(finding(Verdict::Skip, &reason));
     }
     let wish = Wish {
         word: found(event, &event.pull_request.id),
@@ -326,6 +330,11 @@ fn is_behind(service: &Service, environment: &Environment, event: &PullRequestEv
     let head = head_of(service, file).ok().flatten();
     let is_other = head.is_some_and(|head| head != event.pull_request.head_sha);
     is_later && is_other && is_taken(service, event, Standing::Elsewhere)
+}
+
+/// When an environment that is written for what was seen ends; `None` if it does not.
+fn end_by_rules(service: &Service, event: &PullRequestEvent) -> Option<Time> {
+    Some(later(event.at?, service.rules.expire_after?))
 }
 
 /// What was seen, under the name that an environment's file has for it.

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::support::sweep_scene::{SweepScene, actions, of, rows, told};
-use crate::support::{Failure, INFRA, MANAGER, PullRequest, SERVICE};
+use crate::support::web_server::answer;
+use crate::support::{Failure, INFRA, MANAGER, PullRequest, SERVICE, WebServer};
 
 #[test]
 fn webhook_was_lost_sweep_heals() {
@@ -309,4 +310,39 @@ fn terminal_gets_a_dry_run() {
     insta::assert_snapshot!(format!(
         "$ dayfly sweep\n{dry}\n$ dayfly sweep --yes\n{acted}"
     ));
+}
+
+#[test]
+fn what_is_not_built_is_not_written() {
+    let (built, unbuilt) = ("a".repeat(40), "b".repeat(40));
+    let path = format!("/builds/{built}.zip");
+    let server = WebServer::start(move |_, asked, _| match asked == path {
+        true => answer("200 OK", b""),
+        false => answer("404 Not Found", b""),
+    });
+    let scene = SweepScene::new();
+    let rule = format!("artifact = \"{}\"\n# expire {{", server.url("builds/${code_version}.zip"));
+    scene.set("# expire {", &rule);
+    scene.fake().open(SERVICE, 1, &built);
+    scene.fake().open(SERVICE, 2, &unbuilt);
+    let swept = scene.sweep(&[]);
+    let expected = [(1, "written".to_owned()), (2, "skipped".to_owned())];
+    assert_eq!(actions(&swept), expected, "{swept}");
+    let reason = &rows(&swept)[1].2;
+    let address = server.url(&format!("builds/{unbuilt}.zip"));
+    assert!(reason.ends_with(&format!("its artifact {address} is not there")), "{reason}");
+    assert_eq!(scene.standing(), [1]);
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn what_would_have_expired_is_not_written() {
+    let scene = SweepScene::expiring();
+    scene.fake().open(SERVICE, 1, &"a".repeat(40));
+    let late = scene.sweep(&["--at", "2026-11-25T00:00:00Z"]);
+    assert_eq!(actions(&late), [(1, "skipped".to_owned())], "{late}");
+    assert!(rows(&late)[0].2.contains("would have expired"), "{late}");
+    assert_eq!(scene.standing(), [0; 0]);
+    let early = scene.sweep(&["--at", "2026-11-22T00:00:00Z"]);
+    assert_eq!(actions(&early), [(1, "written".to_owned())], "{early}");
 }
