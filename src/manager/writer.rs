@@ -40,7 +40,7 @@ pub fn write(
     writer.write()
 }
 
-/// As [`write`], but nothing is written that waits for an artifact: [`ManagerError::NotBuilt`] says
+/// As [`write()`], but nothing is written that waits for an artifact: [`ManagerError::NotBuilt`] says
 /// for which, and `write` does it once that is there.
 pub fn write_once_built(
     manager: &Manager,
