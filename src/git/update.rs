@@ -48,8 +48,8 @@ impl Repository {
     ) -> Result<AtomicPush, GitError> {
         let (report, said, has_ended_well) = match self.update_on_wire(remote, updates, is_atomic) {
             Some(Pushed::LostRace) => return Ok(AtomicPush::LostRace),
-            Some(Pushed::Reported { report, said }) => (report, said, true),
-            Some(Pushed::Unheard(words)) => (String::new(), words, false),
+            Some(Pushed::Reported { report, said }) => (report, remote.redact(&said), true),
+            Some(Pushed::Unheard(words)) => (String::new(), remote.redact(&words), false),
             None => {
                 let answer = self
                     .push_call(doing, remote)

@@ -238,6 +238,23 @@ mod tests {
     }
 
     #[test]
+    fn a_state_that_is_not_known_is_no_end() {
+        let body = String::from_utf8(payload("synchronize", serde_json::Value::Null)).unwrap();
+        let read = |state: &str| {
+            let body = body.replace("\"state\":\"open\"", &format!("\"state\":{state}"));
+            read_event("pull_request", body.as_bytes()).map(|event| event.pull_request.is_open)
+        };
+        assert!(read("\"open\"").unwrap());
+        assert!(!read("\"closed\"").unwrap());
+        for state in ["\"indeterminate\"", "\"\"", "null", "1"] {
+            assert!(
+                matches!(read(state), Err(WebhookError::Malformed(_))),
+                "{state}"
+            );
+        }
+    }
+
+    #[test]
     fn an_edit_says_what_it_changed() {
         let edited = |body: serde_json::Value, changes: serde_json::Value| {
             let mut payload: serde_json::Value =

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use dayfly::git::{
-    Extent, GitError, MIRROR, Push, Remote, Repository, Token, commit_paths, init_work_tree,
-    is_on_wire, list_tips,
+    Committer, Edit, Extent, GitError, MIRROR, Push, Remote, Repository, Signature, Token,
+    commit_paths, init_work_tree, is_on_wire, list_tips,
 };
 
 use crate::support::{World, Writer, id, tip};
@@ -450,5 +450,46 @@ fn the_command_goes_on_where_the_wire_ends() {
         let read = dayfly::files::Files::read(&files, path).unwrap();
         assert_eq!(read.as_deref(), Some(content.as_bytes()), "{path}");
     }
+    manager.git(&["fsck", "--strict"]);
+}
+
+#[test]
+fn a_change_and_its_revert_are_one_push() {
+    let world = World::new();
+    let manager = world.repository("manager");
+    // As strict as hosts are, and without the leniency for few objects.
+    manager.git(&["config", "receive.fsckObjects", "true"]);
+    manager.git(&["config", "receive.unpackLimit", "1"]);
+    let files: Vec<(String, String)> = (0..40)
+        .map(|number| (format!("a/{number:02}"), number.to_string()))
+        .collect();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (&**path, &**text))
+        .collect();
+    let first = id(&manager.commit("main", &files));
+    let writer = Writer::new(&world, "cache", &manager.url, None);
+    let seen = std::slice::from_ref(&first);
+    assert!(
+        writer
+            .cache
+            .fetch_seen(&writer.remote, seen, 1, Extent::Upper)
+    );
+    let added = writer.commit(Some(&first), "a/new");
+    let removal = Edit::Remove {
+        path: "a/new".to_owned(),
+    };
+    let removed = writer.cache.commit_edits(
+        Some(&added),
+        &[removal],
+        "remove it",
+        &Signature::new("Ann", "ann@people.example"),
+        &Committer::default(),
+        "2026-11-21T09:00:00Z".parse().unwrap(),
+    );
+    let removed = removed.unwrap().unwrap();
+    let again = writer.commit(Some(&removed), "a/new");
+    assert_eq!(writer.push(&again, Some(&first)).unwrap(), Push::Accepted);
+    assert_eq!(tip(&manager), Some(again));
     manager.git(&["fsck", "--strict"]);
 }

@@ -321,7 +321,10 @@ fn what_is_not_built_is_not_written() {
         false => answer("404 Not Found", b""),
     });
     let scene = SweepScene::new();
-    let rule = format!("artifact = \"{}\"\n# expire {{", server.url("builds/${code_version}.zip"));
+    let rule = format!(
+        "artifact = \"{}\"\n# expire {{",
+        server.url("builds/${code_version}.zip")
+    );
     scene.set("# expire {", &rule);
     scene.fake().open(SERVICE, 1, &built);
     scene.fake().open(SERVICE, 2, &unbuilt);
@@ -330,7 +333,10 @@ fn what_is_not_built_is_not_written() {
     assert_eq!(actions(&swept), expected, "{swept}");
     let reason = &rows(&swept)[1].2;
     let address = server.url(&format!("builds/{unbuilt}.zip"));
-    assert!(reason.ends_with(&format!("its artifact {address} is not there")), "{reason}");
+    assert!(
+        reason.ends_with(&format!("its artifact {address} is not there")),
+        "{reason}"
+    );
     assert_eq!(scene.standing(), [1]);
     assert_eq!(server.requests().len(), 2);
 }

@@ -135,8 +135,9 @@ fn read(
         return Err(unserved(format!("the server answers {status}")));
     }
     let kind = answer.headers().get("content-type");
-    if kind.and_then(|kind| kind.to_str().ok()) != Some(expected) {
-        return Err(unserved("the answer is not Git's".to_owned()));
+    let kind = kind.and_then(|kind| kind.to_str().ok()?.split(';').next());
+    if kind != Some(expected) {
+        return Err(Silence::Unheard("the answer is not Git's".to_owned()));
     }
     let body = answer.body_mut().with_config().limit(LONGEST_ANSWER);
     body.read_to_vec()

@@ -14,16 +14,19 @@ pub(super) fn missing(
     new: &[Oid],
     known: &HashSet<Oid>,
 ) -> Result<Vec<Object>, git2::Error> {
+    // Parents before children: what a commit's files are told by is there already then.
     let mut chain = Vec::new();
-    let mut next = new.to_vec();
     let mut seen = known.clone();
-    while let Some(id) = next.pop() {
+    let mut next: Vec<(Oid, bool)> = new.iter().map(|id| (*id, false)).collect();
+    while let Some((id, is_after_parents)) = next.pop() {
         let Ok(commit) = repository.find_commit(id) else {
             continue;
         };
-        if seen.insert(id) {
-            next.extend(commit.parent_ids());
+        if is_after_parents {
             chain.push(commit);
+        } else if seen.insert(id) {
+            next.push((id, true));
+            next.extend(commit.parent_ids().map(|parent| (parent, false)));
         }
     }
     let mut collected = Collected {
@@ -32,7 +35,7 @@ pub(super) fn missing(
         seen: HashSet::new(),
         missing: Vec::new(),
     };
-    for commit in chain.iter().rev() {
+    for commit in &chain {
         collected.add(commit.id(), ObjectType::Commit, None)?;
         let before = commit.parent(0).and_then(|parent| parent.tree()).ok();
         collected.add_tree(commit.tree_id(), before.as_ref())?;
@@ -52,6 +55,8 @@ impl Collected<'_> {
         if before.is_some_and(|before| before.id() == id) || self.seen.contains(&id) {
             return Ok(());
         }
+        // What was there before is there: a revert to it needs nothing.
+        self.seen.extend(before.map(Tree::id));
         let Ok(tree) = self.repository.find_tree(id) else {
             return Ok(());
         };
