@@ -2,6 +2,8 @@
 //!
 //! The rules are judged one by one, and their list is the decision: `explain` shows no other.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -183,6 +185,16 @@ pub fn judge_limit(limit: usize, count: usize, standing: &[&EnvironmentFile]) ->
 /// `limit`, where the decision needs no room for another environment.
 pub fn limit_not_asked(limit: usize) -> Judged {
     Judged::not_asked("limit", json!(limit))
+}
+
+/// That the environment has expired and stays gone; `reason` says until when.
+pub fn judge_expired(after: Option<Duration>, reason: &str) -> Judged {
+    let seconds = after.map(|after| after.as_secs());
+    Judged::refuses_if(
+        "expire",
+        json!({ "after_seconds": seconds }),
+        Some(reason.into()),
+    )
 }
 
 fn judge_event(event: &PullRequestEvent) -> Judged {

@@ -12,8 +12,8 @@ mod place;
 mod strict;
 
 pub use admission::{
-    Admission, Judged, Judgement, Standing, Verdict, admit, judge_limit, limit_not_asked,
-    refusal_for_life,
+    Admission, Judged, Judgement, Standing, Verdict, admit, judge_expired, judge_limit,
+    limit_not_asked, refusal_for_life,
 };
 pub use claim::Claim;
 pub(crate) use file::literal;

@@ -19,7 +19,7 @@ use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
 use crate::clock::{self, Time};
 use crate::environment::{
     Admission, EnvironmentFile, EnvironmentId, Expiry, Judged, Judgement, Merge, Standing, admit,
-    environment_name, judge_limit, limit_not_asked, merge, refusal_for_life,
+    environment_name, judge_expired, judge_limit, limit_not_asked, merge, refusal_for_life,
 };
 use crate::event::{Action, PullRequest, PullRequestEvent, PullRequestId};
 use crate::files::{Files, join};
@@ -165,7 +165,11 @@ fn decide_as(
     {
         let reason = "expired: a new commit, reopening the pull request or `dayfly env extend` \
                       brings it back";
-        return Ok(ignored(Some(service), reason.to_owned()));
+        let mut decision = ignored(Some(service), reason.to_owned());
+        // A rule's word, so that who was told of the environment hears of its end.
+        let expired = judge_expired(service.rules.expire_after, reason);
+        decision.rules.push(expired);
+        return Ok(decision);
     }
     // In one second only a close, and what turns a pull request away by itself, is sure to be
     // later than what was taken: what others lack is no news to it.

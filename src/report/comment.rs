@@ -24,6 +24,8 @@ pub struct Draft {
     news: News,
     text: String,
     may_begin: bool,
+    /// Whatever stands says more.
+    gives_way: bool,
 }
 
 /// A comment as it stands.
@@ -99,7 +101,8 @@ impl Draft {
             key,
             news: report.news,
             text: report.comment(),
-            may_begin: telling == Telling::Always,
+            may_begin: matches!(telling, Telling::Always | Telling::IfNeverTold),
+            gives_way: telling == Telling::IfNeverTold,
         })
     }
 
@@ -130,8 +133,9 @@ impl Draft {
         own.sort_by_key(|seen| seen.id);
         for seen in &own {
             if let Some((news, text)) = self.read(&seen.body)
-                && !self.news.is_as_new_as(news)
+                && (self.gives_way || !self.news.is_as_new_as(news))
             {
+                self.gives_way = false;
                 self.text = text.trim_start_matches(['\r', '\n']).to_owned();
                 self.news = news;
             }
@@ -173,6 +177,7 @@ mod tests {
             },
             text: text.to_owned(),
             may_begin: true,
+            gives_way: false,
         }
     }
 
@@ -259,6 +264,10 @@ mod tests {
         edited.body = edited.body.replace('\n', "\r\n").trim_end().to_owned();
         assert_eq!(draft(2, 0, "a\n\n- b\n").step(&[edited]), Step::Nothing);
         let mut reserved = draft(1, 0, "x");
+        let mut late = draft(9, 0, "unchanged");
+        late.gives_way = true;
+        assert_eq!(late.clone().step(&[seen(7, &old)]), Step::Nothing);
+        assert_eq!(late.step(&[]), Step::Create(late.body()));
         reserved.may_begin = false;
         assert_eq!(reserved.step(&[]), Step::Nothing);
         assert_ne!(reserved.step(&[seen(1, &old)]), Step::Nothing);

@@ -73,6 +73,8 @@ pub enum Telling {
     Always,
     /// Only who was told of an environment hears of this.
     IfToldBefore,
+    /// Who was told of an environment has heard all of it: this makes up for a comment that failed.
+    IfNeverTold,
     Never,
 }
 
@@ -137,7 +139,8 @@ pub fn telling(outcome: &Outcome) -> Telling {
         }
         (OutcomeAction::Absent, _) => Telling::IfToldBefore,
         (OutcomeAction::Ignored, Some(rule)) => by_rule(rule),
-        (OutcomeAction::Ignored, None) | (OutcomeAction::Unchanged, _) => Telling::Never,
+        (OutcomeAction::Unchanged, _) => Telling::IfNeverTold,
+        (OutcomeAction::Ignored, None) => Telling::Never,
     }
 }
 

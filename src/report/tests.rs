@@ -174,7 +174,7 @@ fn who_is_told_what() {
         (OutcomeAction::Updated, Telling::Always),
         (OutcomeAction::Deleted, Telling::Always),
         (OutcomeAction::Absent, Telling::IfToldBefore),
-        (OutcomeAction::Unchanged, Telling::Never),
+        (OutcomeAction::Unchanged, Telling::IfNeverTold),
         // Late, or nobody's.
         (OutcomeAction::Ignored, Telling::Never),
     ] {
@@ -183,6 +183,11 @@ fn who_is_told_what() {
         off.particulars.comments = false;
         assert_eq!(telling(&off), Telling::Never);
     }
+    let expired = crate::environment::judge_expired(None, "expired");
+    assert_eq!(
+        told(OutcomeAction::Ignored, Some(expired)),
+        Telling::IfToldBefore
+    );
     let judged = |change: &dyn Fn(&mut PullRequestEvent), rules: &str, standing, rule: &str| {
         let mut event = event(Action::Synchronize);
         change(&mut event);
