@@ -93,10 +93,10 @@ mod tests {
     use super::*;
     use crate::event::{Action, PullRequest, PullRequestEvent};
 
-    /// The trailers as Git finds them.
+    /// The trailers as Git finds them in a commit: what mails have for a divider is text there.
     fn trailers(message: &str) -> Vec<String> {
         let mut child = Command::new("git")
-            .args(["interpret-trailers", "--parse"])
+            .args(["interpret-trailers", "--no-divider", "--parse"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
