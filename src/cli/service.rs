@@ -45,7 +45,8 @@ pub(super) struct AddArgs {
     #[arg(long)]
     domain: Domain,
 
-    /// Also write the workflows of the two repositories, each below OWNER/NAME in this directory
+    /// Write the workflows of the two repositories, each below OWNER/NAME in this directory; without
+    /// it they are printed
     #[arg(long, value_name = "DIR")]
     workflows: Option<PathBuf>,
 
@@ -90,13 +91,10 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         domain: args.domain,
         manager: settings.repository.clone(),
     };
-    let workflows = match args.workflows {
-        Some(directory) => Some((
-            workflows(&service, &settings, &args.action, &args.directory)?,
-            directory,
-        )),
-        None => None,
-    };
+    let workflows = workflows(&service, &settings, &args.action)?;
+    if workflows.is_none() && args.workflows.is_some() {
+        return Err(ServiceError::NoAddress(args.directory).into());
+    }
     let is_changed = args.directory.join(".git").exists()
         && git::has_changes(&args.directory, &[ROOT.to_owned()])?;
     let is_left_behind = is_changed && holds_only_the_call(&service, &args.directory)?;
@@ -117,51 +115,46 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         &laid,
         &format!("Add the service {}", args.name),
     )?;
-    let workflows = match workflows {
-        Some((files, directory)) => Some((generate::lay(&files, &directory)?, directory)),
-        None => None,
+    let written = match (&workflows, args.workflows) {
+        (Some(files), Some(directory)) => Some((generate::lay(files, &directory)?, directory)),
+        _ => None,
     };
     if output.is_json() {
         let mut told = init::described(&args.directory, &laid, commit.as_deref());
-        if let Some((laid, directory)) = &workflows {
+        if let Some((laid, directory)) = &written {
             told["workflows"] = init::described(directory, laid, None);
         }
         output.json(&told);
         return Ok(DONE);
     }
     init::tell(&args.directory, &laid, commit.as_deref(), output);
-    match &workflows {
-        Some((laid, directory)) => {
-            init::tell(directory, laid, None, output);
-            output.talk("\nnext: commit them in the repositories that they are for");
+    if let Some((laid, directory)) = &written {
+        init::tell(directory, laid, None, output);
+        output.talk("\nnext: commit them in the repositories that they are for");
+    } else if let Some(files) = &workflows {
+        for GeneratedFile { path, text, .. } in files {
+            output.data(format_args!("\n# {path}\n{text}"));
         }
-        None => output.talk(format_args!(
-            "\nnext: the same again with --workflows DIR writes the workflows of {}",
-            match service.infra_repository == service.service_repository {
-                true => service.service_repository.to_string(),
-                false => format!(
-                    "{} and {}",
-                    service.service_repository, service.infra_repository
-                ),
-            }
-        )),
+        output.talk("\nnext: commit these in the repositories that they are for; --workflows DIR writes them");
     }
     Ok(DONE)
 }
 
-/// The workflows of the service's repositories.
+/// The workflows of the service's repositories; `None` where it is not known which manager repository
+/// they are to write.
 fn workflows(
     service: &NewService,
     settings: &Settings,
     action: &ActionArgs,
-    directory: &Path,
-) -> Result<Vec<GeneratedFile>, Error> {
+) -> Result<Option<Vec<GeneratedFile>>, Error> {
     let Some(manager) = &service.manager else {
-        return Err(ServiceError::NoAddress(directory.to_owned()).into());
+        return Ok(None);
     };
     let url = settings.clone_url(manager);
     let action = action.reference();
-    Ok(generate::source_workflows(service, manager, &url, &action)?)
+    Ok(Some(generate::source_workflows(
+        service, manager, &url, &action,
+    )?))
 }
 
 /// Whether the root module's only change since the last commit is the call of the service, left

@@ -306,3 +306,21 @@ fn check_out(scene: &Scene, commit: &str) {
         .world
         .git(&workspace, &["checkout", "--quiet", "--detach", commit]);
 }
+
+#[test]
+fn without_a_directory_they_are_printed() {
+    let world = generated("dayfly");
+    let words = add("hello-service", ["acme/hello-service", "acme/hello-infra"]);
+    let place = words
+        .iter()
+        .position(|word| *word == "--workflows")
+        .unwrap();
+    let printing = [&words[..place], &words[place + 2..]].concat();
+    let said = world.dayfly(&printing).succeeded().stdout;
+    for (path, text) in workflows(&world.path("sources")) {
+        assert!(
+            said.contains(&format!("\n# {path}\n{text}")),
+            "{path}: {said}"
+        );
+    }
+}
