@@ -226,3 +226,17 @@ fn what_cannot_be_read_is_not_absent() {
     let files = scene.scene().manager.files("main");
     assert!(files.contains(&broken) && files.contains(&mine));
 }
+
+#[test]
+fn a_list_has_not_noticed_yet_what_closed() {
+    let scene = SweepScene::new();
+    scene.open(1);
+    scene.open(2);
+    scene.fake().close(SERVICE, 1);
+    scene.fake().fall_behind();
+    assert_eq!(
+        actions(&scene.sweep(&[])),
+        told(&[(1, "removed"), (2, "kept")])
+    );
+    assert_eq!(scene.standing(), [2]);
+}

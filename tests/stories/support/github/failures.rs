@@ -48,6 +48,11 @@ impl FakeGithub {
         });
     }
 
+    /// Lets lists of open pull requests hold those that have closed.
+    pub(crate) fn fall_behind(&self) {
+        self.with(|world| world.is_behind = true);
+    }
+
     /// Answers all calls again, and with a limit that is not used up.
     pub(crate) fn recover(&self) {
         self.with(|world| world.failures.clear());

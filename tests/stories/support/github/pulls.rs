@@ -22,7 +22,7 @@ impl World {
             .pulls
             .iter()
             .filter(|pull| match state {
-                "open" => pull.is_open,
+                "open" => pull.is_open || self.is_behind,
                 "closed" => !pull.is_open,
                 _ => true,
             })

@@ -21,6 +21,8 @@ pub(super) struct World {
     pub(super) failures: Vec<Failing>,
     /// Former names of repositories, and their numbers.
     pub(super) renamed: BTreeMap<String, u64>,
+    /// Whether lists have not noticed yet what has closed.
+    pub(super) is_behind: bool,
     pub(super) requests: Vec<String>,
     pub(super) remaining: i64,
     /// With the second since when it holds.
@@ -215,6 +217,7 @@ impl World {
             trouble: None,
             failures: Vec::new(),
             renamed: BTreeMap::new(),
+            is_behind: false,
             requests: Vec::new(),
             remaining: 5_000,
             limit: None,
