@@ -18,9 +18,20 @@ pub struct Problem {
     pub column: Option<usize>,
     /// What to do, where there is something better to say than the message.
     pub hint: Option<String>,
+    /// What stands there, where the text is at hand.
+    pub excerpt: Option<Excerpt>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// The line of a problem, or the part of a long one that the problem is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Excerpt {
+    /// As it stands, with an ellipsis where it is cut.
+    pub text: String,
+    /// How many characters of `text` stand before the problem.
+    pub before: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     Warning,
@@ -36,6 +47,7 @@ impl Problem {
             line: None,
             column: None,
             hint: None,
+            excerpt: None,
         }
     }
 
@@ -57,7 +69,30 @@ impl Problem {
         let (line, column) = line_and_column(text, offset);
         self.line = Some(line);
         self.column = Some(column);
+        self.quoting(text)
+    }
+
+    /// The problem with what stands at its line and column in `text`, its file's.
+    pub fn quoting(mut self, text: &str) -> Self {
+        if let (Some(line), Some(column)) = (self.line, self.column) {
+            let line = text.split('\n').nth(line.saturating_sub(1));
+            let line = line.map(|line| line.trim_end_matches('\r'));
+            self.excerpt = line.map(|line| Excerpt::of(line, column.saturating_sub(1)));
+        }
         self
+    }
+
+    /// `FILE:LINE:COLUMN`, as far as that is known.
+    pub fn place(&self) -> Option<String> {
+        let numbers = [self.line, self.column]
+            .into_iter()
+            .map_while(|number| number);
+        let numbers = numbers.map(|number| format!(":{number}"));
+        Some(format!(
+            "{}{}",
+            self.file.as_ref()?,
+            numbers.collect::<String>()
+        ))
     }
 
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -66,17 +101,35 @@ impl Problem {
     }
 }
 
+impl Excerpt {
+    /// A line this long, in characters, is shown whole.
+    const LENGTH: usize = 100;
+
+    fn of(line: &str, before: usize) -> Self {
+        let count = line.chars().count();
+        if count <= Self::LENGTH {
+            return Self {
+                text: line.to_owned(),
+                before,
+            };
+        }
+        let start = before
+            .saturating_sub(Self::LENGTH / 2)
+            .min(count - Self::LENGTH);
+        let window: String = line.chars().skip(start).take(Self::LENGTH).collect();
+        let (head, tail) = (start > 0, start + Self::LENGTH < count);
+        let ellipsis = |is_cut| if is_cut { "…" } else { "" };
+        Self {
+            text: format!("{}{window}{}", ellipsis(head), ellipsis(tail)),
+            before: before - start + usize::from(head),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(file) = &self.file {
-            write!(formatter, "{file}")?;
-            if let Some(line) = self.line {
-                write!(formatter, ":{line}")?;
-            }
-            if let Some(column) = self.column {
-                write!(formatter, ":{column}")?;
-            }
-            write!(formatter, ": ")?;
+        if let Some(place) = self.place() {
+            write!(formatter, "{place}: ")?;
         }
         write!(formatter, "{}", self.message)
     }
@@ -99,7 +152,7 @@ pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::line_and_column;
+    use super::{Problem, line_and_column};
 
     #[test]
     fn columns_count_characters_from_one() {
@@ -107,5 +160,31 @@ mod tests {
         assert_eq!(line_and_column("a\nbö=c", 5), (2, 3));
         assert_eq!(line_and_column("a\nb", 99), (2, 2));
         assert_eq!(line_and_column("", 0), (1, 1));
+    }
+
+    #[test]
+    fn excerpt_is_the_line_or_the_part_that_counts() {
+        let excerpt = |text: &str, offset| {
+            let found = Problem::error("x").at(text, offset).excerpt.unwrap();
+            let marked = found.text.chars().nth(found.before);
+            (found.text, marked)
+        };
+        assert_eq!(
+            excerpt("a\n\tbö = c\r\nd", 9),
+            ("\tbö = c".to_owned(), Some('c'))
+        );
+        assert_eq!(excerpt("a", 1), ("a".to_owned(), None));
+        let long = format!("{}!{}", "ü".repeat(300), "b".repeat(300));
+        for (text, offset, expected) in [
+            (
+                long.as_str(),
+                600,
+                format!("…{}!{}…", "ü".repeat(50), "b".repeat(49)),
+            ),
+            (&long[600..], 0, format!("!{}…", "b".repeat(99))),
+            (&long[..601], 600, format!("…{}!", "ü".repeat(99))),
+        ] {
+            assert_eq!(excerpt(text, offset), (expected, Some('!')));
+        }
     }
 }

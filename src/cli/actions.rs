@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::escape::is_control;
 use crate::error::{Diagnose, Kind};
 use crate::manager::Outcome;
+use crate::problem::{Problem, Severity};
 use crate::{clock, config};
 
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +100,51 @@ fn append(path: &Path, entries: &str) -> std::io::Result<()> {
     }
     let line_end = if last == [b'\n'] { "" } else { "\n" };
     file.write_all(format!("{line_end}{entries}").as_bytes())
+}
+
+/// The runner's command that shows a problem at its line of its file, in the log and in a pull request.
+pub(super) fn annotation(problem: &Problem) -> String {
+    let command = match problem.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let mut properties = Vec::new();
+    if let Some(file) = &problem.file {
+        properties.push(format!("file={}", command_property(file)));
+        let numbers = [("line", problem.line), ("col", problem.column)];
+        let numbers = numbers.into_iter();
+        properties.extend(numbers.filter_map(|(name, number)| Some(format!("{name}={}", number?))));
+    }
+    let space = if properties.is_empty() { "" } else { " " };
+    let mut message = problem.message.clone();
+    if let Some(hint) = &problem.hint {
+        message = format!("{message}\nhint: {hint}");
+    }
+    format!(
+        "::{command}{space}{}::{}",
+        properties.join(","),
+        command_data(&message)
+    )
+}
+
+/// Text as the runner reads the data of a command (`escapeData` of its toolkit).
+fn command_data(text: &str) -> String {
+    let text = text.replace('%', "%25");
+    let text = text.replace('\r', "%0D").replace('\n', "%0A");
+    text.chars()
+        .map(|letter| {
+            if is_control(letter) {
+                '\u{fffd}'
+            } else {
+                letter
+            }
+        })
+        .collect()
+}
+
+/// Text as the runner reads a property of a command (`escapeProperty`).
+fn command_property(text: &str) -> String {
+    command_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 /// The text without a line that the runner would take for a command: `::name::` at its beginning,
@@ -238,6 +284,52 @@ mod tests {
             let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
             prop_assert_eq!(read(&told), read(&document));
         }
+    }
+
+    /// Reads a command as GitHub's runner does (`ActionCommand.TryParseV2`).
+    fn read_command(line: &str) -> (String, BTreeMap<String, String>, String) {
+        let (head, data) = line.strip_prefix("::").unwrap().split_once("::").unwrap();
+        let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
+        let unescaped = |text: &str| {
+            let text = text.replace("%0D", "\r").replace("%0A", "\n");
+            let text = text.replace("%3A", ":").replace("%2C", ",");
+            text.replace("%25", "%")
+        };
+        let pairs = properties
+            .split(',')
+            .filter_map(|pair| pair.split_once('='));
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), unescaped(value)));
+        (name.to_owned(), pairs.collect(), unescaped(data))
+    }
+
+    proptest! {
+        #[test]
+        fn annotation_is_one_command_with_what_was_meant(message in text(), file in text(), hint in text()) {
+            let problem = Problem::error(&message).in_file(&file).at("\n ab", 3).with_hint(&hint);
+            let command = annotation(&problem);
+            prop_assert!(!command.contains(is_control), "{:?}", command);
+            let (name, properties, data) = read_command(&command);
+            prop_assert_eq!(name, "error");
+            let shown = |text: &str| -> String {
+                let is_line_end = |letter| matches!(letter, '\r' | '\n');
+                let one = |letter| if is_control(letter) && !is_line_end(letter) { '\u{fffd}' } else { letter };
+                text.chars().map(one).collect()
+            };
+            let expected = [("file", shown(&file)), ("line", "2".to_owned()), ("col", "3".to_owned())];
+            let expected = expected.map(|(name, value)| (name.to_owned(), value));
+            prop_assert_eq!(properties, BTreeMap::from(expected));
+            prop_assert_eq!(data, shown(&format!("{message}\nhint: {hint}")));
+        }
+    }
+
+    #[test]
+    fn annotation_without_a_place() {
+        assert_eq!(
+            annotation(&Problem::warning("50% is\nmuch")),
+            "::warning::50%25 is%0Amuch"
+        );
+        let problem = Problem::error("x").in_file("a,b:c.tf");
+        assert_eq!(annotation(&problem), "::error file=a%2Cb%3Ac.tf::x");
     }
 
     #[test]

@@ -94,9 +94,7 @@ fn tell(applied: &Applied, output: &Output) {
         }));
         return;
     }
-    for problem in &applied.problems {
-        output.problem(problem);
-    }
+    output.problems(&applied.problems);
     for error in &applied.unreachable {
         output.talk(format_args!("{} {error}", "error:".red().bold()));
     }

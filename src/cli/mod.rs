@@ -22,6 +22,7 @@ mod manual;
 mod output;
 mod plan;
 mod policy;
+mod problems;
 mod progress;
 mod propose;
 mod report;

@@ -5,8 +5,10 @@ use std::io::Write;
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
-use super::actions::{defused, defused_json};
+use super::actions::{annotation, defused, defused_json};
+use super::count::counted;
 use super::escape::{escaped, escaped_but_colours};
+use super::problems;
 use crate::config;
 use crate::error::Error;
 use crate::problem::{Problem, Severity};
@@ -117,13 +119,37 @@ impl Output {
         }
     }
 
+    /// All of the problems; of many alike a few, and how many there are.
+    pub(super) fn problems<'a>(&self, problems: impl IntoIterator<Item = &'a Problem>) {
+        for shown in problems::shown(problems) {
+            self.problem(shown.problem);
+            if shown.left_out > 0 {
+                let others = counted(shown.left_out, "other problem");
+                self.talk(format_args!(
+                    "  and {others} like this; `--output json` lists all"
+                ));
+            }
+        }
+    }
+
     pub(super) fn problem(&self, problem: &Problem) {
-        let word = match problem.severity {
-            Severity::Error => "error:".red().bold().to_string(),
-            Severity::Warning => "warning:".yellow().bold().to_string(),
-        };
-        self.talk(format_args!("{word} {}", escaped(&problem.to_string())));
-        if let Some(hint) = &problem.hint {
+        if self.is_read_by_runner {
+            // The log shows the message of a command, but not its place.
+            let _ = writeln!(anstream::stderr(), "{}", annotation(problem));
+            if let Some(place) = problem.place() {
+                self.talk(format_args!("{} {}", "-->".blue(), escaped(&place)));
+            }
+        } else {
+            let word = match problem.severity {
+                Severity::Error => "error:".red().bold().to_string(),
+                Severity::Warning => "warning:".yellow().bold().to_string(),
+            };
+            self.talk(format_args!("{word} {}", escaped(&problem.to_string())));
+        }
+        for line in problems::excerpt(problem) {
+            self.talk(format_args!("  {line}"));
+        }
+        if let Some(hint) = problem.hint.as_ref().filter(|_| !self.is_read_by_runner) {
             self.hint(hint);
         }
     }

@@ -42,9 +42,7 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
             "problems": planned.problems().collect::<Vec<_>>(),
         }));
     } else {
-        for problem in planned.problems() {
-            output.problem(problem);
-        }
+        output.problems(planned.problems());
         for line in changes::listed(&planned.comparison.changes) {
             output.data(line);
         }

@@ -62,9 +62,7 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
             "problems": found.problems,
         }));
     } else {
-        for problem in &found.problems {
-            output.problem(problem);
-        }
+        output.problems(&found.problems);
         output.data(format_args!(
             "{}: {}, {}, {}, {}",
             if errors == 0 { "valid" } else { "not valid" },

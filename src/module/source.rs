@@ -123,11 +123,8 @@ fn read(path: &str, bytes: Vec<u8>) -> Result<Source, Problem> {
 }
 
 fn refused(source: &Source, error: &parser::Error) -> Problem {
-    let location = error.location();
-    let mut problem = source.problem(format!("syntax error: {}", error.message()), None);
-    problem.line = Some(location.line());
-    problem.column = Some(location.column());
-    problem
+    let message = format!("syntax error: {}", error.message().trim());
+    source.problem(message, Some(error.location().offset()))
 }
 
 #[derive(Clone, Copy)]

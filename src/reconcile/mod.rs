@@ -18,7 +18,7 @@ pub use apply::{Applied, Apply, apply, find_tool};
 pub use execute::Watch;
 pub use mirrors::Mirrors;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::config::{ConfigError, Settings, StackManager};
 use crate::error::{Diagnose, Kind};
@@ -213,29 +213,36 @@ pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, Reco
     })
 }
 
-/// The policies that cannot be read, by address, and what is wrong with each. The recorded one
+/// The policies that cannot be read, by address, and what is wrong with each text. The recorded one
 /// stays in force: a policy is not absent because its text is broken.
 fn unusable_policies(
     evaluation: &Evaluation,
     files: &dyn Files,
 ) -> (BTreeSet<String>, Vec<Problem>) {
     let (mut unusable, mut problems) = (BTreeSet::new(), Vec::new());
-    for resource in evaluation
-        .resources
-        .iter()
-        .filter(|r| r.kind == "spacelift_policy")
-    {
+    // Each environment may have policies of its own with the template's text: that is read once.
+    let mut is_usable: HashMap<[String; 3], bool> = HashMap::new();
+    let policies = evaluation.resources.iter();
+    for resource in policies.filter(|resource| resource.kind == "spacelift_policy") {
         let policy = Object::from_resource(resource);
-        match attached::read_policy(&policy) {
-            Ok(_) => {}
-            Err(error @ PolicyError::NotEvaluated { .. }) => {
-                let problem = Problem::warning(error.to_string());
-                problems.push(problem.in_file(&resource.origin.file));
-            }
-            Err(error) => {
-                unusable.insert(resource.address.clone());
-                problems.extend(rego_files::problems_of(files, &policy, &error));
-            }
+        let text = ["type", "engine_type", "body"].map(|name| policy.text(name).to_owned());
+        let is_usable =
+            *is_usable
+                .entry(text)
+                .or_insert_with(|| match attached::read_policy(&policy) {
+                    Ok(_) => true,
+                    Err(error @ PolicyError::NotEvaluated { .. }) => {
+                        let problem = Problem::warning(error.to_string());
+                        problems.push(problem.in_file(&resource.origin.file));
+                        true
+                    }
+                    Err(error) => {
+                        problems.extend(rego_files::problems_of(files, &policy, &error));
+                        false
+                    }
+                });
+        if !is_usable {
+            unusable.insert(resource.address.clone());
         }
     }
     (unusable, problems)

@@ -22,10 +22,14 @@ pub(super) fn problems_of(files: &dyn Files, policy: &Object, error: &PolicyErro
     };
     problems
         .iter()
-        .map(|problem| Problem {
-            message: format!("policy {name} cannot be used: {}", problem.message),
-            file: Some(file.clone()),
-            ..problem.clone()
+        .map(|problem| {
+            let message = format!("policy {name} cannot be used: {}", problem.message);
+            let problem = Problem {
+                message,
+                file: Some(file.clone()),
+                ..problem.clone()
+            };
+            problem.quoting(policy.text("body"))
         })
         .collect()
 }

@@ -46,6 +46,7 @@ mod stacks;
 mod sweep_at_scale;
 mod sweep_doubts;
 mod sweeps;
+mod validates;
 mod what_people_read;
 mod workflows;
 mod writers;
