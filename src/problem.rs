@@ -19,7 +19,7 @@ pub struct Problem {
     /// What to do, where there is something better to say than the message.
     pub hint: Option<String>,
     /// What stands there, where the text is at hand.
-    pub excerpt: Option<Excerpt>,
+    pub excerpt: Option<Box<Excerpt>>,
 }
 
 /// The line of a problem, or the part of a long one that the problem is in.
@@ -77,7 +77,7 @@ impl Problem {
         if let (Some(line), Some(column)) = (self.line, self.column) {
             let line = text.split('\n').nth(line.saturating_sub(1));
             let line = line.map(|line| line.trim_end_matches('\r'));
-            self.excerpt = line.map(|line| Excerpt::of(line, column.saturating_sub(1)));
+            self.excerpt = line.map(|line| Box::new(Excerpt::of(line, column.saturating_sub(1))));
         }
         self
     }

@@ -46,9 +46,10 @@ fn unquoted(message: &str) -> String {
 
 /// The lines below a problem's message: what stands in the file, and a caret below what is wrong.
 pub(super) fn excerpt(problem: &Problem) -> Vec<String> {
-    let (Some(line), Some(Excerpt { text, before })) = (problem.line, &problem.excerpt) else {
+    let (Some(line), Some(excerpt)) = (problem.line, &problem.excerpt) else {
         return Vec::new();
     };
+    let Excerpt { text, before } = excerpt.as_ref();
     let number = line.to_string();
     let blank = " ".repeat(number.len());
     let left: String = text.chars().take(*before).collect();

@@ -35,7 +35,7 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     #[error(transparent)]
-    Manager(#[from] ManagerError),
+    Manager(Box<ManagerError>),
     #[error(transparent)]
     Git(#[from] GitError),
     #[error(transparent)]
@@ -60,6 +60,12 @@ pub enum ReconcileError {
         path: String,
         source: std::io::Error,
     },
+}
+
+impl From<ManagerError> for ReconcileError {
+    fn from(error: ManagerError) -> Self {
+        Self::Manager(Box::new(error))
+    }
 }
 
 impl Diagnose for ReconcileError {
