@@ -17,22 +17,17 @@
     reason = "it is a part of the tests, which ask it for more"
 )]
 mod git_server;
+#[path = "support/ground.rs"]
+mod ground;
 
-use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
-use dayfly::config::Scheme;
-use dayfly::environment::EnvironmentId;
 use git_server::{Counts, GitServer};
-
-const DIRECTORY: &str = "hello-service/environments";
-const REPOSITORY: &str = "acme/hello-service";
+use ground::{DIRECTORY, Ground, file, output, text};
 
 /// Measures the writer beside its peers
 #[derive(Parser)]
@@ -85,115 +80,25 @@ fn machine() -> Result<String> {
     Ok(format!("{cores} cores, {}", version.trim()))
 }
 
-/// A directory for one measurement: a manager repository, its server, a home of its own.
-struct Ground {
-    directory: tempfile::TempDir,
+/// The ground, served over HTTP.
+struct Served {
+    ground: Ground,
     server: GitServer,
 }
 
-impl Ground {
+impl Served {
     /// A manager repository with so many environments.
     fn new(environments: usize) -> Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let served = directory.path().join("served");
-        fs::create_dir_all(directory.path().join("home"))?;
-        fs::create_dir_all(&served)?;
-        let server = GitServer::start(&served, None);
-        let ground = Self { directory, server };
-        let (bare, work) = (ground.bare(), ground.path("work"));
-        ground.git(&["init", "-q", "--bare", "-b", "main", text(&bare)])?;
+        let ground = Ground::new(environments)?;
         for setting in ["http.receivepack", "uploadpack.allowFilter"] {
-            ground.git(&["-C", text(&bare), "config", setting, "true"])?;
+            ground.git(&["-C", text(&ground.bare()), "config", setting, "true"])?;
         }
-        let work = text(&work);
-        ground.dayfly(&["init", work, "--repository", "acme/previews"])?;
-        ground.dayfly(&[
-            "service",
-            "add",
-            "hello-service",
-            "--directory",
-            work,
-            "--service-repository",
-            REPOSITORY,
-            "--infra-repository",
-            "acme/hello-infra",
-            "--domain",
-            "preview.example.com",
-        ])?;
-        let rules = ground.path("work/hello-service/service.hcl");
-        let many = fs::read_to_string(&rules)?.replace("= 200", "= 1000000");
-        fs::write(&rules, many)?;
-        ground.git(&["-C", work, "commit", "-qam", "Allow many environments"])?;
-        ground.git(&["-C", work, "push", "-q", text(&bare), "HEAD:main"])?;
-        ground.upsert(1).spawned()?.done()?;
-        ground.fill(environments)?;
-        ground.git(&["-C", text(&bare), "repack", "-adq"])?;
-        Ok(ground)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn bare(&self) -> PathBuf {
-        self.path("served/manager.git")
+        let server = GitServer::start(&ground.path("served"), None);
+        Ok(Self { ground, server })
     }
 
     fn url(&self) -> String {
         self.server.url("manager.git")
-    }
-
-    /// The first environment's file again and again, as the writer would name and fill it.
-    fn fill(&self, environments: usize) -> Result<()> {
-        let bare = self.bare();
-        let first = self.git(&["-C", text(&bare), "show", &format!("main:{}", file(1))])?;
-        let mut stream = String::from(
-            "commit refs/heads/main\ncommitter B <b@b.example> 1795510800 +0000\ndata 4\nfill\nfrom refs/heads/main^0\n",
-        );
-        for number in 2..=environments {
-            let content = environment(&first, number);
-            write!(
-                stream,
-                "M 100644 inline {}\ndata {}\n{content}\n",
-                file(number),
-                content.len()
-            )?;
-        }
-        let mut child = self
-            .command("git")
-            .args(["-C", text(&bare), "fast-import", "--quiet"])
-            .stdin(Stdio::piped())
-            .spawn()?;
-        let mut stdin = child.stdin.take().context("stdin is piped")?;
-        stdin.write_all(stream.as_bytes())?;
-        drop(stdin);
-        ensure!(child.wait()?.success(), "fast-import failed");
-        Ok(())
-    }
-
-    /// `program` in an environment that holds nothing of this machine's.
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command
-            .current_dir(self.directory.path())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.path("home"))
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_TERMINAL_PROMPT", "0");
-        for role in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{role}_NAME"), "Bench");
-            command.env(format!("GIT_{role}_EMAIL"), "bench@b.example");
-        }
-        command
-    }
-
-    fn git(&self, arguments: &[&str]) -> Result<String> {
-        output(self.command("git").args(arguments))
-    }
-
-    fn dayfly(&self, arguments: &[&str]) -> Result<String> {
-        output(self.command(env!("CARGO_BIN_EXE_dayfly")).args(arguments))
     }
 
     fn upsert(&self, number: usize) -> Command {
@@ -202,23 +107,18 @@ impl Ground {
 
     /// The pull request as it is that many minutes after it was opened, at another commit.
     fn upsert_at(&self, number: usize, minute: usize) -> Command {
-        let mut command = self.command(env!("CARGO_BIN_EXE_dayfly"));
-        command
-            .args(["env", "upsert", &format!("{REPOSITORY}#{number}")])
-            .args(["--manager", &self.url(), "--timeout", "10m"])
-            .args(["--head-sha", &format!("{:040x}", number + minute)])
-            .args(["--head-branch", "feature"])
-            .args(["--at", &format!("2026-11-21T09:{minute:02}:00Z")]);
+        let mut command = self.ground.upsert(number, minute);
+        command.args(["--manager", &self.url(), "--timeout", "10m"]);
         command
     }
 
     fn shell(&self, script: &str, number: usize) -> Command {
-        let first = self.path("first.tf");
-        let mut command = self.command("bash");
+        let first = self.ground.path("first.tf");
+        let mut command = self.ground.command("bash");
         command
             .args(["-euc", script, "writer"])
             .arg(self.url())
-            .arg(self.path(&format!("clone-{number}")))
+            .arg(self.ground.path(&format!("clone-{number}")))
             .arg(file(number))
             .arg(first);
         command
@@ -226,16 +126,17 @@ impl Ground {
 
     /// The file that shell writers copy.
     fn lay_out_first(&self) -> Result<()> {
-        let bare = self.bare();
-        let first = self.git(&["-C", text(&bare), "show", &format!("main:{}", file(1))])?;
-        Ok(fs::write(self.path("first.tf"), first)?)
+        Ok(fs::write(
+            self.ground.path("first.tf"),
+            self.ground.first()?,
+        )?)
     }
 
     /// Which environments stand on the branch, and that nothing else came to be.
     fn check(&self, numbers: impl Iterator<Item = usize>, commits_each: usize) -> Result<()> {
-        let bare = self.bare();
+        let bare = self.ground.bare();
         let bare = text(&bare);
-        let files = self.git(&[
+        let files = self.ground.git(&[
             "-C",
             bare,
             "ls-tree",
@@ -246,54 +147,30 @@ impl Ground {
         for number in numbers {
             let name = file(number);
             ensure!(files.lines().any(|line| line == name), "{name} is missing");
-            let commits = self.git(&["-C", bare, "rev-list", "--count", "main", "--", &name])?;
+            let commits = self
+                .ground
+                .git(&["-C", bare, "rev-list", "--count", "main", "--", &name])?;
             ensure!(
                 commits.trim() == commits_each.to_string(),
                 "{name} has {} commits",
                 commits.trim()
             );
         }
-        let merges = self.git(&["-C", bare, "rev-list", "--count", "--merges", "main"])?;
+        let merges = self
+            .ground
+            .git(&["-C", bare, "rev-list", "--count", "--merges", "main"])?;
         ensure!(merges.trim() == "0", "the history is not linear");
-        let left = self.git(&["-C", bare, "for-each-ref", "--format=%(refname)"])?;
+        let left = self
+            .ground
+            .git(&["-C", bare, "for-each-ref", "--format=%(refname)"])?;
         let mut left = left.lines().filter(|name| *name != "refs/dayfly/gate");
         ensure!(
             left.by_ref().eq(["refs/heads/main"]),
             "something was left behind"
         );
-        self.git(&["-C", bare, "fsck", "--no-progress"])?;
+        self.ground.git(&["-C", bare, "fsck", "--no-progress"])?;
         Ok(())
     }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap_or_default()
-}
-
-fn output(command: &mut Command) -> Result<String> {
-    let output = command.output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(output.status.success(), "{command:?}: {said}");
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-fn id(number: usize) -> String {
-    let pull_request = format!("{REPOSITORY}#{number}").parse();
-    pull_request.map_or_else(
-        |_| String::new(),
-        |pull_request| EnvironmentId::derive(&pull_request, Scheme::Dayfly, |_| false).to_string(),
-    )
-}
-
-fn file(number: usize) -> String {
-    format!("{DIRECTORY}/acme-hello-service-{number}-{}.tf", id(number))
-}
-
-fn environment(first: &str, number: usize) -> String {
-    first
-        .replace(&id(1), &id(number))
-        .replace("hello-service-1-", &format!("hello-service-{number}-"))
-        .replace("hello-service#1\"", &format!("hello-service#{number}\""))
 }
 
 /// A process that is measured; what it says is looked at when it fails.
@@ -321,8 +198,8 @@ impl Running {
 }
 
 /// All at once; the wall time, and what the server saw.
-fn race(ground: &Ground, writers: Vec<Command>) -> Result<(Duration, Counts)> {
-    let (before, began) = (ground.server.counts(), Instant::now());
+fn race(served: &Served, writers: Vec<Command>) -> Result<(Duration, Counts)> {
+    let (before, began) = (served.server.counts(), Instant::now());
     let running: Vec<Running> = writers
         .into_iter()
         .map(Spawn::spawned)
@@ -330,11 +207,11 @@ fn race(ground: &Ground, writers: Vec<Command>) -> Result<(Duration, Counts)> {
     for writer in running {
         writer.done()?;
     }
-    Ok((began.elapsed(), since(ground, before)))
+    Ok((began.elapsed(), since(served, before)))
 }
 
-fn since(ground: &Ground, before: Counts) -> Counts {
-    let now = ground.server.counts();
+fn since(served: &Served, before: Counts) -> Counts {
+    let now = served.server.counts();
     Counts {
         requests: now.requests - before.requests,
         fetches: now.fetches - before.fetches,
@@ -374,28 +251,28 @@ fn together(options: &Options) -> Result<()> {
             counts.requests
         );
     };
-    let ground = Ground::new(options.environments)?;
-    let own = race(&ground, numbers().map(|n| ground.upsert(n)).collect())?;
-    ground.check(numbers(), 1)?;
+    let served = Served::new(options.environments)?;
+    let own = race(&served, numbers().map(|n| served.upsert(n)).collect())?;
+    served.check(numbers(), 1)?;
     row("dayfly env upsert, new", own);
     let again = numbers()
-        .map(|number| ground.upsert_at(number, 1))
+        .map(|number| served.upsert_at(number, 1))
         .collect();
-    let again = race(&ground, again)?;
-    ground.check(numbers(), 2)?;
+    let again = race(&served, again)?;
+    served.check(numbers(), 2)?;
     row("dayfly env upsert, standing", again);
     if options.no_shell {
         return Ok(());
     }
-    let ground = Ground::new(options.environments)?;
-    ground.lay_out_first()?;
+    let served = Served::new(options.environments)?;
+    served.lay_out_first()?;
     let shell = race(
-        &ground,
+        &served,
         numbers()
-            .map(|n| ground.shell(PULL_REBASE_PUSH, n))
+            .map(|n| served.shell(PULL_REBASE_PUSH, n))
             .collect(),
     )?;
-    ground.check(numbers(), 1)?;
+    served.check(numbers(), 1)?;
     row("git pull --rebase; git push", shell);
     let ratio = |own: Duration| shell.0.as_secs_f64() / own.as_secs_f64();
     println!(
@@ -419,8 +296,8 @@ git push -q origin "$commit:refs/heads/main"
 "#;
 
 fn alone(options: &Options) -> Result<()> {
-    let ground = Ground::new(options.alone)?;
-    ground.lay_out_first()?;
+    let served = Served::new(options.alone)?;
+    served.lay_out_first()?;
     println!(
         "\none write, {} environments, median of {}",
         options.alone, options.rounds
@@ -429,15 +306,15 @@ fn alone(options: &Options) -> Result<()> {
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..options.rounds {
         let number = 1_000_000 + 3 * round;
-        floor.push(prebuilt(&ground, number)?);
-        own.push(race(&ground, vec![ground.upsert(number + 1)])?);
+        floor.push(prebuilt(&served, number)?);
+        own.push(race(&served, vec![served.upsert(number + 1)])?);
         clone.push(race(
-            &ground,
-            vec![ground.shell(BLOBLESS_CLONE, number + 2)],
+            &served,
+            vec![served.shell(BLOBLESS_CLONE, number + 2)],
         )?);
-        ground.check(number..number + 3, 1)?;
-        again.push(race(&ground, vec![ground.upsert_at(number + 1, 1)])?);
-        ground.check(number + 1..number + 2, 2)?;
+        served.check(number..number + 3, 1)?;
+        again.push(race(&served, vec![served.upsert_at(number + 1, 1)])?);
+        served.check(number + 1..number + 2, 2)?;
     }
     println!(
         "{:<28}{:>9}{:>8}{:>10}{:>12}{:>12}",
@@ -464,11 +341,11 @@ fn alone(options: &Options) -> Result<()> {
 }
 
 /// The least that a write can be: where the branch stands is asked, a commit made before is pushed.
-fn prebuilt(ground: &Ground, number: usize) -> Result<(Duration, Counts)> {
-    let clone = ground.path(&format!("prebuilt-{number}"));
+fn prebuilt(served: &Served, number: usize) -> Result<(Duration, Counts)> {
+    let clone = served.ground.path(&format!("prebuilt-{number}"));
     let clone = text(&clone);
-    let bare = ground.bare();
-    ground.git(&[
+    let bare = served.ground.bare();
+    served.ground.git(&[
         "clone",
         "-q",
         "--no-checkout",
@@ -476,14 +353,14 @@ fn prebuilt(ground: &Ground, number: usize) -> Result<(Duration, Counts)> {
         text(&bare),
         clone,
     ])?;
-    let (url, first) = (ground.url(), ground.path("first.tf"));
+    let (url, first) = (served.url(), served.ground.path("first.tf"));
     let script = r#"
 cd "$1"
 git read-tree HEAD
 git update-index --add --cacheinfo "100644,$(git hash-object -w "$2"),$3"
 git commit-tree -p HEAD -m "add $3" "$(git write-tree)"
 "#;
-    let mut command = ground.command("bash");
+    let mut command = served.ground.command("bash");
     command.args([
         "-euc",
         script,
@@ -493,11 +370,13 @@ git commit-tree -p HEAD -m "add $3" "$(git write-tree)"
         &file(number),
     ]);
     let commit = output(&mut command)?;
-    let (before, began) = (ground.server.counts(), Instant::now());
-    ground.git(&["-C", clone, "ls-remote", "-q", &url])?;
+    let (before, began) = (served.server.counts(), Instant::now());
+    served.ground.git(&["-C", clone, "ls-remote", "-q", &url])?;
     let refspec = format!("{}:refs/heads/main", commit.trim());
-    ground.git(&["-C", clone, "push", "-q", &url, &refspec])?;
-    Ok((began.elapsed(), since(ground, before)))
+    served
+        .ground
+        .git(&["-C", clone, "push", "-q", &url, &refspec])?;
+    Ok((began.elapsed(), since(served, before)))
 }
 
 fn median(results: &[(Duration, Counts)]) -> (Duration, Counts) {

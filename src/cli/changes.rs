@@ -47,7 +47,7 @@ fn lines(change: &Change) -> Vec<String> {
     };
     let mut lines = vec![format!("  {first}")];
     for (name, before) in &change.before {
-        let after = object.attributes.get(name).unwrap_or(&Value::Null);
+        let after = &*object.value(name);
         if is_secret(change, name) {
             lines.push(format!("      {name}: (a secret)"));
         } else {

@@ -22,16 +22,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
     let directory = args.data.directory()?;
-    let recorded = if Store::exists(&directory) {
-        Store::open(&directory)?.objects()?
-    } else {
-        Vec::new()
-    };
+    let store = Store::exists(&directory).then(|| Store::open(&directory));
+    let store = store.transpose()?;
     let cache = Cache::new()?;
     let planned = reconcile::plan(
         &args.manager.manager(Access::Read)?,
         &cache.repository,
-        &recorded,
+        store.as_ref(),
     )?;
     if output.is_json() {
         output.json(&json!({

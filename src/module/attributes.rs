@@ -25,8 +25,8 @@ pub(super) struct Findings {
     pub warnings: Vec<Problem>,
 }
 
-/// The attributes and blocks of a resource: each of the schema, as given, else its default, else
-/// null. What could not be evaluated is among the findings.
+/// The attributes and blocks of a resource: as given, else the default. What is null, and a block
+/// that is not there, is left out. What could not be evaluated is among the findings.
 pub(super) fn attributes(
     kind: &str,
     schema: &schema::Block,
@@ -107,9 +107,11 @@ impl Level<'_> {
         }
         self.check(&given, at, frame, findings);
         for (name, attribute) in &self.schema.attributes {
-            values
-                .entry(name.clone())
-                .or_insert_with(|| attribute.default_value());
+            // Most attributes of a resource are never set: it is told of those that are.
+            if (self.is_resource && !attribute.has_default()) || values.contains_key(name) {
+                continue;
+            }
+            values.insert(name.clone(), attribute.default_value());
         }
         for (name, nested) in &self.schema.blocks {
             let made = blocks.remove(name.as_str()).unwrap_or_default();
@@ -126,7 +128,9 @@ impl Level<'_> {
                 let message = format!("{} needs a block {name}", self.what);
                 findings.stops.push(frame.mistake(message, at));
             }
-            values.insert(name.clone(), Value::tuple(made));
+            if !(self.is_resource && made.is_empty()) {
+                values.insert(name.clone(), Value::tuple(made));
+            }
         }
         values
     }

@@ -20,20 +20,19 @@ pub(super) fn block_duplicates(
     items: &[Rc<Item>],
     blocked: &mut HashSet<usize>,
 ) {
-    let mut ids: HashMap<(String, String), usize> = HashMap::new();
+    let objects: Vec<Option<Rc<Object>>> = items.iter().map(|item| done(&item.object, 0)).collect();
+    let instances = evaluator.instances();
+    let mut ids: HashMap<(&str, &str), usize> = HashMap::with_capacity(items.len());
     for item in items {
-        let Some(object) = done::<Rc<Object>>(&item.object, 0) else {
+        let Some(object) = &objects[item.id] else {
             continue;
         };
-        let instance = evaluator.instance(item.instance);
+        let instance = &instances[item.instance];
         let Some((_, definition)) = instance.module.resources.get_index(item.resource) else {
             continue;
         };
-        let Some(first) = ids
-            .get(&(definition.kind.clone(), object.id.clone()))
-            .copied()
-        else {
-            ids.insert((definition.kind.clone(), object.id.clone()), item.id);
+        let Some(first) = ids.get(&(&*definition.kind, &*object.id)).copied() else {
+            ids.insert((&definition.kind, &object.id), item.id);
             continue;
         };
         let other = &items[first];
@@ -50,7 +49,7 @@ pub(super) fn block_duplicates(
             "two objects of type {} have the id {:?}: {} and {} ({other_place})",
             definition.kind, object.id, item.address, other.address
         );
-        evaluator.add_problem(&instance, definition.place.problem(message));
+        evaluator.add_problem(instance, definition.place.problem(message));
         evaluator.fail(&other_instance);
         blocked.extend([item.id, first]);
     }

@@ -1,11 +1,11 @@
 //! What the files of one directory define, read once however often the module is called.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
-use hcl_edit::structure::{Attribute, Block, Body};
+use hcl_edit::structure::{Attribute, Block, Body, Structure};
 use indexmap::IndexMap;
 
 use super::constraint::Constraint;
@@ -22,8 +22,11 @@ mod calls;
 #[derive(Debug, Default)]
 pub(super) struct Module {
     pub directory: String,
-    /// Of how many configuration files it is made.
-    pub file_count: usize,
+    /// The configuration files that it is made of, with their text where that may tell more than the
+    /// definitions.
+    pub files: BTreeMap<String, String>,
+    /// Those that hold one call and nothing else.
+    pub lone_calls: HashSet<String>,
     pub variables: IndexMap<String, Variable>,
     pub locals: IndexMap<String, Local>,
     pub outputs: IndexMap<String, Output>,
@@ -143,8 +146,8 @@ impl Module {
         }
         let names = entries.into_iter().filter(|entry| !entry.is_directory);
         for entry in names.filter(|entry| is_configuration(&entry.name)) {
-            module.file_count += 1;
             let path = join(directory, &entry.name);
+            module.files.insert(path.clone(), String::new());
             match files.read(&path) {
                 Ok(Some(bytes)) => module.add_file(&entry.name, path, bytes),
                 Ok(None) => module.doubt(path, None, None),
@@ -200,6 +203,11 @@ impl Module {
         }
         match parse_body(&path, bytes) {
             Ok((source, body)) => {
+                if is_lone_call(&body) {
+                    self.lone_calls.insert(path.clone());
+                } else if is_environments(&self.directory) {
+                    self.files.insert(path.clone(), source.text.clone());
+                }
                 let understood = self.add_body(&source, body);
                 if !understood {
                     self.doubtful.push(Doubtful {
@@ -285,6 +293,13 @@ impl Place {
 
 fn offset(attribute: &Attribute) -> Option<usize> {
     start(attribute)
+}
+
+/// Whether a file holds one module call and nothing else.
+fn is_lone_call(body: &Body) -> bool {
+    let mut structures = body.iter();
+    let first = structures.next().and_then(Structure::as_block);
+    first.is_some_and(|block| block.ident.as_str() == "module") && structures.next().is_none()
 }
 
 /// Which files Terraform reads in a directory.

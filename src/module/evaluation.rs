@@ -1,16 +1,19 @@
 //! A repository evaluated: what it wants, and what is wrong with it.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::apart::Environments;
 use super::blocking::{Waits, block_duplicates, spread};
 use super::evaluator::Evaluator;
 use super::findings::Findings;
-use super::instance::{Expansion, Instance, done};
+use super::instance::{Instance, done};
 use super::object::{Item, Object};
 use super::order::order;
 use super::origin::Origin;
-use super::presence::{InstanceStanding, Members, Presence, Standing};
+use super::presence::{InstanceStanding, Presence, Standing};
 use super::tree::Tree;
 use super::value::Value;
 use crate::files::Files;
@@ -25,7 +28,10 @@ pub struct Evaluation {
     pub outputs: BTreeMap<String, serde_json::Value>,
     /// All errors and warnings, by file and line.
     pub problems: Vec<Problem>,
+    pub environments: Environments,
     standing: Standing,
+    /// Of all resources; most evaluations are never asked.
+    addresses: OnceCell<HashSet<String>>,
 }
 
 /// One resource that the repository wants.
@@ -37,18 +43,29 @@ pub struct Resource {
     pub kind: String,
     /// The name of its block.
     pub name: String,
-    /// Every attribute and nested block of the schema: as given, else the default, else null.
-    /// Nested blocks are arrays of objects; sets are sorted.
-    pub attributes: serde_json::Map<String, serde_json::Value>,
+    /// Every attribute and nested block that is set: as given, else the default. Nested blocks are
+    /// arrays of objects; sets are sorted. [`schema::unset`](super::schema::unset) tells the others.
+    pub attributes: Arc<serde_json::Map<String, serde_json::Value>>,
     /// The addresses of the resources that it refers to or is told to wait for.
-    pub depends_on: Vec<String>,
+    pub depends_on: Arc<[String]>,
     pub origin: Origin,
 }
 
 impl Evaluation {
     /// Whether a recorded resource is wanted, gone, or cannot be told.
     pub fn presence(&self, address: &str, origin: &Origin) -> Presence {
-        self.standing.presence(address, origin)
+        match self.standing.presence(address, origin) {
+            // Its block stands: if it is not among the resources, it failed.
+            Presence::Present if !self.addresses().contains(address) => Presence::Unreadable,
+            presence => presence,
+        }
+    }
+
+    fn addresses(&self) -> &HashSet<String> {
+        self.addresses.get_or_init(|| {
+            let addresses = self.resources.iter().map(|it| it.address.clone());
+            addresses.collect()
+        })
     }
 }
 
@@ -62,7 +79,13 @@ pub fn evaluate(
     variables: &BTreeMap<String, Value>,
     current_stack: &str,
 ) -> Evaluation {
-    let evaluator = Evaluator::new(Tree { files, root }, variables, current_stack);
+    let looked = Cell::new(false);
+    let tree = Tree {
+        files,
+        root,
+        looked: &looked,
+    };
+    let evaluator = Evaluator::new(tree, variables, current_stack);
     let root_instance = match evaluator.root() {
         Ok(instance) => instance,
         Err(reason) => {
@@ -86,13 +109,17 @@ pub fn evaluate(
         }
     }
     let resources = settle(&evaluator);
-    let standing = standing(&evaluator, &resources);
+    let standing = standing(&evaluator);
+    let environments =
+        evaluator.with_findings(|findings| Environments::look(&evaluator, &resources, findings));
     let findings: Findings = evaluator.into_findings();
     Evaluation {
         resources,
         outputs,
         problems: findings.into_problems(),
+        environments,
         standing,
+        addresses: OnceCell::new(),
     }
 }
 
@@ -160,12 +187,12 @@ fn settle(evaluator: &Evaluator<'_>) -> Vec<Resource> {
     block_duplicates(evaluator, &items, &mut blocked);
     loop {
         spread(evaluator, &items, &dependencies, &mut blocked);
-        let standing: HashMap<usize, BTreeSet<usize>> = items
+        let standing: HashMap<usize, &BTreeSet<usize>> = items
             .iter()
             .filter(|item| !blocked.contains(&item.id))
-            .map(|item| (item.id, dependencies[item.id].clone()))
+            .map(|item| (item.id, &dependencies[item.id]))
             .collect();
-        let (ordered, circular) = order(&standing, |id| items[id].address.clone());
+        let (ordered, circular) = order(&standing, |id| &items[id].address);
         let Some(first) = circular.first() else {
             return ordered
                 .iter()
@@ -203,9 +230,11 @@ fn resource(
         address: item.address.clone(),
         kind: definition.kind.clone(),
         name: definition.name.clone(),
-        attributes: attributes
-            .map(|(name, value)| (name.clone(), value.to_json()))
-            .collect(),
+        attributes: Arc::new(
+            attributes
+                .map(|(name, value)| (name.clone(), value.to_json()))
+                .collect(),
+        ),
         depends_on: dependencies[id]
             .iter()
             .map(|other| items[*other].address.clone())
@@ -218,43 +247,24 @@ fn resource(
     })
 }
 
-fn standing(evaluator: &Evaluator<'_>, resources: &[Resource]) -> Standing {
+fn standing(evaluator: &Evaluator<'_>) -> Standing {
     let environments = evaluator.environments();
-    let members = |expansion: Option<Rc<Expansion>>| match expansion {
-        None => Members::Failed,
-        Some(expansion) => Members::Known(
-            expansion
-                .members
-                .iter()
-                .map(|(key, _)| key.suffix())
-                .collect(),
-        ),
-    };
     let mut instances = HashMap::new();
     for instance in evaluator.instances() {
         let module = &instance.module;
-        let calls = module.calls.keys().enumerate();
-        let blocks = module.resources.keys().enumerate();
         let standing = InstanceStanding {
             module: module.clone(),
             blocked: instance
                 .environment
                 .is_some_and(|index| environments[index].failed),
-            calls: calls
-                .map(|(index, name)| (name.clone(), members(done(&instance.children, index))))
+            calls: (0..module.calls.len())
+                .map(|index| done(&instance.children, index))
                 .collect(),
-            resources: blocks
-                .map(|(index, name)| (name.clone(), members(done(&instance.resources, index))))
+            resources: (0..module.resources.len())
+                .map(|index| done(&instance.resources, index))
                 .collect(),
         };
         instances.insert(instance.address.clone(), standing);
     }
-    let resources = resources
-        .iter()
-        .map(|resource| resource.address.clone())
-        .collect();
-    Standing {
-        instances,
-        resources,
-    }
+    Standing { instances }
 }

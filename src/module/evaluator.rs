@@ -36,6 +36,8 @@ pub(super) struct Evaluator<'a> {
 #[derive(Debug)]
 pub(super) struct Environment {
     pub address: String,
+    /// The file in which its call stands.
+    pub file: String,
     pub failed: bool,
 }
 
@@ -74,7 +76,7 @@ impl<'a> Evaluator<'a> {
     /// The root instance; an error is why there is none.
     pub(super) fn root(&self) -> Result<Rc<Instance>, String> {
         let module = self.module(self.tree.root)?;
-        if module.file_count == 0 {
+        if module.files.is_empty() {
             return Err("there are no .tf files in it".to_owned());
         }
         Ok(self.add_instance(|id| Instance::new(id, module, String::new())))
@@ -128,6 +130,11 @@ impl<'a> Evaluator<'a> {
     /// What the thing that is being evaluated has depended on so far.
     pub(super) fn collected(&self) -> BTreeSet<usize> {
         self.collecting.borrow().last().cloned().unwrap_or_default()
+    }
+
+    /// The problems found so far.
+    pub(super) fn with_findings<T>(&self, look: impl FnOnce(&Findings) -> T) -> T {
+        look(&self.findings.borrow())
     }
 
     /// All problems found.

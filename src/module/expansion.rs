@@ -83,6 +83,7 @@ impl Evaluator<'_> {
                 let mut environments = self.environments();
                 environments.push(Environment {
                     address: address.clone(),
+                    file: call.place.source.path.clone(),
                     failed: false,
                 });
                 Some(environments.len() - 1)

@@ -39,6 +39,18 @@ impl Findings {
         }
     }
 
+    /// The environments for which anything was found, some of them several times.
+    pub(super) fn environments(&self) -> impl Iterator<Item = &str> {
+        let found = self.found.values().flat_map(|found| &found.environments);
+        found.map(String::as_str)
+    }
+
+    /// The files in which anything was found.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        let problems = self.found.values().map(|found| &found.problem);
+        problems.filter_map(|problem| problem.file.as_deref())
+    }
+
     /// The problems by file and line.
     pub(super) fn into_problems(self) -> Vec<Problem> {
         let mut problems: Vec<Problem> =

@@ -46,6 +46,13 @@ pub(super) struct Expansion {
     pub members: Vec<(Key, usize)>,
 }
 
+impl Expansion {
+    /// Whether one of the members has this behind its address.
+    pub(super) fn has(&self, suffix: &str) -> bool {
+        self.members.iter().any(|(key, _)| key.suffix() == suffix)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Once,
@@ -85,7 +92,7 @@ pub(super) struct Instance {
     /// As Terraform prints it; empty for the root.
     pub address: String,
     /// The calls that lead here, outermost first.
-    pub calls: Vec<Call>,
+    pub calls: Arc<[Call]>,
     /// The calling instance, and the index of the call among its definitions.
     pub parent: Option<(usize, usize)>,
     pub repetition: Repetition,
@@ -108,7 +115,7 @@ impl Instance {
         Self {
             id,
             address,
-            calls: Vec::new(),
+            calls: Arc::from([]),
             parent: None,
             repetition: Repetition::default(),
             environment: None,

@@ -11,6 +11,7 @@
 //! Invariant: a value is Terraform's or there is none. What cannot be evaluated is a problem with
 //! file and line, blocks as little as possible, and never makes anything recorded look absent.
 
+mod apart;
 mod attributes;
 mod blocking;
 mod constraint;
@@ -43,10 +44,11 @@ mod tree;
 mod value;
 mod values;
 
+pub use apart::Environments;
 pub use evaluation::{Evaluation, Resource, evaluate};
 pub use identity::slug;
 pub use number::Number;
-pub use origin::{Call, Origin};
+pub use origin::{Call, Origin, is_environments};
 pub use presence::Presence;
 pub use standalone::{ExpressionError, evaluate_expression, evaluate_text};
 pub use value::{Field, Type, Value};

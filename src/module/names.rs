@@ -2,6 +2,7 @@
 //! `each`, `count`.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hcl_edit::Decorated;
@@ -12,9 +13,10 @@ use super::expression::{Evaluated, Frame, Names, Stop, evaluate, start};
 use super::instance::{Expansion, Instance, Key, Repetition, Shape};
 use super::nearest::nearest;
 use super::number::Number;
+use super::object::Object;
 use super::schema;
 use super::tree::{Tree, relative};
-use super::value::{Type, Value};
+use super::value::{Type, Value, normal};
 
 type Steps<'s> = &'s [Decorated<TraversalOperator>];
 
@@ -202,25 +204,35 @@ impl<'a> ModuleNames<'a> {
             .resources(self.instance, index, frame.depth)?;
         let (chosen, taken) = choose(&expansion, &steps[1..], frame)?;
         let Some(item) = chosen else {
-            return Ok((gather(&expansion, |item| self.object(item, frame))?, 1));
+            let value = |item| {
+                let object = self.object(item, frame)?;
+                let schema = schema::resource(kind).ok_or(Stop::Reported)?;
+                Ok(object.value(schema))
+            };
+            return Ok((gather(&expansion, value)?, 1));
         };
-        let value = self.object(item, frame)?;
-        if let Some(attribute) = steps.get(taken + 1).and_then(attribute_name)
-            && value
-                .entries()
-                .is_some_and(|entries| !entries.contains_key(attribute))
-            && schema::attribute(kind, attribute).is_some()
-        {
-            let message = format!("the attribute {attribute} of {key} is known to Spacelift only");
-            return Err(frame.mistake(message, steps.get(taken + 1).and_then(start).or(at)));
+        let Some(schema) = schema::resource(kind) else {
+            return Err(Stop::Reported);
+        };
+        let step = steps.get(taken + 1);
+        if let Some(attribute) = step.and_then(attribute_name) {
+            let object = self.object(item, frame)?;
+            if let Some(value) = object.attribute(schema, &normal(attribute)) {
+                return Ok((value, taken + 2));
+            }
+            if schema.attributes.contains_key(attribute) {
+                let message =
+                    format!("the attribute {attribute} of {key} is known to Spacelift only");
+                return Err(frame.mistake(message, step.and_then(start).or(at)));
+            }
         }
-        Ok((value, taken + 1))
+        Ok((self.object(item, frame)?.value(schema), taken + 1))
     }
 
-    fn object(&self, item: usize, frame: &Frame<'_>) -> Evaluated {
+    fn object(&self, item: usize, frame: &Frame<'_>) -> Evaluated<Rc<Object>> {
         let object = self.evaluator.object(item, frame.depth)?;
         self.evaluator.depend([item]);
-        Ok(object.value.clone())
+        Ok(object)
     }
 
     fn path(

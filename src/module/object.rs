@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::attributes::{Findings, attributes};
 use super::definitions::Resource;
@@ -36,9 +35,7 @@ pub(super) struct Item {
 #[derive(Debug)]
 pub(super) struct Object {
     pub id: String,
-    /// What a reference sees: without the attributes that only Spacelift knows.
-    pub value: Value,
-    /// All attributes of the schema.
+    /// Those that are set.
     pub attributes: BTreeMap<String, Value>,
 }
 
@@ -148,35 +145,41 @@ impl Object {
         if resource.kind == "spacelift_stack" {
             attributes.insert("slug".to_owned(), Value::string(&id));
         }
-        let is_known = |name: &str, value: &Value| {
-            let computed = schema
-                .attributes
-                .get(name)
-                .is_some_and(|attribute| attribute.computed);
-            !(computed && value.is_null())
-        };
-        let visible = attributes
-            .iter()
-            .filter(|(name, value)| is_known(name, value));
-        let visible = visible
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let value = Value::Object(Arc::new(visible));
-        let with_self = ModuleNames {
-            this: Some(&value),
-            ..names
-        };
-        let frame = Frame {
-            names: &with_self,
-            ..frame
-        };
-        for check in &resource.postconditions {
-            evaluator.check(check, "a postcondition does not hold", &frame)?;
+        let object = Self { id, attributes };
+        if !resource.postconditions.is_empty() {
+            let value = object.value(schema);
+            let with_self = ModuleNames {
+                this: Some(&value),
+                ..names
+            };
+            let frame = Frame {
+                names: &with_self,
+                ..frame
+            };
+            for check in &resource.postconditions {
+                evaluator.check(check, "a postcondition does not hold", &frame)?;
+            }
         }
-        Ok(Rc::new(Self {
-            id,
-            value,
-            attributes,
-        }))
+        Ok(Rc::new(object))
+    }
+
+    /// What a reference to the whole of it sees: all but the attributes that only Spacelift knows.
+    pub(super) fn value(&self, schema: &schema::Block) -> Value {
+        let names = schema.attributes.keys().chain(schema.blocks.keys());
+        let visible = names.filter_map(|name| Some((name.clone(), self.attribute(schema, name)?)));
+        Value::object(visible)
+    }
+
+    /// What a reference to one attribute or block sees; `None` if the type has none of that name, or
+    /// if only Spacelift knows it.
+    pub(super) fn attribute(&self, schema: &schema::Block, name: &str) -> Option<Value> {
+        if let Some(value) = self.attributes.get(name) {
+            return Some(value.clone());
+        }
+        match schema.attributes.get(name) {
+            Some(attribute) if attribute.computed => None,
+            Some(attribute) => Some(Value::Null(attribute.kind.clone())),
+            None => schema.blocks.get(name).map(|_| Value::tuple([])),
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Where a resource came from, recorded with it so that its absence can be told from a file that
 //! cannot be read.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 /// One module call on the way to a resource.
@@ -13,9 +15,9 @@ pub struct Call {
 }
 
 /// The calls that lead to a resource, outermost first, and where its block stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    pub calls: Vec<Call>,
+    pub calls: Arc<[Call]>,
     /// From the root of the repository.
     pub file: String,
     /// Counted from 1.
@@ -36,7 +38,7 @@ impl Origin {
 }
 
 /// Whether the calls in a directory are environments.
-pub(super) fn is_environments(directory: &str) -> bool {
+pub fn is_environments(directory: &str) -> bool {
     directory.rsplit('/').next() == Some("environments")
 }
 
@@ -50,15 +52,16 @@ mod tests {
             address: address.into(),
             file: file.into(),
         };
-        let mut origin = Origin {
-            calls: vec![
+        let origin = Origin {
+            calls: [
                 call("module.hello", "main.tf"),
                 call("module.hello.module.instances", "hello/main.tf"),
                 call(
                     "module.hello.module.instances.module.x",
                     "hello/environments/x.tf",
                 ),
-            ],
+            ]
+            .into(),
             file: "hello/template/main.tf".into(),
             line: 1,
         };
@@ -66,7 +69,10 @@ mod tests {
             origin.environment().unwrap().file,
             "hello/environments/x.tf"
         );
-        origin.calls.pop();
-        assert_eq!(origin.environment(), None);
+        let shared = Origin {
+            calls: origin.calls[..2].into(),
+            ..origin
+        };
+        assert_eq!(shared.environment(), None);
     }
 }

@@ -3,10 +3,12 @@
 //! Unreadable is not absent: only a file that is gone, or a block that was taken out of a file
 //! that parses, removes anything.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::definitions::Module;
+use super::instance::Expansion;
 use super::origin::Origin;
 
 /// What the repository says about a recorded resource.
@@ -25,7 +27,6 @@ pub enum Presence {
 pub(super) struct Standing {
     /// By address; empty if the root module could not be read.
     pub instances: HashMap<String, InstanceStanding>,
-    pub resources: HashSet<String>,
 }
 
 #[derive(Debug)]
@@ -33,30 +34,32 @@ pub(super) struct InstanceStanding {
     pub module: Arc<Module>,
     /// Part of an environment that failed.
     pub blocked: bool,
-    /// By the name of the call.
-    pub calls: HashMap<String, Members>,
-    /// By `type.name`.
-    pub resources: HashMap<String, Members>,
+    /// How each call of the module came out; `None` if it failed.
+    pub calls: Vec<Option<Rc<Expansion>>>,
+    /// The same of its resources.
+    pub resources: Vec<Option<Rc<Expansion>>>,
 }
 
-/// The members of a block, by what stands behind their address.
-#[derive(Debug)]
-pub(super) enum Members {
-    Failed,
-    Known(HashSet<String>),
+impl InstanceStanding {
+    fn call(&self, name: &str) -> Option<&Option<Rc<Expansion>>> {
+        self.calls.get(self.module.calls.get_index_of(name)?)
+    }
+
+    fn resource(&self, name: &str) -> Option<&Option<Rc<Expansion>>> {
+        self.resources
+            .get(self.module.resources.get_index_of(name)?)
+    }
 }
 
 impl Standing {
+    /// Whether the block of a resource stands; what it makes may have failed all the same.
     pub(super) fn presence(&self, address: &str, origin: &Origin) -> Presence {
-        if self.resources.contains(address) {
-            return Presence::Present;
-        }
         let mut at = "";
-        for call in &origin.calls {
+        for call in &*origin.calls {
             let Some((name, suffix)) = last_step(&call.address, at, "module.") else {
                 return Presence::Unreadable;
             };
-            let step = self.step(at, &call.file, name, suffix, |instance| &instance.calls);
+            let step = self.step(at, &call.file, name, suffix, InstanceStanding::call);
             if step != Presence::Present {
                 return step;
             }
@@ -65,13 +68,7 @@ impl Standing {
         let Some((name, suffix)) = last_step(address, at, "") else {
             return Presence::Unreadable;
         };
-        match self.step(at, &origin.file, name, suffix, |instance| {
-            &instance.resources
-        }) {
-            // Its block stands, yet it is not among the resources: it failed.
-            Presence::Present => Presence::Unreadable,
-            other => other,
-        }
+        self.step(at, &origin.file, name, suffix, InstanceStanding::resource)
     }
 
     fn step(
@@ -80,7 +77,7 @@ impl Standing {
         file: &str,
         name: &str,
         suffix: &str,
-        of: impl Fn(&InstanceStanding) -> &HashMap<String, Members>,
+        of: impl for<'i> Fn(&'i InstanceStanding, &str) -> Option<&'i Option<Rc<Expansion>>>,
     ) -> Presence {
         let Some(instance) = self.instances.get(at) else {
             return Presence::Unreadable;
@@ -88,10 +85,10 @@ impl Standing {
         if instance.blocked || instance.module.refused {
             return Presence::Unreadable;
         }
-        match of(instance).get(name) {
-            Some(Members::Failed) => Presence::Unreadable,
-            Some(Members::Known(members)) if members.contains(suffix) => Presence::Present,
-            Some(Members::Known(_)) => Presence::Gone,
+        match of(instance, name) {
+            Some(None) => Presence::Unreadable,
+            Some(Some(expansion)) if expansion.has(suffix) => Presence::Present,
+            Some(Some(_)) => Presence::Gone,
             None => {
                 // A resource is looked for by the name of its block, a call by its own.
                 let label = name.rsplit('.').next().unwrap_or(name);

@@ -91,6 +91,10 @@ impl Default for Attribute {
 }
 
 impl Attribute {
+    pub fn has_default(&self) -> bool {
+        self.written_default.is_some()
+    }
+
     /// The value where none is given: the default, or null.
     pub fn default_value(&self) -> Value {
         let Some(written) = &self.written_default else {
@@ -121,6 +125,23 @@ pub fn replaces(kind: &str, name: &str) -> bool {
         .get(name)
         .is_some_and(|attribute| attribute.replaces)
         || block.blocks.get(name).is_some_and(|block| block.replaces)
+}
+
+/// What stands for an attribute or nested block that is left out of a resource: null, or no block.
+pub fn unset(kind: &str, name: &str) -> serde_json::Value {
+    match resource(kind).is_some_and(|block| block.blocks.contains_key(name)) {
+        true => serde_json::Value::Array(Vec::new()),
+        false => serde_json::Value::Null,
+    }
+}
+
+/// The names of all attributes and nested blocks of a resource type.
+pub fn names(kind: &str) -> impl Iterator<Item = &'static str> {
+    let names = |block: &'static Block| block.attributes.keys().chain(block.blocks.keys());
+    resource(kind)
+        .into_iter()
+        .flat_map(names)
+        .map(String::as_str)
 }
 
 /// Whether the attribute's value must not be shown.

@@ -1,6 +1,9 @@
 //! The files of the repository as the language sees them: paths relative to the root module,
 //! never outside.
 
+use std::cell::Cell;
+
+use super::origin::is_environments;
 use crate::files::{Files, join};
 
 /// The repository, and the directory of the root module in it.
@@ -8,6 +11,8 @@ use crate::files::{Files, join};
 pub(super) struct Tree<'a> {
     pub files: &'a dyn Files,
     pub root: &'a str,
+    /// Whether an expression has looked at what stands in a directory of environments.
+    pub looked: &'a Cell<bool>,
 }
 
 impl Tree<'_> {
@@ -17,9 +22,19 @@ impl Tree<'_> {
             .ok_or_else(|| format!("the path {path:?} leads out of the repository"))
     }
 
+    fn look_at(&self, directory: &str) {
+        if is_environments(directory) {
+            self.looked.set(true);
+        }
+    }
+
     /// The bytes of a file.
     pub(super) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
         let located = self.locate(path)?;
+        let directory = located
+            .rsplit_once('/')
+            .map_or("", |(directory, _)| directory);
+        self.look_at(directory);
         self.files.read(&located).map_err(|error| error.to_string())
     }
 
@@ -34,6 +49,7 @@ impl Tree<'_> {
             } else {
                 join(&start, &below)
             };
+            self.look_at(&path);
             for entry in self.files.list(&path).map_err(|error| error.to_string())? {
                 let name = join(&below, &entry.name);
                 if entry.is_directory {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use tracing::debug_span;
+
 use super::decide::{Situation, decide, resulting, stacks};
 use super::execute::{Execution, Watch};
 use super::mirrors::{Looked, Mirrors, RepositoryKey};
@@ -16,8 +18,8 @@ use crate::manager::Manager;
 use crate::problem::Problem;
 use crate::run::{RunEvent, RunState, transition};
 use crate::runner::{self, HostEnvironment, StopSignal};
-use crate::stack::{Object, StackId};
-use crate::store::{DataDirectory, Run, Store};
+use crate::stack::{Object, StackId, StackSpec};
+use crate::store::{DataDirectory, Run, StackRecord, Store, StoreError};
 
 /// A stack that waits for its name gets it in the pass after; more than this many in a row would
 /// mean that a name never becomes free.
@@ -65,8 +67,7 @@ pub fn apply(
     let mut applied = Applied::default();
 
     for pass in 0..PASSES {
-        let recorded = store.objects()?;
-        let planned = plan(options.manager, &cache, &recorded)?;
+        let planned = plan(options.manager, &cache, Some(&store))?;
         applies_itself(options.manager, &planned)?;
         let Some(branch) = &planned.branch else {
             return Err(ReconcileError::NoCommit {
@@ -88,14 +89,7 @@ pub fn apply(
             Vec::new()
         };
         let waits = !planned.comparison.waiting.is_empty();
-        let looked = record(
-            &mut store,
-            &planned,
-            &recorded,
-            &mirrors,
-            options,
-            &mut applied,
-        )?;
+        let looked = record(&mut store, &planned, &mirrors, options, &mut applied)?;
         if pass == 0 {
             applied
                 .problems
@@ -110,23 +104,16 @@ pub fn apply(
             stop: options.stop.clone(),
             unreachable: looked,
         };
-        let left_before = leaving(&store.objects()?);
+        let left_before = store.leaving_stacks()?;
         applied
             .runs
             .extend(execution.run_all(&mut store, watch, interrupted)?);
-        let has_left = leaving(&store.objects()?) < left_before;
+        let has_left = store.leaving_stacks()? < left_before;
         if !(waits && has_left) || *options.stop.borrow() {
             break;
         }
     }
     Ok(applied)
-}
-
-fn leaving(objects: &[Object]) -> usize {
-    objects
-        .iter()
-        .filter(|object| object.is_stack() && object.phase != crate::stack::Phase::Active)
-        .count()
 }
 
 /// Whom the data directory belongs to: the repository by its own name, else by where it is.
@@ -141,18 +128,26 @@ fn owner(manager: &Manager, settings: &Settings) -> String {
 fn record(
     store: &mut Store,
     planned: &Planned,
-    recorded: &[Object],
     mirrors: &Mirrors,
     options: &Apply<'_>,
     applied: &mut Applied,
 ) -> Result<BTreeMap<RepositoryKey, String>, ReconcileError> {
-    let objects = resulting(recorded, planned);
-    let looked = look(planned, &objects, mirrors);
+    let stacks_span = debug_span!("stacks");
+    let mut objects = stacks_span.in_scope(|| standing(store, planned))?;
+    let looked = debug_span!("tips").in_scope(|| look(planned, &objects, mirrors));
+    let grows = stacks_span.enter();
+    let records = store.stacks()?;
+    if planned.is_part {
+        let mut judged = moved(&stacks(&objects, planned), &records, &looked);
+        judged.insert(planned.settings.manager_stack.clone());
+        add_others(planned, &mut objects, store.policy_attachments(&judged)?);
+    }
     let last_runs: BTreeMap<StackId, Run> = store
         .last_runs()?
         .into_iter()
         .map(|run| (run.stack.clone(), run))
         .collect();
+    drop(grows);
     // A run that waits for a person does not keep others waiting: a newer one supersedes it.
     let unfinished = store.unfinished_runs()?;
     let queued: BTreeSet<StackId> = unfinished
@@ -164,8 +159,7 @@ fn record(
     let decided = decide(
         &Situation {
             planned,
-            recorded,
-            records: &store.stacks()?,
+            records: &records,
             last_runs: &last_runs,
             unjudged: &store.unjudged_changes()?,
             unfinished: &unfinished,
@@ -180,7 +174,7 @@ fn record(
         // Nothing is recorded where nothing can be run.
         find_tool(&options.host)?;
     }
-    store.record(&decided.manager_run, now)?;
+    debug_span!("record").in_scope(|| store.record(&decided.manager_run, now))?;
     applied.commit.clone_from(&planned.commit);
     applied.changes.extend(
         planned
@@ -204,6 +198,44 @@ fn record(
         }
     }
     Ok(silent)
+}
+
+/// All stacks and policies that stand once the changes are recorded; of a whole plan all objects.
+fn standing(store: &Store, planned: &Planned) -> Result<Vec<Object>, StoreError> {
+    let mut objects = resulting(planned);
+    if planned.is_part {
+        add_others(planned, &mut objects, store.stacks_and_policies()?);
+    }
+    Ok(objects)
+}
+
+/// Adds those of the recorded objects that the plan has not looked at.
+fn add_others(planned: &Planned, objects: &mut Vec<Object>, recorded: Vec<Object>) {
+    let looked_at: BTreeSet<&str> = planned
+        .recorded
+        .iter()
+        .map(|object| object.address.as_str())
+        .collect();
+    let others = recorded.into_iter();
+    objects.extend(others.filter(|object| !looked_at.contains(&*object.address)));
+}
+
+/// The stacks whose branch stands elsewhere than when it was last seen.
+fn moved(
+    stacks: &[(&Object, StackSpec)],
+    records: &BTreeMap<StackId, StackRecord>,
+    looked: &BTreeMap<RepositoryKey, Result<Looked, GitError>>,
+) -> BTreeSet<String> {
+    let has_moved = |spec: &StackSpec| {
+        let looked = looked.get(&RepositoryKey::from(spec.repository.as_ref()?))?;
+        let tip = looked.as_ref().ok()?.branches.get(&spec.branch)?;
+        let seen = records.get(&spec.id)?.seen_commit.as_deref()?;
+        (seen != tip.as_str()).then(|| spec.id.to_string())
+    };
+    stacks
+        .iter()
+        .filter_map(|(_, spec)| has_moved(spec))
+        .collect()
 }
 
 fn look(
@@ -240,16 +272,11 @@ pub fn find_tool(host: &HostEnvironment) -> Result<(), ReconcileError> {
 /// Takes away the states of stacks that are forgotten: a crash, or a disk, may have kept a destroy
 /// run from it. One that still holds something is left, and told of.
 fn sweep_states(directory: &Path, store: &Store) -> Result<Vec<Problem>, ReconcileError> {
-    let known: BTreeSet<String> = store
-        .objects()?
-        .into_iter()
-        .filter(Object::is_stack)
-        .map(|object| object.id().to_owned())
-        .collect();
     let mut problems = Vec::new();
     let Ok(entries) = fs::read_dir(directory.join("states")) else {
         return Ok(problems);
     };
+    let known = store.stack_ids()?;
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let Some(stack) = path.file_name().and_then(|name| name.to_str()) else {
             continue;

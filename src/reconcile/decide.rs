@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
+use tracing::debug_span;
 
 use super::Planned;
 use super::attached::attached;
@@ -25,7 +26,6 @@ use crate::store::{ManagerRun, NewJudgement, NewRun, Run, StackRecord, Tip};
 /// What is known when a manager run is decided.
 pub(super) struct Situation<'a> {
     pub(super) planned: &'a Planned,
-    pub(super) recorded: &'a [Object],
     pub(super) records: &'a BTreeMap<StackId, StackRecord>,
     /// The last blocking run of each stack.
     pub(super) last_runs: &'a BTreeMap<StackId, Run>,
@@ -46,9 +46,17 @@ pub(super) struct Decided {
     pub(super) problems: Vec<Problem>,
 }
 
-/// The objects that stand once the changes are recorded.
-pub(super) fn resulting(recorded: &[Object], planned: &Planned) -> Vec<Object> {
-    let mut objects: BTreeMap<&str, &Object> = recorded
+/// A stack that is to stand, and how it is recorded.
+struct Subject<'a> {
+    object: &'a Object,
+    spec: &'a StackSpec,
+    before: Option<&'a Object>,
+}
+
+/// The objects that stand once the changes are recorded, of those that were looked at.
+pub(super) fn resulting(planned: &Planned) -> Vec<Object> {
+    let mut objects: BTreeMap<&str, &Object> = planned
+        .recorded
         .iter()
         .filter(|object| object.phase == Phase::Active)
         .map(|object| (object.address.as_str(), object))
@@ -85,6 +93,7 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
     let mut decided = Decided {
         manager_run: ManagerRun {
             commit: planned.commit.clone().unwrap_or_default(),
+            evaluated: planned.evaluated.clone(),
             changes: planned.comparison.changes.clone(),
             ..ManagerRun::default()
         },
@@ -96,14 +105,29 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
 
     leave(situation, &mut decided.manager_run, &mut wanted);
     // The tips before the policies: a push is judged by the commit that it moves from.
+    let recorded: BTreeMap<&str, &Object> = planned
+        .recorded
+        .iter()
+        .filter(|object| object.is_stack() && object.phase == Phase::Active)
+        .map(|object| (object.id(), object))
+        .collect();
+    let grows = debug_span!("stacks").entered();
     for (object, spec) in &stacks {
-        let (tip, cause) = look(situation, objects, object, spec, &mut decided, &mut judged);
+        let before = recorded.get(object.id()).copied();
+        let subject = Subject {
+            object,
+            spec,
+            before,
+        };
+        let (tip, cause) = look(situation, objects, &subject, &mut decided, &mut judged);
         decided.manager_run.tips.extend(tip);
         if let Some(cause) = cause {
             wanted.insert(spec.id.clone(), (RunType::Tracked, cause));
         }
     }
-    let (named, judgement) = triggered(situation, objects, &stacks, &mut decided);
+    drop(grows);
+    let (named, judgement) =
+        debug_span!("trigger").in_scope(|| triggered(situation, objects, &stacks, &mut decided));
     for (stack, cause) in named {
         judged
             .entry(stack.clone())
@@ -197,12 +221,12 @@ fn leave(
             .records
             .get(&id)
             .is_some_and(|record| record.began.is_some());
-        let belongings = || {
-            situation
-                .recorded
-                .iter()
-                .filter(|object| object.phase == Phase::Active && object.stack_id() == stack.id())
-        };
+        let belongings =
+            || {
+                situation.planned.recorded.iter().filter(|object| {
+                    object.phase == Phase::Active && object.stack_id() == stack.id()
+                })
+            };
         let has_destructor = belongings().any(|object| {
             object.kind == "spacelift_stack_destructor" && !object.flag("deactivated")
         });
@@ -224,6 +248,7 @@ fn leave(
         }
     }
     for stack in situation
+        .planned
         .recorded
         .iter()
         .filter(|o| o.is_stack() && o.phase == Phase::Deleting)
@@ -243,8 +268,11 @@ fn leave(
 fn look(
     situation: &Situation<'_>,
     objects: &[Object],
-    object: &Object,
-    spec: &StackSpec,
+    &Subject {
+        object,
+        spec,
+        before,
+    }: &Subject<'_>,
     decided: &mut Decided,
     judged: &mut BTreeMap<StackId, Vec<Arc<NewJudgement>>>,
 ) -> (Option<Tip>, Option<String>) {
@@ -259,7 +287,7 @@ fn look(
     });
     let record = situation.records.get(&spec.id);
     let seen = record.and_then(|record| record.seen_commit.as_deref());
-    if tracks_another_branch(situation, object) {
+    if before.is_some_and(|before| tracks_another_branch(before, object)) {
         // What the old branch had is not to be applied in the name of the new one.
         return (Some(tip_of(tip, tip.map(ToString::to_string))), None);
     }
@@ -299,17 +327,9 @@ fn look(
 }
 
 /// Whether the recorded stack has another branch or repository than the one that is wanted.
-fn tracks_another_branch(situation: &Situation<'_>, object: &Object) -> bool {
-    situation
-        .recorded
-        .iter()
-        .find(|recorded| {
-            recorded.is_stack() && recorded.phase == Phase::Active && recorded.id() == object.id()
-        })
-        .is_some_and(|recorded| {
-            let differs = |name| recorded.attributes.get(name) != object.attributes.get(name);
-            differs("branch") || differs("repository") || differs("github_enterprise")
-        })
+fn tracks_another_branch(recorded: &Object, object: &Object) -> bool {
+    let differs = |name| recorded.value(name) != object.value(name);
+    differs("branch") || differs("repository") || differs("github_enterprise")
 }
 
 fn judge_tip(

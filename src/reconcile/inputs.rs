@@ -91,7 +91,7 @@ fn policy_changes(change: &Change) -> [PolicyChange; 2] {
             &object.address,
             &object.kind,
             &object.name,
-            &object.attributes,
+            &object.values(),
         )
     })
 }

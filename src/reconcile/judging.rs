@@ -105,7 +105,7 @@ pub(super) fn keep(
 ) -> Result<(), String> {
     let judgement = NewJudgement::new(kind.name(), run.state, input, verdict)
         .map_err(|error| format!("a {kind} verdict cannot be kept: {error}"))?;
-    store.keep(&run.id, &judgement, clock::now()).map_err(chain)
+    store.keep(&run.id, judgement, clock::now()).map_err(chain)
 }
 
 impl Execution<'_> {

@@ -13,6 +13,7 @@ mod judging;
 mod mirrors;
 mod prepare;
 mod rego_files;
+mod scope;
 
 pub use apply::{Applied, Apply, apply, find_tool};
 pub use execute::Watch;
@@ -20,17 +21,20 @@ pub use mirrors::Mirrors;
 
 use std::collections::{BTreeSet, HashMap};
 
+use scope::Part;
+use tracing::debug_span;
+
 use crate::config::{ConfigError, Settings, StackManager};
 use crate::error::{Diagnose, Kind};
 use crate::files::Files;
 use crate::git::{GitError, Repository};
 use crate::manager::{Manager, ManagerError, Snapshot, check_services};
-use crate::module::{self, Evaluation};
+use crate::module::{self, Evaluation, Resource};
 use crate::policy::PolicyError;
 use crate::problem::{Problem, Severity};
 use crate::runner::RunnerError;
 use crate::stack::{Comparison, Deletions, Object, compare};
-use crate::store::StoreError;
+use crate::store::{Evaluated, Store, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
@@ -118,8 +122,14 @@ pub struct Planned {
     pub has_settings: bool,
     pub settings: Settings,
     pub evaluation: Evaluation,
+    /// The recorded objects that the evaluation was compared with.
+    pub recorded: Vec<Object>,
+    /// Whether there are others, of environments that are as they were.
+    pub is_part: bool,
     pub comparison: Comparison,
     pub deletions: Deletions,
+    /// What the next plan may begin from, once the changes are recorded.
+    pub evaluated: Option<Evaluated>,
 }
 
 impl Planned {
@@ -137,40 +147,88 @@ impl Planned {
     }
 }
 
-/// Evaluates the manager repository and compares it with what is recorded.
+/// Evaluates the manager repository and compares it with what the store records; without one, with
+/// nothing. Where nothing but environment files has changed since the last recorded commit, only
+/// those are looked at (`scope`).
 pub fn plan(
     manager: &Manager,
     cache: &Repository,
-    recorded: &[Object],
+    store: Option<&Store>,
 ) -> Result<Planned, ReconcileError> {
-    let snapshot = manager.snapshot_or_directory(cache)?;
+    let snapshot = debug_span!("fetch").in_scope(|| manager.snapshot_or_directory(cache))?;
     let settings = snapshot.settings()?;
-    let evaluation = evaluate(&snapshot, &settings);
-    let mut comparison = compare(recorded, &evaluation);
+    let basis = scope::basis(&settings);
+    if let (Some(store), Some(commit)) = (store, snapshot.commit())
+        && let Some(last) = store.evaluated()?
+        && last.basis == basis
+        && let Ok(before) = last.commit.parse()
+        // The last commit may be here no more.
+        && let Ok(changed) = debug_span!("tree").in_scope(|| cache.changed_paths(&before, commit))
+        && let Some(files) = scope::touched(&last, changed)
+    {
+        let shown = files.iter().chain(&last.shared).map(String::as_str);
+        let part = Part {
+            whole: snapshot.files(),
+            files: shown.collect(),
+        };
+        let evaluation = evaluate(&part, &settings);
+        let recorded = store.objects_of(&files)?;
+        if scope::stands_for_all(store, &last, &files, &evaluation, &recorded)? {
+            let others = store.other_previews(&files)?;
+            let mut planned = compared(&snapshot, settings, basis, evaluation, recorded)?;
+            planned.is_part = true;
+            planned.deletions.all += others;
+            return Ok(planned);
+        }
+    }
+    let evaluation = evaluate(snapshot.files(), &settings);
+    let recorded = match store {
+        Some(store) => debug_span!("objects").in_scope(|| store.objects())?,
+        None => Vec::new(),
+    };
+    compared(&snapshot, settings, basis, evaluation, recorded)
+}
+
+fn compared(
+    snapshot: &Snapshot,
+    settings: Settings,
+    basis: String,
+    evaluation: Evaluation,
+    recorded: Vec<Object>,
+) -> Result<Planned, ReconcileError> {
+    let mut comparison = debug_span!("compare").in_scope(|| compare(&recorded, &evaluation));
     let (unusable, problems) = unusable_policies(&evaluation, snapshot.files());
     comparison.keep_recorded(&unusable);
     comparison.problems.extend(problems);
     comparison.problems.extend(not_acted_upon(&evaluation));
-    let deletions = Deletions::count(recorded, &comparison.changes);
+    let deletions = Deletions::count(&recorded, &comparison.changes);
     let commit = snapshot.commit().map(ToString::to_string);
+    let evaluated = commit.as_deref().and_then(|commit| {
+        let told = evaluation
+            .resources
+            .iter()
+            .filter(|resource| is_told(resource));
+        let told = told.filter_map(|resource| resource.origin.environment());
+        let told = told.map(|call| call.file.clone());
+        scope::evaluated(commit, basis, &evaluation, &recorded, &comparison, told)
+    });
     Ok(Planned {
         commit,
         branch: snapshot.branch().map(str::to_owned),
         has_settings: snapshot.has_settings()?,
         settings,
         evaluation,
+        recorded,
+        is_part: false,
         comparison,
         deletions,
+        evaluated,
     })
 }
 
-fn evaluate(snapshot: &Snapshot, settings: &Settings) -> Evaluation {
-    module::evaluate(
-        snapshot.files(),
-        "",
-        &Default::default(),
-        &settings.manager_stack,
-    )
+fn evaluate(files: &dyn Files, settings: &Settings) -> Evaluation {
+    debug_span!("evaluate")
+        .in_scope(|| module::evaluate(files, "", &Default::default(), &settings.manager_stack))
 }
 
 /// What a look at the whole repository found.
@@ -194,7 +252,7 @@ pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, Reco
             .iter()
             .map(problem_of_manager),
     );
-    let evaluation = evaluate(&snapshot, &settings);
+    let evaluation = evaluate(snapshot.files(), &settings);
     problems.extend(evaluation.problems.iter().cloned());
     problems.extend(unusable_policies(&evaluation, snapshot.files()).1);
     problems.extend(not_acted_upon(&evaluation));
@@ -277,20 +335,26 @@ fn applies_itself(manager: &Manager, planned: &Planned) -> Result<(), ReconcileE
     }
 }
 
+const NOT_ACTED_UPON: [&str; 6] = [
+    "spacelift_drift_detection",
+    "spacelift_scheduled_delete_stack",
+    "spacelift_scheduled_run",
+    "spacelift_scheduled_task",
+    "spacelift_stack_dependency",
+    "spacelift_stack_dependency_reference",
+];
+
+/// Whether a plan may have something to say of the resource each time.
+fn is_told(resource: &Resource) -> bool {
+    resource.kind == "spacelift_policy" || NOT_ACTED_UPON.contains(&resource.kind.as_str())
+}
+
 /// What Spacelift does with an object and dayfly does not do yet: recorded, and told.
 fn not_acted_upon(evaluation: &Evaluation) -> Vec<Problem> {
-    const KINDS: [&str; 6] = [
-        "spacelift_drift_detection",
-        "spacelift_scheduled_delete_stack",
-        "spacelift_scheduled_run",
-        "spacelift_scheduled_task",
-        "spacelift_stack_dependency",
-        "spacelift_stack_dependency_reference",
-    ];
     let places: BTreeSet<(&str, &str, usize)> = evaluation
         .resources
         .iter()
-        .filter(|resource| KINDS.contains(&resource.kind.as_str()))
+        .filter(|resource| NOT_ACTED_UPON.contains(&resource.kind.as_str()))
         .map(|resource| {
             (
                 resource.origin.file.as_str(),

@@ -283,12 +283,7 @@ fn changed(present: &Object, wanted: &Object) -> Option<Change> {
         .any(|name| schema::replaces(&wanted.kind, name));
     let before = names
         .iter()
-        .map(|name| {
-            (
-                name.clone(),
-                present.attributes.get(name).cloned().unwrap_or(Value::Null),
-            )
-        })
+        .map(|name| (name.clone(), present.value(name).into_owned()))
         .collect();
     Some(Change {
         action: if replaces {
@@ -303,18 +298,17 @@ fn changed(present: &Object, wanted: &Object) -> Option<Change> {
 }
 
 fn differing(present: &Object, wanted: &Object) -> Vec<String> {
-    let null = Value::Null;
+    if present.attributes == wanted.attributes {
+        return Vec::new();
+    }
     let names: BTreeSet<&String> = present
         .attributes
         .keys()
         .chain(wanted.attributes.keys())
         .collect();
-    let of = |object: &'_ Object, name: &str| {
-        object.attributes.get(name).cloned().unwrap_or(null.clone())
-    };
     names
         .into_iter()
-        .filter(|name| of(present, name) != of(wanted, name))
+        .filter(|name| present.value(name) != wanted.value(name))
         .cloned()
         .collect()
 }

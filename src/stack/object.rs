@@ -1,9 +1,12 @@
 //! One object of the stack manager: a stack, a variable, a policy, a destructor, …
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::module::{Origin, Resource};
+use crate::module::{Origin, Resource, schema};
 
 /// An object as it is recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,8 +16,9 @@ pub struct Object {
     /// The resource type: `spacelift_stack`.
     pub kind: String,
     pub name: String,
-    pub attributes: Map<String, Value>,
-    pub depends_on: Vec<String>,
+    /// Those that are set; `schema::unset` tells what stands for the others.
+    pub attributes: Arc<Map<String, Value>>,
+    pub depends_on: Arc<[String]>,
     pub origin: Origin,
     pub phase: Phase,
 }
@@ -42,6 +46,25 @@ impl Object {
             origin: resource.origin.clone(),
             phase: Phase::Active,
         }
+    }
+
+    /// The attribute or nested block, also where it is not set.
+    pub fn value(&self, attribute: &str) -> Cow<'_, Value> {
+        match self.attributes.get(attribute) {
+            Some(value) => Cow::Borrowed(value),
+            None => Cow::Owned(schema::unset(&self.kind, attribute)),
+        }
+    }
+
+    /// Every attribute and nested block of its type, also those that are not set.
+    pub fn values(&self) -> Map<String, Value> {
+        let mut values = Map::clone(&self.attributes);
+        for name in schema::names(&self.kind) {
+            if !values.contains_key(name) {
+                values.insert(name.to_owned(), schema::unset(&self.kind, name));
+            }
+        }
+        values
     }
 
     /// The attribute as text; empty where it is none.

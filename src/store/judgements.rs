@@ -1,6 +1,8 @@
 //! What policies said of runs, and what they were asked.
 
+use std::collections::HashMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
@@ -58,29 +60,56 @@ impl NewJudgement {
     }
 }
 
+/// The documents of judgements that a transaction has kept: many runs may follow from one judgement,
+/// whose input and verdict name all stacks.
+#[derive(Default)]
+pub(super) struct Documents(HashMap<*const NewJudgement, i64>);
+
+impl Documents {
+    /// The verdict's number.
+    fn keep(
+        &mut self,
+        connection: &Connection,
+        judgement: &Arc<NewJudgement>,
+    ) -> Result<i64, rusqlite::Error> {
+        if let Some(known) = self.0.get(&Arc::as_ptr(judgement)) {
+            return Ok(*known);
+        }
+        connection.execute(
+            "INSERT OR IGNORE INTO policy_input (digest, document) VALUES (?1, ?2)",
+            [&judgement.digest, &judgement.input],
+        )?;
+        connection.execute(
+            "INSERT INTO policy_verdict (document) VALUES (?1)",
+            [&judgement.verdict],
+        )?;
+        let verdict = connection.last_insert_rowid();
+        self.0.insert(Arc::as_ptr(judgement), verdict);
+        Ok(verdict)
+    }
+}
+
 pub(super) fn insert_judgement(
     connection: &Connection,
     run: i64,
-    judgement: &NewJudgement,
+    judgement: &Arc<NewJudgement>,
+    documents: &mut Documents,
     at: Time,
 ) -> Result<(), rusqlite::Error> {
-    connection.execute(
-        "INSERT OR IGNORE INTO policy_input (digest, document) VALUES (?1, ?2)",
-        [&judgement.digest, &judgement.input],
-    )?;
+    let verdict = documents.keep(connection, judgement)?;
     connection
-        .execute(
-            "INSERT INTO judgement (run, kind, state, digest, verdict, at)
+        .prepare_cached(
+            "INSERT INTO judgement (run, kind, state, digest, said, at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                run,
-                judgement.kind,
-                judgement.state.as_str(),
-                judgement.digest,
-                judgement.verdict,
-                at.as_second()
-            ],
-        )
+        )?
+        .execute(params![
+            run,
+            judgement.kind,
+            judgement.state.as_str(),
+            judgement.digest,
+            verdict,
+            at.as_second()
+        ])
         .map(drop)
 }
 
@@ -89,14 +118,16 @@ impl Store {
     pub fn keep(
         &mut self,
         run: &RunId,
-        judgement: &NewJudgement,
+        judgement: NewJudgement,
         at: Time,
     ) -> Result<(), StoreError> {
         let missing = || StoreError::NoRun(run.to_string());
         let number: i64 = run.as_str().parse().map_err(|_| missing())?;
         let failed = self.sql("keep a judgement");
         let transaction = self.connection.transaction().map_err(&failed)?;
-        insert_judgement(&transaction, number, judgement, at).map_err(&failed)?;
+        let documents = &mut Documents::default();
+        insert_judgement(&transaction, number, &Arc::new(judgement), documents, at)
+            .map_err(&failed)?;
         transaction.commit().map_err(&failed)
     }
 
@@ -106,7 +137,9 @@ impl Store {
         let mut statement = self
             .connection
             .prepare_cached(
-                "SELECT kind, state, digest, verdict, at FROM judgement WHERE run = ?1 ORDER BY id",
+                "SELECT kind, state, digest, document, at
+                 FROM judgement JOIN policy_verdict ON policy_verdict.id = said
+                 WHERE run = ?1 ORDER BY judgement.id",
             )
             .map_err(&failed)?;
         let number: i64 = run.as_str().parse().unwrap_or_default();

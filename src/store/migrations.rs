@@ -84,6 +84,49 @@ CREATE TABLE judgement (
 ) STRICT;
 CREATE INDEX judgement_of_run ON judgement (run);
 ",
+    "
+-- What a change of one environment touches is found without reading all objects.
+ALTER TABLE object ADD COLUMN id TEXT NOT NULL DEFAULT '';
+ALTER TABLE object ADD COLUMN stack_id TEXT NOT NULL DEFAULT '';
+-- The file of the environment that it is part of.
+ALTER TABLE object ADD COLUMN environment TEXT;
+UPDATE object SET
+    id = coalesce(json_extract(attributes, '$.id'), ''),
+    stack_id = coalesce(json_extract(attributes,
+        CASE kind WHEN 'spacelift_stack' THEN '$.id' ELSE '$.stack_id' END), ''),
+    environment = (SELECT json_extract(call.value, '$.file')
+        FROM json_each(origin, '$.calls') AS call
+        WHERE '/' || json_extract(call.value, '$.file') GLOB '*/environments/*.tf'
+        ORDER BY call.key LIMIT 1);
+CREATE INDEX object_by_id ON object (id);
+CREATE INDEX object_of_stack ON object (stack_id);
+CREATE INDEX object_of_environment ON object (environment);
+CREATE INDEX object_on_its_way_out ON object (kind) WHERE phase != 'active';
+CREATE INDEX stack_or_policy ON object (kind)
+    WHERE kind IN ('spacelift_stack', 'spacelift_policy');
+CREATE INDEX preview ON object (environment)
+    WHERE kind = 'spacelift_stack' AND phase = 'active';
+
+-- Where all objects of environments are known to depend on nothing but their own file and what all
+-- environments share.
+CREATE TABLE evaluated (
+    only      INTEGER PRIMARY KEY CHECK (only = 1),
+    commit_id TEXT NOT NULL,
+    basis     TEXT NOT NULL,
+    shared    TEXT NOT NULL,
+    unsettled TEXT NOT NULL
+) STRICT;
+
+-- What policies said, once for all runs that it led to.
+CREATE TABLE policy_verdict (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    document TEXT NOT NULL
+) STRICT;
+ALTER TABLE judgement ADD COLUMN said INTEGER REFERENCES policy_verdict (id);
+INSERT INTO policy_verdict (id, document) SELECT id, verdict FROM judgement;
+UPDATE judgement SET said = id;
+ALTER TABLE judgement DROP COLUMN verdict;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

@@ -3,12 +3,14 @@
 //! The only room with SQL. Migrations are only ever added. Each public function that writes is one
 //! transaction: a crash leaves the old or the new, never a part (invariant 12).
 
+mod evaluated;
 mod judgements;
 mod lock;
 mod migrations;
 mod objects;
 mod runs;
 
+pub use evaluated::{Claims, Evaluated};
 pub use judgements::{Judgement, NewJudgement};
 pub use lock::DataDirectory;
 pub use objects::{ManagerRun, StackRecord, Tip};

@@ -1,16 +1,22 @@
 //! Objects of the manager's runs, and what is known of each stack.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::evaluated::{Evaluated, record_evaluated};
+use super::judgements::Documents;
 use super::runs::{NewRun, insert_run};
 use super::{Store, StoreError};
 use crate::clock::Time;
+use crate::module::Origin;
 use crate::run::RunId;
-use crate::stack::{Change, ChangeAction, Object, RunInputs, StackId};
+use crate::stack::{Change, ChangeAction, Object, Phase, RunInputs, StackId};
 
 /// What one manager run records: all of it in one transaction.
 #[derive(Debug, Default)]
@@ -26,6 +32,8 @@ pub struct ManagerRun {
     /// Whether the TRIGGER policies have answered to all changes so far.
     pub judged: bool,
     pub runs: Vec<NewRun>,
+    /// The evaluation that the changes come from, if its environments are apart.
+    pub evaluated: Option<Evaluated>,
 }
 
 /// What a look at a stack's branch told.
@@ -51,45 +59,40 @@ pub struct StackRecord {
     pub outputs: BTreeMap<String, Value>,
 }
 
+pub(super) const OBJECT_COLUMNS: &str =
+    "address, kind, name, attributes, depends_on, origin, phase";
+
 impl Store {
     /// All recorded objects, in the order in which they were first recorded.
     pub fn objects(&self) -> Result<Vec<Object>, StoreError> {
+        let query = format!("SELECT {OBJECT_COLUMNS} FROM object ORDER BY rowid");
+        self.select_objects(&query, [])
+    }
+
+    pub(super) fn select_objects(
+        &self,
+        query: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<Vec<Object>, StoreError> {
         let failed = self.sql("list its objects");
-        let mut statement = self
-            .connection
-            .prepare(
-                "SELECT address, kind, name, attributes, depends_on, origin, phase
-                 FROM object ORDER BY rowid",
-            )
-            .map_err(&failed)?;
-        let rows = statement
-            .query_map([], |row| {
-                let column = |index: usize| row.get::<_, String>(index);
-                Ok([
-                    column(0)?,
-                    column(1)?,
-                    column(2)?,
-                    column(3)?,
-                    column(4)?,
-                    column(5)?,
-                    column(6)?,
-                ])
-            })
-            .map_err(&failed)?;
-        rows.map(|row| {
-            let [address, kind, name, attributes, depends_on, origin, phase] =
-                row.map_err(&failed)?;
-            Ok(Object {
-                attributes: self.json(&address, &attributes)?,
-                depends_on: self.json(&address, &depends_on)?,
-                origin: self.json(&address, &origin)?,
-                phase: self.json(&address, &format!("\"{phase}\""))?,
-                address,
-                kind,
-                name,
-            })
-        })
-        .collect()
+        let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
+        let mut rows = statement.query(values).map_err(&failed)?;
+        let mut objects = Vec::new();
+        while let Some(row) = rows.next().map_err(&failed)? {
+            let text = |index: usize| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
+            let text = |index: usize| text(index).map_err(&failed);
+            let address = text(0)?;
+            objects.push(Object {
+                kind: text(1)?.to_owned(),
+                name: text(2)?.to_owned(),
+                attributes: self.json(address, text(3)?)?,
+                depends_on: self.json(address, text(4)?)?,
+                origin: self.json(address, text(5)?)?,
+                phase: self.json(address, &format!("\"{}\"", text(6)?))?,
+                address: address.to_owned(),
+            });
+        }
+        Ok(objects)
     }
 
     pub fn stacks(&self) -> Result<BTreeMap<StackId, StackRecord>, StoreError> {
@@ -126,7 +129,7 @@ impl Store {
         .collect()
     }
 
-    fn json<T: DeserializeOwned>(&self, of: &str, text: &str) -> Result<T, StoreError> {
+    pub(super) fn json<T: DeserializeOwned>(&self, of: &str, text: &str) -> Result<T, StoreError> {
         serde_json::from_str(text).map_err(|error| self.damaged(format!("{of}: {error}")))
     }
 
@@ -173,9 +176,7 @@ impl Store {
         let transaction = self.connection.transaction().map_err(&failed)?;
         transaction
             .execute(
-                "DELETE FROM object WHERE phase != 'active' AND ?1 =
-                     CASE kind WHEN 'spacelift_stack' THEN json_extract(attributes, '$.id')
-                               ELSE json_extract(attributes, '$.stack_id') END",
+                "DELETE FROM object WHERE phase != 'active' AND stack_id = ?1",
                 [stack.as_str()],
             )
             .map_err(&failed)?;
@@ -197,7 +198,11 @@ impl Store {
             .and_then(Iterator::collect);
         let mut changes = Vec::new();
         for text in texts.map_err(&failed)? {
-            changes.extend(self.json::<Vec<Change>>("a manager run", &text)?);
+            changes.extend(
+                self.json::<Vec<Kept<'_>>>("a manager run", &text)?
+                    .into_iter()
+                    .map(Change::from),
+            );
         }
         Ok(changes)
     }
@@ -225,7 +230,7 @@ fn record(
             "INSERT INTO manager_run (commit_id, changes, judged, at) VALUES (?1, ?2, ?3, ?4)",
             params![
                 manager_run.commit,
-                text(&manager_run.changes)?,
+                text(&Kept::all(manager_run))?,
                 manager_run.judged,
                 at.as_second()
             ],
@@ -234,8 +239,15 @@ fn record(
     if manager_run.judged {
         transaction.execute("UPDATE manager_run SET judged = 1 WHERE judged = 0", [])?;
     }
+    let deleting: BTreeSet<&str> = manager_run.deleting.iter().map(String::as_str).collect();
+    let orphaned: BTreeSet<&str> = manager_run.orphaned.iter().map(String::as_str).collect();
     for change in &manager_run.changes {
-        record_change(transaction, manager_run, change)?;
+        let phase = match &*change.object.address {
+            address if deleting.contains(address) => Some("deleting"),
+            address if orphaned.contains(address) => Some("orphaned"),
+            _ => None,
+        };
+        record_change(transaction, &manager_run.commit, change, phase)?;
     }
     for Tip {
         stack,
@@ -243,32 +255,80 @@ fn record(
         tracked,
     } in &manager_run.tips
     {
-        transaction.execute(
-            "INSERT INTO stack (id, seen_commit, tracked_commit) VALUES (?1, ?2, ?3)
-             ON CONFLICT (id) DO UPDATE SET
-                 seen_commit = excluded.seen_commit, tracked_commit = excluded.tracked_commit",
-            params![stack.as_str(), seen, tracked],
-        )?;
+        transaction
+            .prepare_cached(
+                "INSERT INTO stack (id, seen_commit, tracked_commit) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET
+                     seen_commit = excluded.seen_commit, tracked_commit = excluded.tracked_commit",
+            )?
+            .execute(params![stack.as_str(), seen, tracked])?;
     }
+    record_evaluated(transaction, manager_run.evaluated.as_ref())?;
+    let mut documents = Documents::default();
     manager_run
         .runs
         .iter()
-        .map(|run| insert_run(transaction, run, at))
+        .map(|run| insert_run(transaction, run, &mut documents, at))
         .collect()
+}
+
+/// A change as it is kept with its manager run: what policies are asked about.
+#[derive(Serialize, Deserialize)]
+struct Kept<'a> {
+    action: ChangeAction,
+    address: Cow<'a, str>,
+    kind: Cow<'a, str>,
+    name: Cow<'a, str>,
+    /// Only until the policies have answered: the object itself is recorded as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<Arc<Map<String, Value>>>,
+    before: Cow<'a, Map<String, Value>>,
+    moved_from: Option<Cow<'a, str>>,
+}
+
+impl<'a> Kept<'a> {
+    fn all(manager_run: &'a ManagerRun) -> Vec<Self> {
+        let kept = |change: &'a Change| Self {
+            action: change.action,
+            address: Cow::Borrowed(&change.object.address),
+            kind: Cow::Borrowed(&change.object.kind),
+            name: Cow::Borrowed(&change.object.name),
+            attributes: (!manager_run.judged).then(|| change.object.attributes.clone()),
+            before: Cow::Borrowed(&change.before),
+            moved_from: change.moved_from.as_deref().map(Cow::Borrowed),
+        };
+        manager_run.changes.iter().map(kept).collect()
+    }
+}
+
+impl From<Kept<'_>> for Change {
+    fn from(kept: Kept<'_>) -> Self {
+        Self {
+            action: kept.action,
+            object: Object {
+                address: kept.address.into_owned(),
+                kind: kept.kind.into_owned(),
+                name: kept.name.into_owned(),
+                attributes: kept.attributes.unwrap_or_default(),
+                depends_on: Arc::from([]),
+                origin: Origin::default(),
+                phase: Phase::Active,
+            },
+            before: kept.before.into_owned(),
+            moved_from: kept.moved_from.map(Cow::into_owned),
+        }
+    }
 }
 
 fn record_change(
     transaction: &Transaction<'_>,
-    manager_run: &ManagerRun,
+    commit: &str,
     change: &Change,
+    phase: Option<&str>,
 ) -> Result<(), rusqlite::Error> {
     let object = &change.object;
     if change.action == ChangeAction::Deleted {
-        let phase = if manager_run.deleting.contains(&object.address) {
-            "deleting"
-        } else if manager_run.orphaned.contains(&object.address) {
-            "orphaned"
-        } else {
+        let Some(phase) = phase else {
             if object.is_stack() {
                 transaction.execute("DELETE FROM stack WHERE id = ?1", [object.id()])?;
             }
@@ -288,31 +348,36 @@ fn record_change(
     }
     if object.is_stack() && change.action == ChangeAction::Added {
         // An orphan that is wanted again is taken up with what it left.
-        transaction.execute(
-            "DELETE FROM object WHERE phase = 'orphaned' AND kind = ?1
-                 AND json_extract(attributes, '$.id') = ?2",
-            [object.kind.as_str(), object.id()],
-        )?;
+        transaction
+            .prepare_cached(
+                "DELETE FROM object WHERE phase = 'orphaned' AND kind = ?1 AND id = ?2",
+            )?
+            .execute([object.kind.as_str(), object.id()])?;
     }
     transaction
-        .execute(
+        .prepare_cached(
             "INSERT INTO object
-                 (address, kind, name, attributes, depends_on, origin, phase, commit_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7)
+                 (address, kind, name, attributes, depends_on, origin, phase, commit_id,
+                  id, stack_id, environment)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?8, ?9, ?10)
              ON CONFLICT (address) WHERE phase = 'active' DO UPDATE SET
                  kind = excluded.kind, name = excluded.name, attributes = excluded.attributes,
                  depends_on = excluded.depends_on, origin = excluded.origin,
-                 commit_id = excluded.commit_id",
-            params![
-                object.address,
-                object.kind,
-                object.name,
-                text(&object.attributes)?,
-                text(&object.depends_on)?,
-                text(&object.origin)?,
-                manager_run.commit
-            ],
-        )
+                 commit_id = excluded.commit_id, id = excluded.id,
+                 stack_id = excluded.stack_id, environment = excluded.environment",
+        )?
+        .execute(params![
+            object.address,
+            object.kind,
+            object.name,
+            text(&object.attributes)?,
+            text(&object.depends_on)?,
+            text(&object.origin)?,
+            commit,
+            object.id(),
+            object.stack_id(),
+            object.origin.environment().map(|call| &call.file),
+        ])
         .map(drop)
 }
 

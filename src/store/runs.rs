@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
-use super::judgements::{NewJudgement, insert_judgement};
+use super::judgements::{Documents, NewJudgement, insert_judgement};
 use super::{Store, StoreError};
 use crate::clock::Time;
 use crate::run::{RunId, RunState, RunType};
@@ -69,6 +69,7 @@ fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
 pub(super) fn insert_run(
     connection: &Connection,
     run: &NewRun,
+    documents: &mut Documents,
     at: Time,
 ) -> Result<RunId, rusqlite::Error> {
     connection.execute(
@@ -86,7 +87,7 @@ pub(super) fn insert_run(
     let id = connection.last_insert_rowid();
     insert_state(connection, id, RunState::Queued, at)?;
     for judgement in &run.judgements {
-        insert_judgement(connection, id, judgement, at)?;
+        insert_judgement(connection, id, judgement, documents, at)?;
     }
     Ok(RunId::new(id.to_string()))
 }
@@ -183,7 +184,8 @@ impl Store {
     pub fn queue(&mut self, run: &NewRun, at: Time) -> Result<RunId, StoreError> {
         let failed = self.sql("queue a run");
         let transaction = self.connection.transaction().map_err(&failed)?;
-        let id = insert_run(&transaction, run, at).map_err(&failed)?;
+        let documents = &mut Documents::default();
+        let id = insert_run(&transaction, run, documents, at).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         Ok(id)
     }

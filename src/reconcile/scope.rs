@@ -1,0 +1,149 @@
+//! What of a commit is evaluated: all of it or, where nothing but environment files has changed since
+//! the last one, those and what all environments share.
+//!
+//! A part stands for the whole only while that can be proved: the environments are apart
+//! (`module::Environments`), and nothing that is recorded of the others has a claim on what the part
+//! holds. Everything else is evaluated as a whole; `tests/stories/parts.rs` holds the two against
+//! each other.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::ReconcileError;
+use crate::config::Settings;
+use crate::files::{Entry, Files, FilesError};
+use crate::module::{Evaluation, is_environments};
+use crate::stack::{Comparison, Object, Phase};
+use crate::store::{Claims, Evaluated, Store};
+
+/// What an evaluation comes from beside the commit, as a digest.
+pub(super) fn basis(settings: &Settings) -> String {
+    let mut digest = String::new();
+    let text = format!("{} {}", env!("CARGO_PKG_VERSION"), settings.manager_stack);
+    for byte in Sha256::digest(text) {
+        // Writing to a string cannot fail.
+        let _ = write!(digest, "{byte:02x}");
+    }
+    digest
+}
+
+/// The environment files to look at after a change of `changed`; `None` if that may touch others.
+pub(super) fn touched(last: &Evaluated, changed: Vec<String>) -> Option<BTreeSet<String>> {
+    let is_environment = |path: &String| {
+        path.ends_with(".tf") && is_environments(parent(path)) && !last.shared.contains(path)
+    };
+    changed.iter().all(is_environment).then(|| {
+        let mut files = last.unsettled.clone();
+        files.extend(changed);
+        files
+    })
+}
+
+/// A tree of files of whose environments only some are there.
+pub(super) struct Part<'a> {
+    pub(super) whole: &'a dyn Files,
+    /// Paths of files in directories of environments.
+    pub(super) files: BTreeSet<&'a str>,
+}
+
+impl Files for Part<'_> {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, FilesError> {
+        if is_environments(parent(path)) && !self.files.contains(path) {
+            return Ok(None);
+        }
+        self.whole.read(path)
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<Entry>, FilesError> {
+        if !is_environments(directory) {
+            return self.whole.list(directory);
+        }
+        let mut entries = Vec::new();
+        for path in self.files.iter().filter(|path| parent(path) == directory) {
+            if self.whole.read(path)?.is_some() {
+                entries.push(Entry {
+                    name: path[directory.len() + 1..].to_owned(),
+                    is_directory: false,
+                });
+            }
+        }
+        Ok(entries)
+    }
+}
+
+/// Whether the evaluation of a part came out as that of the whole would, as far as it goes.
+pub(super) fn stands_for_all(
+    store: &Store,
+    last: &Evaluated,
+    files: &BTreeSet<String>,
+    evaluation: &Evaluation,
+    recorded: &[Object],
+) -> Result<bool, ReconcileError> {
+    let environments = &evaluation.environments;
+    if !environments.apart || environments.shared != last.shared {
+        return Ok(false);
+    }
+    let mut claims = Claims::default();
+    let calls = environments.calls.iter();
+    let calls = calls.filter(|(_, file)| files.contains(*file));
+    claims
+        .calls
+        .extend(calls.map(|(address, _)| address.clone()));
+    let desired: Vec<Object> = evaluation
+        .resources
+        .iter()
+        .map(Object::from_resource)
+        .collect();
+    for object in desired.iter().chain(recorded) {
+        let is_touched = object.phase != Phase::Active || object.origin.environment().is_some();
+        if is_touched {
+            claims.ids.insert(object.id().to_owned());
+            claims.stacks.insert(object.stack_id().to_owned());
+        }
+    }
+    claims.stacks.remove("");
+    Ok(!store.others_claim(files, &claims)?)
+}
+
+/// What is remembered of an evaluation for the next one; `None` if that has to look at everything.
+pub(super) fn evaluated(
+    commit: &str,
+    basis: String,
+    evaluation: &Evaluation,
+    recorded: &[Object],
+    comparison: &Comparison,
+    told: impl Iterator<Item = String>,
+) -> Option<Evaluated> {
+    let environments = &evaluation.environments;
+    let mut unsettled = environments.unsettled.clone();
+    unsettled.extend(told);
+    let mut unsettle = |origin: &crate::module::Origin| {
+        unsettled.extend(origin.environment().map(|call| call.file.clone()));
+    };
+    // What was kept or has to wait may come out differently next time.
+    if !comparison.kept.is_empty() {
+        let kept = |object: &&Object| comparison.kept.contains(&object.address);
+        let kept = recorded.iter().filter(kept);
+        kept.for_each(|object| unsettle(&object.origin));
+    }
+    if !(comparison.kept.is_empty() && comparison.waiting.is_empty()) {
+        for resource in &evaluation.resources {
+            let address = &resource.address;
+            if comparison.kept.contains(address) || comparison.waiting.contains(address) {
+                unsettle(&resource.origin);
+            }
+        }
+    }
+    environments.apart.then(|| Evaluated {
+        commit: commit.to_owned(),
+        basis,
+        shared: environments.shared.clone(),
+        unsettled,
+    })
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}

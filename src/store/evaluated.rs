@@ -1,0 +1,214 @@
+//! The evaluation that the recorded objects come from, and the part of the objects that a change of
+//! some environment files touches.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::objects::OBJECT_COLUMNS;
+use super::{Store, StoreError};
+use crate::stack::Object;
+
+/// An evaluation whose environments are apart: one needs no look at the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluated {
+    /// The commit of the manager repository.
+    pub commit: String,
+    /// What it came from beside the commit: dayfly itself, and values from elsewhere.
+    pub basis: String,
+    /// Files that any environment may depend on, in directories of environments.
+    pub shared: BTreeSet<String>,
+    /// Environment files that are to be looked at each time.
+    pub unsettled: BTreeSet<String>,
+}
+
+/// What a look at some environment files found, to be held against all others.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// The addresses of module calls.
+    pub calls: BTreeSet<String>,
+    /// The ids of objects of any type.
+    pub ids: BTreeSet<String>,
+    /// The ids of stacks that objects belong to.
+    pub stacks: BTreeSet<String>,
+}
+
+impl Store {
+    /// The evaluation that the recorded objects come from, if its environments were apart.
+    pub fn evaluated(&self) -> Result<Option<Evaluated>, StoreError> {
+        let row = self
+            .connection
+            .query_row(
+                "SELECT commit_id, basis, shared, unsettled FROM evaluated",
+                [],
+                |row| {
+                    let column = |index: usize| row.get::<_, String>(index);
+                    Ok([column(0)?, column(1)?, column(2)?, column(3)?])
+                },
+            )
+            .optional()
+            .map_err(self.sql("tell the last evaluation"))?;
+        row.map(|[commit, basis, shared, unsettled]| {
+            Ok(Evaluated {
+                shared: self.json("the last evaluation", &shared)?,
+                unsettled: self.json("the last evaluation", &unsettled)?,
+                commit,
+                basis,
+            })
+        })
+        .transpose()
+    }
+
+    /// The recorded objects of the environments in `files`, those of none, and those on their way
+    /// out, in the order in which they were first recorded.
+    pub fn objects_of(&self, files: &BTreeSet<String>) -> Result<Vec<Object>, StoreError> {
+        let query = format!(
+            "SELECT {OBJECT_COLUMNS} FROM object WHERE rowid IN (
+                 SELECT rowid FROM object WHERE phase != 'active'
+                 UNION SELECT rowid FROM object WHERE environment IS NULL
+                 UNION SELECT rowid FROM object
+                       WHERE environment IN (SELECT value FROM json_each(?1)))
+             ORDER BY rowid"
+        );
+        self.select_objects(&query, params![list(files)])
+    }
+
+    /// All active stacks and policies.
+    pub fn stacks_and_policies(&self) -> Result<Vec<Object>, StoreError> {
+        let query = format!(
+            "SELECT {OBJECT_COLUMNS} FROM object
+             WHERE kind IN ('spacelift_stack', 'spacelift_policy') AND phase = 'active'
+             ORDER BY rowid"
+        );
+        self.select_objects(&query, [])
+    }
+
+    /// The active policy attachments of `stacks`.
+    pub fn policy_attachments(&self, stacks: &BTreeSet<String>) -> Result<Vec<Object>, StoreError> {
+        let query = format!(
+            "SELECT {OBJECT_COLUMNS} FROM object
+             WHERE stack_id IN (SELECT value FROM json_each(?1)) AND phase = 'active'
+                   AND kind = 'spacelift_policy_attachment'
+             ORDER BY rowid"
+        );
+        self.select_objects(&query, params![list(stacks)])
+    }
+
+    /// The ids of all stacks, also of those on their way out.
+    pub fn stack_ids(&self) -> Result<BTreeSet<String>, StoreError> {
+        let failed = self.sql("list its stacks");
+        let mut statement = self
+            .connection
+            .prepare(
+                "SELECT id FROM object WHERE kind IN ('spacelift_stack', 'spacelift_policy')
+                 AND kind = 'spacelift_stack'",
+            )
+            .map_err(&failed)?;
+        let ids = statement.query_map([], |row| row.get(0)).map_err(&failed)?;
+        ids.collect::<Result<_, _>>().map_err(&failed)
+    }
+
+    /// Whether an active object of an environment in none of the `files` has one of the ids, belongs
+    /// to one of the stacks, or stands in one of the calls.
+    pub fn others_claim(
+        &self,
+        files: &BTreeSet<String>,
+        claims: &Claims,
+    ) -> Result<bool, StoreError> {
+        let others = "object.phase = 'active'
+                      AND object.environment NOT IN (SELECT value FROM json_each(?1))";
+        let queries = [
+            (
+                format!(
+                    "SELECT EXISTS (SELECT 1 FROM json_each(?2) AS claim
+                         CROSS JOIN object ON object.id = claim.value WHERE {others})"
+                ),
+                &claims.ids,
+            ),
+            (
+                format!(
+                    "SELECT EXISTS (SELECT 1 FROM json_each(?2) AS claim
+                         CROSS JOIN object ON object.stack_id = claim.value WHERE {others})"
+                ),
+                &claims.stacks,
+            ),
+            (
+                format!(
+                    "SELECT EXISTS (SELECT 1 FROM json_each(?2) AS claim
+                         CROSS JOIN object ON object.address >= claim.value || '.'
+                                          AND object.address < claim.value || '/'
+                         WHERE {others})"
+                ),
+                &claims.calls,
+            ),
+        ];
+        for (query, claimed) in queries {
+            let found = self
+                .connection
+                .query_row(&query, params![list(files), list(claimed)], |row| {
+                    row.get(0)
+                })
+                .map_err(self.sql("compare its environments"))?;
+            if found {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// In how many environment files, `files` left out, an active stack stands.
+    pub fn other_previews(&self, files: &BTreeSet<String>) -> Result<usize, StoreError> {
+        let count: i64 = self
+            .connection
+            .query_row(
+                "SELECT count(DISTINCT environment) FROM object
+                 WHERE kind = 'spacelift_stack' AND phase = 'active'
+                       AND environment NOT IN (SELECT value FROM json_each(?1))",
+                [list(files)],
+                |row| row.get(0),
+            )
+            .map_err(self.sql("count its previews"))?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
+    /// How many stacks are on their way out.
+    pub fn leaving_stacks(&self) -> Result<usize, StoreError> {
+        let count: i64 = self
+            .connection
+            .query_row(
+                "SELECT count(*) FROM object WHERE phase != 'active' AND kind = 'spacelift_stack'",
+                [],
+                |row| row.get(0),
+            )
+            .map_err(self.sql("count the stacks that leave"))?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+}
+
+fn list(texts: &BTreeSet<String>) -> String {
+    serde_json::Value::from_iter(texts.iter().map(String::as_str)).to_string()
+}
+
+/// Puts `evaluated` in the place of the one before; `None` leaves none, so that all is evaluated.
+pub(super) fn record_evaluated(
+    connection: &Connection,
+    evaluated: Option<&Evaluated>,
+) -> Result<(), rusqlite::Error> {
+    match evaluated {
+        None => connection.execute("DELETE FROM evaluated", []),
+        Some(evaluated) => connection.execute(
+            "INSERT INTO evaluated (only, commit_id, basis, shared, unsettled)
+             VALUES (1, ?1, ?2, ?3, ?4)
+             ON CONFLICT (only) DO UPDATE SET
+                 commit_id = excluded.commit_id, basis = excluded.basis,
+                 shared = excluded.shared, unsettled = excluded.unsettled",
+            params![
+                evaluated.commit,
+                evaluated.basis,
+                list(&evaluated.shared),
+                list(&evaluated.unsettled)
+            ],
+        ),
+    }
+    .map(drop)
+}
