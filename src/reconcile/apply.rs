@@ -172,7 +172,7 @@ fn record(
     );
     if !decided.manager_run.runs.is_empty() || !queued.is_empty() {
         // Nothing is recorded where nothing can be run.
-        find_tool(&options.host)?;
+        debug_span!("tool").in_scope(|| find_tool(&options.host))?;
     }
     debug_span!("record").in_scope(|| store.record(&decided.manager_run, now))?;
     applied.commit.clone_from(&planned.commit);

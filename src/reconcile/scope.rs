@@ -3,7 +3,7 @@
 //!
 //! A part stands for the whole only while that can be proved: the environments are apart
 //! (`module::Environments`), and nothing that is recorded of the others has a claim on what the part
-//! holds. Everything else is evaluated as a whole; `tests/stories/parts.rs` holds the two against
+//! holds. Everything else is evaluated as a whole; `tests/parts.rs` holds the two against
 //! each other.
 
 use std::collections::BTreeSet;
