@@ -9,8 +9,8 @@ use super::apart::Environments;
 use super::blocking::{Waits, block_duplicates, spread};
 use super::evaluator::Evaluator;
 use super::findings::Findings;
-use super::instance::{Instance, done};
-use super::object::{Item, Object};
+use super::instance::{Instance, Slot, done};
+use super::object::Item;
 use super::order::order;
 use super::origin::Origin;
 use super::presence::{InstanceStanding, Presence, Standing};
@@ -222,7 +222,10 @@ fn resource(
     dependencies: &[BTreeSet<usize>],
 ) -> Option<Resource> {
     let item = &items[id];
-    let object = done::<Rc<Object>>(&item.object, 0)?;
+    // Nobody asks for it any more: the two forms of all objects are never in memory at once.
+    let Some(Slot::Done(Some(object), _)) = item.object.take().pop() else {
+        return None;
+    };
     let instance = evaluator.instance(item.instance);
     let (_, definition) = instance.module.resources.get_index(item.resource)?;
     let attributes = object.attributes.iter();

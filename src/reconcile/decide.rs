@@ -99,7 +99,7 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
         },
         problems: Vec::new(),
     };
-    let stacks = stacks(objects, planned);
+    let stacks = debug_span!("stacks").in_scope(|| stacks(objects, planned));
     let mut wanted: BTreeMap<StackId, (RunType, String)> = BTreeMap::new();
     let mut judged: BTreeMap<StackId, Vec<Arc<NewJudgement>>> = BTreeMap::new();
 
@@ -456,6 +456,9 @@ fn triggered(
             return (Vec::new(), None);
         }
     };
+    if policies.is_empty() {
+        return (Vec::new(), None);
+    }
     let described = stacks
         .iter()
         .map(|(object, spec)| stack_input(situation, object, spec))
