@@ -295,6 +295,7 @@ fn once(repository: &Path, directory: &Path) -> Result<Taken> {
         data_directory: directory,
         parallelism: 1,
         allow_deletions: None,
+        confirmed: None,
         host: HostEnvironment(dayfly::config::host_environment()),
         tokens: dayfly::config::Tokens::default(),
         stop,

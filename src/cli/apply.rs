@@ -34,6 +34,10 @@ pub(super) struct Args {
     /// Allow the deletion of up to this many previews at once
     #[arg(long, value_name = "N")]
     allow_deletions: Option<usize>,
+
+    /// Let pass what policies of the manager's stack warn of in this commit, its newest
+    #[arg(long, value_name = "COMMIT")]
+    confirm: Option<String>,
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
@@ -47,6 +51,7 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
             data_directory: &directory,
             parallelism: args.parallelism.unwrap_or_else(cores).get(),
             allow_deletions: args.allow_deletions,
+            confirmed: args.confirm,
             host: HostEnvironment(config::host_environment()),
             tokens: Tokens::from_environment(),
             stop: stop_signal(),

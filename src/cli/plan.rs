@@ -6,6 +6,7 @@ use super::arguments::{Cache, DataArgs, ManagerArgs};
 use super::count::counted;
 use super::output::Output;
 use super::{DONE, Ended, FAILED, changes};
+use crate::error::Kind;
 use crate::github::Access;
 use crate::reconcile;
 use crate::store::Store;
@@ -25,21 +26,22 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     let store = Store::exists(&directory).then(|| Store::open(&directory));
     let store = store.transpose()?;
     let cache = Cache::new()?;
-    let planned = reconcile::plan(
-        &args.manager.manager(Access::Read)?,
-        &cache.repository,
-        store.as_ref(),
-    )?;
+    let manager = args.manager.manager(Access::Read)?;
+    let planned = reconcile::plan(&manager, &cache.repository, store.as_ref())?;
+    let rulings = reconcile::judge(&manager, &cache.repository, store.as_ref(), &planned)?;
+    let ruled = reconcile::problems_of(&rulings);
+    let problems: Vec<_> = planned.problems().chain(&ruled).collect();
     if output.is_json() {
         output.json(&json!({
             "commit": planned.commit,
             "changes": changes::described(&planned.comparison.changes),
             "kept": planned.comparison.kept,
             "waiting": planned.comparison.waiting,
-            "problems": planned.problems().collect::<Vec<_>>(),
+            "rulings": rulings,
+            "problems": problems,
         }));
     } else {
-        output.problems(planned.problems());
+        output.problems(problems);
         for line in changes::listed(&planned.comparison.changes) {
             output.data(line);
         }
@@ -60,5 +62,12 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
             changes::summed(&planned.comparison.changes)
         ));
     }
-    Ok(if planned.has_errors() { FAILED } else { DONE })
+    let is_denied = rulings.iter().any(|ruling| !ruling.denied.is_empty());
+    Ok(if is_denied {
+        Kind::Denied as u8
+    } else if planned.has_errors() {
+        FAILED
+    } else {
+        DONE
+    })
 }

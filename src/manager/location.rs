@@ -10,7 +10,9 @@ use super::gate::Gate;
 use super::intents::Intent;
 use crate::config::Settings;
 use crate::files::{Directory, Files};
-use crate::git::{CommitId, CommitTree, Extent, Remote, Repository, is_on_wire, list_tips};
+use crate::git::{
+    CommitId, CommitInfo, CommitTree, Extent, Remote, Repository, is_on_wire, list_tips,
+};
 
 /// A manager repository, by a path or a URL, and one of its branches.
 #[derive(Clone, Debug)]
@@ -152,6 +154,29 @@ impl Manager {
             }
         }
         self.snapshot(cache)
+    }
+
+    /// The commits that brought `branch` from `from` to `to` by first parents, oldest first; `None`
+    /// where those do not lead there. Fetches as much history into `cache` as that takes.
+    pub fn moves(
+        &self,
+        cache: &Repository,
+        branch: &str,
+        from: &CommitId,
+        to: &CommitId,
+    ) -> Result<Option<Vec<(CommitId, CommitInfo)>>, ManagerError> {
+        let refspec = format!("+refs/heads/{branch}:refs/heads/{branch}");
+        // The last is what Git takes for all of it.
+        for depth in [50, 1000, i32::MAX.unsigned_abs()] {
+            cache.fetch(&self.remote, &[&refspec], Some(depth))?;
+            let mut history = cache.history(to)?;
+            if let Some(end) = history.iter().position(|(commit, _)| commit == from) {
+                history.truncate(end);
+                history.reverse();
+                return Ok(Some(history));
+            }
+        }
+        Ok(None)
     }
 
     fn fetch(&self, cache: &Repository, branch: &str) -> Result<(), ManagerError> {

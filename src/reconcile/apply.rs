@@ -8,6 +8,7 @@ use tracing::debug_span;
 
 use super::decide::{Situation, decide, resulting, stacks};
 use super::execute::{Execution, Watch};
+use super::guard;
 use super::mirrors::{Looked, Mirrors, RepositoryKey};
 use super::{Planned, ReconcileError, applies_itself, plan};
 use crate::clock;
@@ -32,6 +33,8 @@ pub struct Apply<'a> {
     pub parallelism: usize,
     /// How many previews may be deleted at once, where a person said so.
     pub allow_deletions: Option<usize>,
+    /// The commit whose warnings a person has seen.
+    pub confirmed: Option<String>,
     pub host: HostEnvironment,
     pub tokens: Tokens,
     pub stop: StopSignal,
@@ -75,6 +78,12 @@ pub fn apply(
             });
         };
         store.claim(&owner(options.manager, &planned.settings), branch)?;
+        let rulings = guard::judge(options.manager, &cache, Some(&store), &planned)?;
+        for ruling in &rulings {
+            store.keep_of_manager(&ruling.commit, &ruling.judgements, clock::now())?;
+        }
+        let head = planned.commit.as_deref();
+        guard::check(&rulings, head, options.confirmed.as_deref())?;
         let allowed = options.allow_deletions.unwrap_or_default();
         if planned.deletions.exceed(&planned.settings.limits) && planned.deletions.deleted > allowed
         {

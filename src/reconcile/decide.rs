@@ -55,13 +55,16 @@ struct Subject<'a> {
 
 /// The objects that stand once the changes are recorded, of those that were looked at.
 pub(super) fn resulting(planned: &Planned) -> Vec<Object> {
-    let mut objects: BTreeMap<&str, &Object> = planned
-        .recorded
+    resulting_of(&planned.recorded, &planned.comparison.changes)
+}
+
+pub(super) fn resulting_of(recorded: &[Object], changes: &[Change]) -> Vec<Object> {
+    let mut objects: BTreeMap<&str, &Object> = recorded
         .iter()
         .filter(|object| object.phase == Phase::Active)
         .map(|object| (object.address.as_str(), object))
         .collect();
-    for change in &planned.comparison.changes {
+    for change in changes {
         if let Some(before) = &change.moved_from {
             objects.remove(before.as_str());
         }
@@ -94,6 +97,7 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
         manager_run: ManagerRun {
             commit: planned.commit.clone().unwrap_or_default(),
             evaluated: planned.evaluated.clone(),
+            manager_stack: planned.settings.manager_stack.clone(),
             changes: planned.comparison.changes.clone(),
             ..ManagerRun::default()
         },

@@ -8,6 +8,7 @@ mod apply;
 mod attached;
 mod decide;
 mod execute;
+mod guard;
 mod inputs;
 mod judging;
 mod mirrors;
@@ -17,6 +18,7 @@ mod scope;
 
 pub use apply::{Applied, Apply, apply, find_tool};
 pub use execute::Watch;
+pub use guard::{Ruling, judge, problems as problems_of};
 pub use mirrors::Mirrors;
 
 use std::collections::{BTreeSet, HashMap};
@@ -56,6 +58,15 @@ pub enum ReconcileError {
         "{} of {} previews would be deleted at once", deletions.deleted, deletions.all
     )]
     MassDeletion { deletions: Deletions },
+    #[error("denied, and nothing was recorded: {}", guard::summed(rulings))]
+    Denied { rulings: Vec<Ruling> },
+    #[error("commit {commit} waits for a person: {}", warnings.join("; "))]
+    Unconfirmed {
+        commit: String,
+        warnings: Vec<String>,
+    },
+    #[error("the policies of the manager's stack cannot judge: {0}")]
+    Unguarded(Problem),
     #[error("a worker broke off in the middle of a run")]
     Worker,
     #[error("cannot {doing} {path}")]
@@ -82,7 +93,10 @@ impl Diagnose for ReconcileError {
             Self::NotApplied { .. } | Self::NoSettings { .. } | Self::NoCommit { .. } => {
                 Kind::Usage
             }
-            Self::MassDeletion { .. } => Kind::Denied,
+            Self::MassDeletion { .. }
+            | Self::Denied { .. }
+            | Self::Unconfirmed { .. }
+            | Self::Unguarded(_) => Kind::Denied,
             Self::Worker => Kind::Failed,
             Self::Disk { .. } => Kind::Outside,
         }
@@ -107,6 +121,17 @@ impl Diagnose for ReconcileError {
                 "look at `dayfly plan`; if that is meant: --allow-deletions {}",
                 deletions.deleted
             )),
+            Self::Denied { rulings } => rulings.first().map(|ruling| {
+                format!(
+                    "`git revert {}` and push it; what is meant, a person commits",
+                    decide::short(&ruling.commit)
+                )
+            }),
+            Self::Unconfirmed { commit, .. } => Some(format!(
+                "look at `dayfly plan`; if that is meant: --confirm {}",
+                decide::short(commit)
+            )),
+            Self::Unguarded(problem) => problem.hint.clone(),
             Self::Worker => Some("apply again: what was interrupted is looked at anew".to_owned()),
             Self::Disk { .. } => None,
         }

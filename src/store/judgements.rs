@@ -131,6 +131,41 @@ impl Store {
         transaction.commit().map_err(&failed)
     }
 
+    /// Keeps what policies said of a commit of the manager repository; the same again is kept once.
+    pub fn keep_of_manager(
+        &mut self,
+        commit: &str,
+        judgements: &[NewJudgement],
+        at: Time,
+    ) -> Result<(), StoreError> {
+        let failed = self.sql("keep a judgement");
+        let transaction = self.connection.transaction().map_err(&failed)?;
+        for judgement in judgements {
+            transaction
+                .execute(
+                    "INSERT OR IGNORE INTO policy_input (digest, document) VALUES (?1, ?2)",
+                    [&judgement.digest, &judgement.input],
+                )
+                .map_err(&failed)?;
+            transaction
+                .execute(
+                    "INSERT OR IGNORE INTO manager_judgement
+                         (commit_id, kind, state, digest, verdict, at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![
+                        commit,
+                        judgement.kind,
+                        judgement.state.as_str(),
+                        judgement.digest,
+                        judgement.verdict,
+                        at.as_second()
+                    ],
+                )
+                .map_err(&failed)?;
+        }
+        transaction.commit().map_err(&failed)
+    }
+
     /// What was said of a run, oldest first.
     pub fn judgements(&self, run: &RunId) -> Result<Vec<Judgement>, StoreError> {
         let failed = self.sql("list the judgements of a run");

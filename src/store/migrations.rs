@@ -127,6 +127,23 @@ INSERT INTO policy_verdict (id, document) SELECT id, verdict FROM judgement;
 UPDATE judgement SET said = id;
 ALTER TABLE judgement DROP COLUMN verdict;
 ",
+    "
+-- What was recorded last, also where it changed nothing.
+ALTER TABLE owner ADD COLUMN commit_id TEXT;
+ALTER TABLE owner ADD COLUMN manager_stack TEXT;
+UPDATE owner SET commit_id = (SELECT commit_id FROM manager_run ORDER BY id DESC LIMIT 1);
+
+-- What the policies of the manager's own stack said of its commits.
+CREATE TABLE manager_judgement (
+    commit_id TEXT NOT NULL,
+    kind      TEXT NOT NULL,
+    state     TEXT NOT NULL,
+    digest    TEXT NOT NULL REFERENCES policy_input (digest),
+    verdict   TEXT NOT NULL,
+    at        INTEGER NOT NULL,
+    UNIQUE (commit_id, kind, digest, verdict)
+) STRICT;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

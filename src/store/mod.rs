@@ -13,7 +13,7 @@ mod runs;
 pub use evaluated::{Claims, Evaluated};
 pub use judgements::{Judgement, NewJudgement};
 pub use lock::DataDirectory;
-pub use objects::{ManagerRun, StackRecord, Tip};
+pub use objects::{ManagerRun, Recorded, StackRecord, Tip};
 pub use runs::{NewRun, Run};
 
 use std::path::{Path, PathBuf};

@@ -23,6 +23,8 @@ use crate::stack::{Change, ChangeAction, Object, Phase, RunInputs, StackId};
 pub struct ManagerRun {
     /// The commit of the manager repository.
     pub commit: String,
+    /// The id of the manager's own stack at that commit.
+    pub manager_stack: String,
     pub changes: Vec<Change>,
     /// Objects that stay until the destroy run of their stack has finished.
     pub deleting: Vec<String>,
@@ -44,6 +46,14 @@ pub struct Tip {
     pub seen: Option<String>,
     /// The commit that the stack's runs are for from now on.
     pub tracked: Option<String>,
+}
+
+/// What was recorded last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    pub commit: String,
+    /// The id of the manager's own stack then; `None` where an older dayfly recorded it.
+    pub manager_stack: Option<String>,
 }
 
 /// What is known of a stack beside its objects.
@@ -209,11 +219,21 @@ impl Store {
 
     /// The commit that was last recorded, if any was.
     pub fn last_commit(&self) -> Result<Option<String>, StoreError> {
+        Ok(self.last_recorded()?.map(|recorded| recorded.commit))
+    }
+
+    /// What was last recorded, also where it changed nothing.
+    pub fn last_recorded(&self) -> Result<Option<Recorded>, StoreError> {
         self.connection
             .query_row(
-                "SELECT commit_id FROM manager_run ORDER BY id DESC LIMIT 1",
+                "SELECT commit_id, manager_stack FROM owner WHERE commit_id IS NOT NULL",
                 [],
-                |row| row.get(0),
+                |row| {
+                    Ok(Recorded {
+                        commit: row.get(0)?,
+                        manager_stack: row.get(1)?,
+                    })
+                },
             )
             .optional()
             .map_err(self.sql("tell the last manager run"))
@@ -225,6 +245,10 @@ fn record(
     manager_run: &ManagerRun,
     at: Time,
 ) -> Result<Vec<RunId>, rusqlite::Error> {
+    transaction.execute(
+        "UPDATE owner SET commit_id = ?1, manager_stack = ?2",
+        [&manager_run.commit, &manager_run.manager_stack],
+    )?;
     if !manager_run.changes.is_empty() {
         transaction.execute(
             "INSERT INTO manager_run (commit_id, changes, judged, at) VALUES (?1, ?2, ?3, ?4)",

@@ -35,6 +35,7 @@ mod proposals_side_by_side;
 mod github_actions;
 mod intents;
 mod longest_and_strangest;
+mod manager_guard;
 mod proxies;
 mod ranges;
 mod ranges_that_double;

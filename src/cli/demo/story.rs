@@ -353,6 +353,7 @@ impl<'a> Story<'a> {
             data_directory: &directory,
             parallelism: cores.get(),
             allow_deletions: None,
+            confirmed: None,
             host: HostEnvironment(config::host_environment()),
             tokens: Tokens::default(),
             stop: apply::stop_signal(),

@@ -61,6 +61,11 @@ impl BareRepository {
 
     /// Commits files on a branch, which begins with this commit if it is new. Returns the id.
     pub(crate) fn commit(&self, branch: &str, files: &[(&str, &str)]) -> String {
+        self.commit_by("Somebody", branch, files)
+    }
+
+    /// The same, by a given author.
+    pub(crate) fn commit_by(&self, author: &str, branch: &str, files: &[(&str, &str)]) -> String {
         let changes = files
             .iter()
             .fold(String::new(), |mut text, (path, content)| {
@@ -72,22 +77,22 @@ impl BareRepository {
                 .unwrap();
                 text
             });
-        self.import(branch, &changes)
+        self.import(author, branch, &changes)
     }
 
     /// Commits the removal of files. Returns the id.
     pub(crate) fn remove(&self, branch: &str, paths: &[&str]) -> String {
         let changes: String = paths.iter().map(|path| format!("D {path}\n")).collect();
-        self.import(branch, &changes)
+        self.import("Somebody", branch, &changes)
     }
 
-    fn import(&self, branch: &str, changes: &str) -> String {
+    fn import(&self, author: &str, branch: &str, changes: &str) -> String {
         let from = match self.tip(branch) {
             Some(tip) => format!("from {tip}\n"),
             None => String::new(),
         };
         let stream = format!(
-            "commit refs/heads/{branch}\ncommitter Somebody <somebody@people.example> 1795510800 +0000\n\
+            "commit refs/heads/{branch}\ncommitter {author} <somebody@people.example> 1795510800 +0000\n\
              data 6\nchange\n{from}{changes}\ndone\n"
         );
         let mut command = self.command();
