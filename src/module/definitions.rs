@@ -170,11 +170,6 @@ impl Module {
                 "override files are not supported",
                 "write the values into the files themselves",
             ))
-        } else if name.ends_with(".json") {
-            Some((
-                "configuration in JSON is not supported",
-                "write the file in HCL, as .tf",
-            ))
         } else {
             None
         };

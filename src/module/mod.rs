@@ -27,6 +27,7 @@ mod functions;
 mod identity;
 mod instance;
 mod json;
+mod json_syntax;
 mod loops;
 mod names;
 mod nearest;

@@ -17,6 +17,7 @@ use hcl_edit::visit_mut::{
 };
 use hcl_edit::{Decorated, Span};
 
+use super::json_syntax;
 use crate::problem::Problem;
 
 /// A file that errors can point into.
@@ -24,28 +25,59 @@ use crate::problem::Problem;
 pub(super) struct Source {
     /// From the root of the repository.
     pub path: String,
+    /// In HCL.
     pub text: String,
+    /// What stands in the file, where that is not HCL.
+    pub written: Option<Written>,
+}
+
+/// A file from whose text another one was made.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub text: String,
+    /// Offsets in the text that was made, ascending, and where in this text that comes from.
+    pub positions: Vec<(usize, usize)>,
+}
+
+impl Written {
+    fn position(&self, offset: usize) -> usize {
+        let after = self.positions.partition_point(|(made, _)| *made <= offset);
+        let before = after
+            .checked_sub(1)
+            .and_then(|index| self.positions.get(index));
+        before.map_or(0, |(_, position)| *position)
+    }
 }
 
 impl Source {
     /// An error at the byte `offset`.
     pub(super) fn problem(&self, message: impl Into<String>, offset: Option<usize>) -> Problem {
         let problem = Problem::error(message).in_file(self.path.clone());
-        match offset {
-            Some(offset) => problem.at(&self.text, offset),
-            None => problem,
+        match (offset, &self.written) {
+            (Some(offset), Some(written)) => problem.at(&written.text, written.position(offset)),
+            (Some(offset), None) => problem.at(&self.text, offset),
+            (None, _) => problem,
         }
     }
 
     /// The line of the byte `offset`, counted from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
-        crate::problem::line_and_column(&self.text, offset).0
+        let (text, offset) = match &self.written {
+            Some(written) => (&written.text, written.position(offset)),
+            None => (&self.text, offset),
+        };
+        crate::problem::line_and_column(text, offset).0
     }
 }
 
 /// The body of a configuration file. Line ends in quoted strings and the like are problems too.
 pub(super) fn parse_body(path: &str, bytes: Vec<u8>) -> Result<(Arc<Source>, Body), Problem> {
-    let source = read(path, bytes)?;
+    let mut source = read(path, bytes)?;
+    if path.ends_with(".json") {
+        let (hcl, written) = json_syntax::to_hcl(path, &source.text)?;
+        source.text = hcl;
+        source.written = Some(written);
+    }
     let mut body = parser::parse_body(&source.text).map_err(|error| refused(&source, &error))?;
     let mut settling = Settling::new(&source.text);
     settling.visit_body_mut(&mut body);
@@ -60,6 +92,7 @@ pub(super) fn parse_template(path: &str, text: &str) -> Result<(Arc<Source>, Tem
     let source = Source {
         path: path.to_owned(),
         text: text.to_owned(),
+        written: None,
     };
     let mut template =
         parser::parse_template(&source.text).map_err(|error| refused(&source, &error))?;
@@ -86,6 +119,7 @@ pub(super) fn parse_expression(
     let source = Source {
         path: path.to_owned(),
         text: text.to_owned(),
+        written: None,
     };
     let expression = parser::parse_expr(&source.text).map_err(|error| refused(&source, &error))?;
     let expression = settle_expression(&source, expression)?;
@@ -116,6 +150,7 @@ fn read(path: &str, bytes: Vec<u8>) -> Result<Source, Problem> {
             Ok(Source {
                 path: path.to_owned(),
                 text,
+                written: None,
             })
         }
         Err(_) => Err(Problem::error("cannot read the file: it is not UTF-8").in_file(path)),

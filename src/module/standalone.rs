@@ -62,6 +62,7 @@ pub fn evaluate_expression(
     let source = Source {
         path: path.to_owned(),
         text: text.to_owned(),
+        written: None,
     };
     let expression = settle_expression(&source, expression.clone()).map_err(ExpressionError)?;
     value(&Arc::new(source), &expression, variables)

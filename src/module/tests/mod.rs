@@ -10,6 +10,7 @@ use super::{Evaluation, Resource, Value, evaluate};
 use crate::files::Directory;
 use crate::problem::Severity;
 
+mod json_files;
 mod presences;
 mod refusals;
 
