@@ -26,6 +26,7 @@ mod problems;
 mod progress;
 mod propose;
 mod report;
+mod resource;
 mod runs;
 mod service;
 mod status;
@@ -96,7 +97,7 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             Output::new(Format::Text).parser(&error);
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+            return ExitCode::from(plan::code_of_parser(error.exit_code()));
         }
     };
     let output = Output::new(arguments.output);

@@ -6,10 +6,14 @@ use super::arguments::{Cache, DataArgs, ManagerArgs};
 use super::count::counted;
 use super::output::Output;
 use super::{DONE, Ended, FAILED, changes};
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 use crate::github::Access;
-use crate::reconcile;
+use crate::reconcile::{self, Planned, Ruling};
 use crate::store::Store;
+
+/// With `--detailed-exitcode`: there are changes. Terraform's number, which is not [`Kind::Usage`]
+/// here.
+const CHANGES: u8 = 2;
 
 /// Show what an apply would change, without changing anything
 #[derive(clap::Args)]
@@ -19,55 +23,108 @@ pub(super) struct Args {
 
     #[command(flatten)]
     data: DataArgs,
+
+    /// Compare with this commit of the manager repository, not with what is recorded
+    ///
+    /// For the repository at the path of --manager. COMMIT is whatever git rev-parse takes.
+    #[arg(long, value_name = "COMMIT")]
+    against: Option<String>,
+
+    /// Exit with 0 if nothing changes, with 2 if something does, with 1 after any error
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+/// The exit code of a call that could not be parsed: to who asked for it, 2 means changes.
+pub(super) fn code_of_parser(code: i32) -> u8 {
+    let mut words = std::env::args_os();
+    match u8::try_from(code) {
+        Ok(CHANGES) if words.any(|word| word == "--detailed-exitcode") => FAILED,
+        Ok(code) => code,
+        Err(_) => FAILED,
+    }
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
+    let (planned, rulings) = planned(&args).map_err(|mut error| {
+        if args.detailed_exitcode {
+            error.kind = Kind::Failed;
+        }
+        error
+    })?;
+    tell(&planned, &rulings, output);
+    Ok(if rulings.iter().any(|ruling| !ruling.denied.is_empty()) {
+        Kind::Denied as u8
+    } else if planned.has_errors() {
+        FAILED
+    } else if args.detailed_exitcode && changes::are_any(&planned.comparison.changes) {
+        CHANGES
+    } else {
+        DONE
+    })
+}
+
+/// The plan, and what the policies of the manager's own stack say to it: the recorded ones, of which a
+/// comparison of two commits knows none.
+fn planned(args: &Args) -> Result<(Planned, Vec<Ruling>), Error> {
+    let cache = Cache::new()?;
+    let cache = &cache.repository;
+    let manager = args.manager.manager(Access::Read)?;
+    if let Some(commit) = &args.against {
+        return Ok((
+            reconcile::plan_against(&manager, cache, commit)?,
+            Vec::new(),
+        ));
+    }
     let directory = args.data.directory()?;
     let store = Store::exists(&directory).then(|| Store::open(&directory));
     let store = store.transpose()?;
-    let cache = Cache::new()?;
-    let manager = args.manager.manager(Access::Read)?;
-    let planned = reconcile::plan(&manager, &cache.repository, store.as_ref())?;
-    let rulings = reconcile::judge(&manager, &cache.repository, store.as_ref(), &planned)?;
-    let ruled = reconcile::problems_of(&rulings);
+    let planned = reconcile::plan(&manager, cache, store.as_ref())?;
+    let rulings = reconcile::judge(&manager, cache, store.as_ref(), &planned)?;
+    Ok((planned, rulings))
+}
+
+fn tell(planned: &Planned, rulings: &[Ruling], output: &Output) {
+    let comparison = &planned.comparison;
+    let ruled = reconcile::problems_of(rulings);
     let problems: Vec<_> = planned.problems().chain(&ruled).collect();
     if output.is_json() {
         output.json(&json!({
             "commit": planned.commit,
-            "changes": changes::described(&planned.comparison.changes),
-            "kept": planned.comparison.kept,
-            "waiting": planned.comparison.waiting,
+            "changes": changes::described(&comparison.changes),
+            "kept": comparison.kept,
+            "waiting": comparison.waiting,
             "rulings": rulings,
             "problems": problems,
         }));
-    } else {
-        output.problems(problems);
-        for line in changes::listed(&planned.comparison.changes) {
-            output.data(line);
-        }
-        if !planned.comparison.kept.is_empty() {
-            let kept = planned.comparison.kept.len();
+        return;
+    }
+    output.problems(problems);
+    for line in changes::listed(&comparison.changes) {
+        output.data(line);
+    }
+    let stay = [
+        (
+            &comparison.kept,
+            "cannot be read and",
+            "stays as it is",
+            "stay as they are",
+        ),
+        (
+            &comparison.waiting,
+            "of a stack whose name is taken until it has left",
+            "waits",
+            "wait",
+        ),
+    ];
+    for (objects, which, one, many) in stay {
+        let does = if objects.len() == 1 { one } else { many };
+        if !objects.is_empty() {
             output.data(format_args!(
-                "  {} cannot be read and {}",
-                counted(kept, "object"),
-                if kept == 1 {
-                    "stays as it is"
-                } else {
-                    "stay as they are"
-                }
+                "{} {which} {does}.",
+                counted(objects.len(), "object")
             ));
         }
-        output.data(format_args!(
-            "Plan: {}.",
-            changes::summed(&planned.comparison.changes)
-        ));
     }
-    let is_denied = rulings.iter().any(|ruling| !ruling.denied.is_empty());
-    Ok(if is_denied {
-        Kind::Denied as u8
-    } else if planned.has_errors() {
-        FAILED
-    } else {
-        DONE
-    })
+    output.data(changes::summed(&comparison.changes));
 }

@@ -61,6 +61,12 @@ pub enum GitError {
     NotEmpty { commit: String, directory: PathBuf },
     #[error("cannot take {range:?} for a range of commits: {reason}")]
     Range { range: String, reason: String },
+    #[error("{name:?} is no commit that is in {}", path.display())]
+    NoCommit {
+        name: String,
+        path: PathBuf,
+        is_shallow: bool,
+    },
     #[error("cannot look at the history of {}: it is cut off", path.display())]
     Shallow { path: PathBuf },
     /// A private key that was given; `key` names it, and never is its text.
@@ -95,6 +101,7 @@ impl Diagnose for GitError {
             | Self::Key { .. }
             | Self::Range { .. }
             | Self::Shallow { .. }
+            | Self::NoCommit { .. }
             | Self::NotDescendant { .. }
             | Self::NotEmpty { .. } => Kind::Usage,
             _ => Kind::Outside,
@@ -131,7 +138,10 @@ impl Diagnose for GitError {
                 "the server's rules for this branch decide; allow this writer there, or choose \
                  another branch with --branch"
             }
-            Self::Shallow { .. } => {
+            Self::NoCommit {
+                is_shallow: false, ..
+            } => "fetch it, or write another name: `git rev-parse` tells what one stands for",
+            Self::Shallow { .. } | Self::NoCommit { .. } => {
                 "fetch all of it: git fetch --unshallow (`fetch-depth: 0` for actions/checkout)"
             }
             Self::Key { .. } => {

@@ -41,6 +41,22 @@ const FILE_MODE: i32 = 0o100_644;
 const TREE_MODE: i32 = 0o040_000;
 
 impl Repository {
+    /// The commit that `name`, whatever `git rev-parse` takes, stands for.
+    pub fn commit(&self, name: &str) -> Result<CommitId, GitError> {
+        let objects = self.objects();
+        let found = objects
+            .revparse_single(name)
+            .and_then(|object| object.peel_to_commit());
+        match found {
+            Ok(commit) => Ok(commit.id().into()),
+            Err(_) => Err(GitError::NoCommit {
+                name: name.to_owned(),
+                path: self.path().to_owned(),
+                is_shallow: objects.is_shallow(),
+            }),
+        }
+    }
+
     /// Reads `BASE..HEAD`, or `BASE...HEAD` for what HEAD has since the two parted. Either end is
     /// whatever `git rev-parse` takes, and must be there.
     pub fn range(&self, text: &str) -> Result<Range, GitError> {

@@ -179,6 +179,20 @@ impl Manager {
         Ok(None)
     }
 
+    /// What stands at `commit`, whatever `git rev-parse` takes, of the checkout or bare repository
+    /// at a path.
+    pub fn snapshot_at(&self, commit: &str) -> Result<Snapshot, ManagerError> {
+        let path = self.remote.local_path().filter(|path| is_repository(path));
+        let path = path.ok_or_else(|| ManagerError::NoHistory(self.remote.to_string()))?;
+        let repository = Repository::open(path)?;
+        let commit = repository.commit(commit)?;
+        Ok(Snapshot::Commit {
+            branch: self.branch.clone().unwrap_or_default(),
+            tree: Box::new(repository.tree(&commit)?),
+            commit,
+        })
+    }
+
     fn fetch(&self, cache: &Repository, branch: &str) -> Result<(), ManagerError> {
         let refspec = format!("+refs/heads/{branch}:refs/heads/{branch}");
         Ok(cache.fetch(&self.remote, &[refspec], Some(1))?)

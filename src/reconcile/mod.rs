@@ -251,6 +251,31 @@ fn compared(
     })
 }
 
+/// As [`plan`], as if what stands at `commit` were recorded.
+pub fn plan_against(
+    manager: &Manager,
+    cache: &Repository,
+    commit: &str,
+) -> Result<Planned, ReconcileError> {
+    let before = manager.snapshot_at(commit)?;
+    let base = evaluate(before.files(), &before.settings()?);
+    let recorded = base.resources.iter().map(Object::from_resource).collect();
+    let snapshot = manager.snapshot_or_directory(cache)?;
+    let settings = snapshot.settings()?;
+    let basis = scope::basis(&settings);
+    let evaluation = evaluate(snapshot.files(), &settings);
+    let mut planned = compared(&snapshot, settings, basis, evaluation, recorded)?;
+    let is_error = |problem: &&Problem| problem.severity == Severity::Error;
+    let errors = base.problems.iter().filter(is_error).count();
+    if errors > 0 {
+        let message = format!(
+            "of {commit} not all can be read ({errors} errors): what cannot is taken for absent there"
+        );
+        planned.comparison.problems.push(Problem::warning(message));
+    }
+    Ok(planned)
+}
+
 fn evaluate(files: &dyn Files, settings: &Settings) -> Evaluation {
     debug_span!("evaluate")
         .in_scope(|| module::evaluate(files, "", &Default::default(), &settings.manager_stack))

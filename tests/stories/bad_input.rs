@@ -257,7 +257,7 @@ fn spacelift_applies_what_is_spacelifts() {
             .plan()
             .succeeded()
             .stdout
-            .contains("+ stack hello-service-ca6d5eab")
+            .contains("hello-service-10-ca6d5eab.spacelift_stack.this will be created")
     );
     scene.dayfly(&["validate"]).succeeded();
 }

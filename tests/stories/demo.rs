@@ -72,7 +72,7 @@ fn demo_that_stays_can_be_gone_on_with() {
         said[0]
     );
     assert!(
-        said[1].contains("TF_VAR_code_version (replaced)"),
+        said[1].contains("spacelift_environment_variable.input[\"code_version\"] must be replaced"),
         "{}",
         said[1]
     );

@@ -131,11 +131,8 @@ impl<'a> Story<'a> {
                 (COMMON, RunType::Tracked),
             ],
         )?;
-        let mut details: Vec<String> = changes::listed(&applied.changes)
-            .into_iter()
-            .filter(|line| line.contains(" stack "))
-            .map(|line| line.trim().to_owned())
-            .collect();
+        let stacks_made = applied.changes.iter().filter(|it| it.object.is_stack());
+        let mut details: Vec<String> = stacks_made.map(changes::short).collect();
         details.extend(described_runs(&applied));
         self.tell("dayfly apply: what is new is made", details);
 
