@@ -164,7 +164,11 @@ impl<'a> Job<'a> {
                 self.masks.push(secret.replace("%25", "%"));
                 continue;
             }
-            assert!(!line.trim_start().starts_with("::"), "a command: {line}");
+            let is_annotation = ["::error ", "::error::", "::warning ", "::warning::"]
+                .iter()
+                .any(|command| line.starts_with(command));
+            let is_command = line.trim_start().starts_with("::");
+            assert!(is_annotation || !is_command, "a command: {line}");
             assert!(!line.contains("##["), "a command: {line}");
             let mut line = line.to_owned();
             for mask in &self.masks {
