@@ -29,6 +29,7 @@ mod report;
 mod resource;
 mod runs;
 mod service;
+mod stack;
 mod status;
 mod sweep;
 mod table;
@@ -71,12 +72,51 @@ enum Command {
     Plan(plan::Args),
     Apply(apply::Args),
     Status(status::Args),
+    #[command(visible_alias = "run")]
     Runs(runs::Args),
     Logs(logs::Args),
+    #[command(subcommand)]
+    Stack(stack::Command),
+    #[command(flatten)]
+    Short(Short),
     #[command(subcommand)]
     Policy(policy::Command),
     #[command(hide = true)]
     Manual(manual::Args),
+}
+
+/// What people type most, without its first word.
+#[derive(Subcommand)]
+enum Short {
+    #[command(hide = true)]
+    Confirm(runs::tell::Args),
+    #[command(hide = true)]
+    Discard(runs::tell::Args),
+    #[command(hide = true)]
+    Cancel(runs::tell::Args),
+    #[command(hide = true)]
+    Stop(runs::tell::Args),
+    #[command(hide = true)]
+    Retry(runs::tell::Args),
+    #[command(hide = true)]
+    Lock(stack::lock::Args),
+    #[command(hide = true)]
+    Unlock(stack::StackArgs),
+}
+
+impl Short {
+    fn run(self, output: &Output) -> Ended {
+        use crate::run::Command as Told;
+        match self {
+            Self::Confirm(args) => runs::tell::run(Told::Confirm, &args, output),
+            Self::Discard(args) => runs::tell::run(Told::Discard, &args, output),
+            Self::Cancel(args) => runs::tell::run(Told::Cancel, &args, output),
+            Self::Stop(args) => runs::tell::run(Told::Stop, &args, output),
+            Self::Retry(args) => runs::tell::run(Told::Retry, &args, output),
+            Self::Lock(args) => stack::lock::run(&args, output),
+            Self::Unlock(args) => stack::lock::release(&args, output),
+        }
+    }
 }
 
 /// How a command ended that did not fail: 0, or the code that it is to end with.
@@ -120,6 +160,8 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(args, &output),
         Command::Runs(args) => runs::run(args, &output),
         Command::Logs(args) => logs::run(args, &output),
+        Command::Stack(command) => stack::run(command, &output),
+        Command::Short(command) => command.run(&output),
         Command::Policy(command) => policy::run(command, &output),
         Command::Manual(args) => manual::run(&args),
     };

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use owo_colors::OwoColorize;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use super::actions::{annotation, defused, defused_json};
@@ -60,6 +61,7 @@ impl Output {
         } else {
             let _ = std::io::stdout().write_all(bytes);
         }
+        let _ = std::io::stdout().flush();
     }
 
     /// The data as one JSON document.
@@ -69,6 +71,28 @@ impl Output {
             Ok(text) => self.data(text),
             Err(error) => self.talk(error),
         }
+    }
+
+    /// One of many JSON documents, on a line of its own.
+    pub(super) fn json_line<T: Serialize>(&self, value: &T) {
+        match serde_json::to_string(value) {
+            Ok(text) if self.is_read_by_runner => self.data(defused_json(&text)),
+            Ok(text) => self.data(text),
+            Err(error) => self.talk(error),
+        }
+    }
+
+    /// Whether nobody can read what goes to stdout any more: a stream must end then.
+    pub(super) fn is_closed(&self) -> bool {
+        let stdout = std::io::stdout();
+        let mut end = [PollFd::new(&stdout, PollFlags::empty())];
+        let now = Timespec::default();
+        poll(&mut end, Some(&now)).is_ok_and(|ready| {
+            ready > 0
+                && end[0]
+                    .revents()
+                    .intersects(PollFlags::ERR | PollFlags::NVAL)
+        })
     }
 
     /// How many columns the terminal has that data goes to; `None` if it goes elsewhere.

@@ -22,6 +22,19 @@ pub fn data_directory() -> Result<PathBuf, ConfigError> {
         .ok_or(ConfigError::NoDataDirectory)
 }
 
+/// Who calls dayfly, for records: the actor of a workflow, else the user of this machine.
+pub fn person() -> String {
+    let actor = is_github_actions()
+        .then(|| variable("GITHUB_ACTOR"))
+        .flatten();
+    let user = || {
+        ["SUDO_USER", "LOGNAME", "USER"]
+            .into_iter()
+            .find_map(variable)
+    };
+    actor.or_else(user).unwrap_or_else(|| "somebody".to_owned())
+}
+
 /// `DAYFLY_SSH_KEY`: the path of the key that opens the manager repository over ssh, or its text.
 #[expect(
     clippy::disallowed_methods,

@@ -1,6 +1,7 @@
 //! `dayfly.hcl`: the manager repository's settings.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::ConfigError;
 use super::reader::{Document, Reader};
@@ -34,10 +35,28 @@ pub struct Limits {
     pub deletion_share: f64,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunnerSettings {
     /// Names of this machine's variables that Terraform may see; `*` stands for any letters.
     pub pass_environment: Vec<String>,
+    /// For a whole run.
+    pub time_limit: Duration,
+    /// How long a step of a run may print nothing.
+    pub silence_limit: Duration,
+    /// How often one apply tries again what failed.
+    pub retries: usize,
+}
+
+impl Default for RunnerSettings {
+    /// Spacelift's limits.
+    fn default() -> Self {
+        Self {
+            pass_environment: Vec::new(),
+            time_limit: Duration::from_secs(70 * 60),
+            silence_limit: Duration::from_secs(7 * 60),
+            retries: 2,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -158,8 +177,14 @@ fn read_limits(mut reader: Reader<'_>, default: Limits) -> Result<Limits, Config
 }
 
 fn read_runner(mut reader: Reader<'_>) -> Result<RunnerSettings, ConfigError> {
+    let default = RunnerSettings::default();
     let settings = RunnerSettings {
         pass_environment: reader.strings("pass_environment")?.unwrap_or_default(),
+        time_limit: reader.duration("time_limit")?.unwrap_or(default.time_limit),
+        silence_limit: reader
+            .duration("silence_limit")?
+            .unwrap_or(default.silence_limit),
+        retries: reader.whole_number("retries")?.unwrap_or(default.retries),
     };
     reader.finish()?;
     Ok(settings)
@@ -196,7 +221,11 @@ mod tests {
             clone_url     = "https://git.example.com/${repository}.git"
             clone_urls    = { "acme/infra" = "/srv/infra.git" }
             limits { deletions = 3 }
-            runner { pass_environment = ["AWS_*", "HOME"] }
+            runner {
+              pass_environment = ["AWS_*", "HOME"]
+              time_limit       = "2h"
+              retries          = 0
+            }
             "#,
         )
         .unwrap();
@@ -214,6 +243,12 @@ mod tests {
             "https://git.example.com/acme/service.git"
         );
         assert_eq!(url("Acme/infra"), "/srv/infra.git");
+        let runner = &settings.runner;
+        let minutes = (
+            runner.time_limit.as_secs() / 60,
+            runner.silence_limit.as_secs() / 60,
+        );
+        assert_eq!((minutes, runner.retries), ((120, 7), 0));
         let host = ["AWS_REGION", "AWS", "HOME", "HOMER"].map(|n| (n.to_owned(), String::new()));
         let passed = settings.runner.passed(&host.into());
         assert_eq!(passed.keys().collect::<Vec<_>>(), ["AWS_REGION", "HOME"]);

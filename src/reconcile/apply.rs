@@ -92,11 +92,9 @@ pub fn apply(
             });
         }
         told(&planned);
-        let interrupted = if pass == 0 {
-            end_interrupted(&mut store)?
-        } else {
-            Vec::new()
-        };
+        if pass == 0 {
+            end_interrupted(&mut store)?;
+        }
         let waits = !planned.comparison.waiting.is_empty();
         let looked = record(&mut store, &planned, &mirrors, options, &mut applied)?;
         if pass == 0 {
@@ -114,9 +112,7 @@ pub fn apply(
             unreachable: looked,
         };
         let left_before = store.leaving_stacks()?;
-        applied
-            .runs
-            .extend(execution.run_all(&mut store, watch, interrupted)?);
+        applied.runs.extend(execution.run_all(&mut store, watch)?);
         let has_left = store.leaving_stacks()? < left_before;
         if !(waits && has_left) || *options.stop.borrow() {
             break;
@@ -157,7 +153,7 @@ fn record(
         .map(|run| (run.stack.clone(), run))
         .collect();
     drop(grows);
-    // A run that waits for a person does not keep others waiting: a newer one supersedes it.
+    // Behind a run that waits for a person a newer one is queued, once.
     let unfinished = store.unfinished_runs()?;
     let queued: BTreeSet<StackId> = unfinished
         .iter()
@@ -319,16 +315,19 @@ fn holds_nothing(state: &[u8]) -> bool {
 
 /// Runs that a dayfly was executing when it died: nobody knows how far they came, so they end as
 /// interrupted and are looked at anew (invariant 12).
-fn end_interrupted(store: &mut Store) -> Result<Vec<Run>, ReconcileError> {
-    let mut interrupted = Vec::new();
+fn end_interrupted(store: &mut Store) -> Result<(), ReconcileError> {
     for run in store.unfinished_runs()? {
         if !run.state.is_executing() {
             continue;
         }
-        let state =
-            transition(run.kind, run.state, RunEvent::Interrupt).unwrap_or(RunState::Failed);
-        store.enter(&run.id, state, Some(crate::run::INTERRUPTED), clock::now())?;
-        interrupted.push(store.run(&run.id)?);
+        let person = store.stopped_by(&run.id)?;
+        let (event, note) = match person {
+            Some(person) if transition(run.kind, run.state, RunEvent::Stop).is_ok() => {
+                (RunEvent::Stop, format!("stopped by {person}"))
+            }
+            _ => (RunEvent::Interrupt, crate::run::INTERRUPTED.to_owned()),
+        };
+        store.enter(&run, event, Some(&note), clock::now())?;
     }
-    Ok(interrupted)
+    Ok(())
 }

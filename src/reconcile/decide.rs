@@ -192,11 +192,9 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
     decided
 }
 
+/// What a person stopped or cancelled stays so until a person, or news, asks for a run.
 fn is_to_be_retried(run: &Run) -> bool {
-    matches!(
-        run.state,
-        RunState::Failed | RunState::Stopped | RunState::Canceled
-    )
+    run.state == RunState::Failed
 }
 
 fn how_it_ended(run: &Run) -> String {

@@ -7,30 +7,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::ReconcileError;
 use super::inputs::{plan_input, planned_changes, policy_run};
 use super::judging::{Gate, Scene, flags, keep};
 use super::mirrors::{Mirrors, RepositoryKey};
 use super::prepare::{Prepared, Unprepared, chain, hooks, mounted_files, secrets};
+use super::retries::Retries;
 use crate::clock;
 use crate::config::Settings;
 use crate::policy::input::{Change, Sanitization, TerraformPlan};
 use crate::policy::{PolicyType, judge_plan};
-use crate::run::{RunEvent, RunState, RunType, transition};
+use crate::run::{RunEvent, RunId, RunState, RunType};
 use crate::runner::{
-    self, HostEnvironment, Journal, JournalFailure, Outcome, RunPlan, StateOwner, StopSignal, Tool,
-    ToolPath, Verdict,
+    self, HostEnvironment, Journal, JournalFailure, Outcome, Reason, RunPlan, StateOwner,
+    StopSignal, Stops, Tool, ToolPath, Verdict,
 };
 use crate::store::{Run, Store, StoreError};
 
-/// Spacelift's limit for a run.
-const TIME_LIMIT: Duration = Duration::from_secs(70 * 60);
 /// How long an interrupted tool may take to store its state.
 const GRACE: Duration = Duration::from_secs(60);
 
 /// How often an apply looks for runs that TRIGGER policies have queued: a stack may trigger itself.
 const ROUNDS: usize = 10;
+/// How often a worker looks whether a person wants its run stopped.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Who wants to see runs as they go.
 pub trait Watch: Sync {
@@ -53,10 +55,16 @@ pub(super) struct Execution<'a> {
 pub(super) struct Shared<'a> {
     pub(super) store: Mutex<&'a mut Store>,
     waiting: Mutex<VecDeque<Run>>,
-    ended: Mutex<Vec<Run>>,
+    ended: Mutex<Vec<Ended>>,
     tools: Mutex<BTreeMap<bool, ToolPath>>,
     pub(super) scene: Scene,
     watch: &'a dyn Watch,
+}
+
+/// A run as it was left, and whether it failed by what may pass.
+struct Ended {
+    run: Run,
+    may_pass: bool,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -64,37 +72,45 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Execution<'_> {
-    /// Executes all queued runs, and those that TRIGGER policies queue meanwhile; gives them as they
-    /// ended, in the order in which they were queued. `gone` are runs that ended without being executed
-    /// now: policies hear of their end as well.
+    /// Executes all runs whose turn it is, and those that TRIGGER policies queue meanwhile; tries
+    /// again what failed. Gives them as they ended, in the order in which they were queued.
     pub(super) fn run_all(
         &self,
         store: &mut Store,
         watch: &dyn Watch,
-        mut gone: Vec<Run>,
     ) -> Result<Vec<Run>, ReconcileError> {
         let mut ended: BTreeMap<u64, Run> = BTreeMap::new();
+        let mut retries = Retries::new(self.settings.runner.retries);
         for _ in 0..ROUNDS {
-            let (mut waiting, superseded) = self.queued(store)?;
-            gone.extend(superseded);
-            // One that waits for approval waits for the next apply.
-            waiting.retain(|run| !ended.contains_key(&number(run)));
-            if waiting.is_empty() && gone.is_empty() || *self.stop.borrow() {
+            let mut waiting = self.due(store)?;
+            // One that waits for approval, or for a lock, waits for the next apply.
+            waiting.retain(|run| {
+                let before = ended.get(&number(run));
+                before.is_none_or(|before| before.state != run.state)
+            });
+            let untold = store.untold_runs()?;
+            if waiting.is_empty() && untold.is_empty() || *self.stop.borrow() {
                 break;
             }
-            let round = self.round(store, watch, waiting, std::mem::take(&mut gone))?;
-            ended.extend(round.into_iter().map(|run| (number(&run), run)));
+            retries.put_last(&mut waiting);
+            let round = self.round(store, watch, waiting, untold, &retries)?;
+            for Ended { run, may_pass } in round {
+                retries.after(store, &run, may_pass)?;
+                ended.insert(number(&run), run);
+            }
         }
         Ok(ended.into_values().collect())
     }
 
+    /// `untold` are runs that ended without being executed now: policies hear of their end as well.
     fn round(
         &self,
         store: &mut Store,
         watch: &dyn Watch,
         waiting: Vec<Run>,
-        gone: Vec<Run>,
-    ) -> Result<Vec<Run>, ReconcileError> {
+        untold: Vec<Run>,
+        retries: &Retries,
+    ) -> Result<Vec<Ended>, ReconcileError> {
         let scene = Scene::of(store, self.owner())?;
         let workers = self.parallelism.clamp(1, waiting.len().max(1));
         let shared = Shared {
@@ -105,15 +121,16 @@ impl Execution<'_> {
             scene,
             watch,
         };
-        for run in gone {
+        for run in untold {
             let told = self.notify(&shared, &run);
-            if let Err(reason) = told.and_then(|()| self.ended(&shared, &run, Vec::new())) {
+            if let Err(reason) = told {
                 lock(&shared.store).note(&run.id, &reason)?;
             }
+            self.conclude(&shared, &run, Vec::new())?;
         }
         let failures: Vec<ReconcileError> = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..workers)
-                .map(|_| scope.spawn(|| self.work(&shared)))
+                .map(|_| scope.spawn(|| self.work(&shared, retries)))
                 .collect();
             workers
                 .into_iter()
@@ -132,32 +149,7 @@ impl Execution<'_> {
             .unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The runs to execute: of each stack the newest. An older one that has not started, or that
-    /// waits for a person, is superseded: those come second.
-    fn queued(&self, store: &mut Store) -> Result<(Vec<Run>, Vec<Run>), ReconcileError> {
-        let mut superseded = Vec::new();
-        let mut newest: BTreeMap<String, Run> = BTreeMap::new();
-        for run in store.unfinished_runs()? {
-            if let Some(older) = newest.insert(run.stack.to_string(), run.clone()) {
-                let event = match older.state {
-                    RunState::Unconfirmed => RunEvent::Discard,
-                    _ => RunEvent::Cancel,
-                };
-                let state = transition(older.kind, older.state, event).unwrap_or(RunState::Failed);
-                let note = format!("superseded by run {}", run.id);
-                store.enter(&older.id, state, Some(&note), clock::now())?;
-                superseded.push(store.run(&older.id)?);
-            }
-        }
-        let mut runs: Vec<Run> = newest
-            .into_values()
-            .filter(|run| matches!(run.state, RunState::Queued | RunState::Ready))
-            .collect();
-        runs.sort_by_key(number);
-        Ok((runs, superseded))
-    }
-
-    fn work(&self, shared: &Shared<'_>) -> Result<(), ReconcileError> {
+    fn work(&self, shared: &Shared<'_>, retries: &Retries) -> Result<(), ReconcileError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -166,6 +158,10 @@ impl Execution<'_> {
             let Some(run) = lock(&shared.waiting).pop_front() else {
                 break;
             };
+            let is_due = runtime.block_on(retries.until_due(&run, self.stop.clone()));
+            if !is_due {
+                break;
+            }
             let ended = runtime.block_on(self.run_one(shared, run))?;
             lock(&shared.ended).push(ended);
         }
@@ -173,72 +169,96 @@ impl Execution<'_> {
     }
 
     /// Executes one run. An error is one of the store's or the disk's: the run itself fails into
-    /// its row.
-    async fn run_one(&self, shared: &Shared<'_>, mut run: Run) -> Result<Run, ReconcileError> {
+    /// its row. A run that somebody else has moved meanwhile is left to them.
+    async fn run_one(&self, shared: &Shared<'_>, mut run: Run) -> Result<Ended, ReconcileError> {
         let mut changes = Vec::new();
-        self.run_through(shared, &mut run, &mut changes).await?;
-        if let Err(reason) = self.ended(shared, &run, changes) {
-            lock(&shared.store).note(&run.id, &reason)?;
+        let may_pass = match self.run_through(shared, &mut run, &mut changes).await {
+            Err(ReconcileError::Store(StoreError::Moved { .. })) => false,
+            ended => ended?,
+        };
+        let run = lock(&shared.store).run(&run.id)?;
+        if run.state.is_terminal() {
+            self.conclude(shared, &run, changes)?;
         }
-        let run_now = lock(&shared.store).run(&run.id)?;
-        Ok(run_now)
+        let run = lock(&shared.store).run(&run.id)?;
+        Ok(Ended { run, may_pass })
     }
 
+    /// Has the policies hear that the run has ended, once.
+    fn conclude(
+        &self,
+        shared: &Shared<'_>,
+        run: &Run,
+        changes: Vec<Change>,
+    ) -> Result<(), ReconcileError> {
+        if let Err(reason) = self.ended(shared, run, changes) {
+            lock(&shared.store).note(&run.id, &reason)?;
+        }
+        Ok(lock(&shared.store).told(&run.id)?)
+    }
+
+    /// Gives whether the run failed by what may pass.
     async fn run_through(
         &self,
         shared: &Shared<'_>,
         run: &mut Run,
         changes: &mut Vec<Change>,
-    ) -> Result<(), ReconcileError> {
-        let enter = |run: &mut Run, event| -> Result<(), ReconcileError> {
-            let state = transition(run.kind, run.state, event).unwrap_or(RunState::Failed);
-            Ok(self.enter(shared, run, state, None)?)
-        };
+    ) -> Result<bool, ReconcileError> {
         if run.state == RunState::Queued {
             match self.approval(shared, run) {
-                Ok(Gate::Open) => enter(run, RunEvent::MakeReady)?,
+                Ok(Gate::Open) => self.enter(shared, run, RunEvent::MakeReady, None)?,
                 Ok(Gate::Shut(note)) => {
-                    return Ok(self.enter(shared, run, RunState::Failed, Some(&note))?);
+                    self.enter(shared, run, RunEvent::Fail, Some(&note))?;
+                    return Ok(false);
                 }
                 Ok(Gate::Waits(note)) | Err(note) => {
-                    return Ok(lock(&shared.store).note(&run.id, &note)?);
+                    lock(&shared.store).note(&run.id, &note)?;
+                    return Ok(false);
                 }
             }
         }
-        enter(run, RunEvent::Prepare)?;
         let prepared = match self.prepare(shared, run) {
             Ok(prepared) => prepared,
-            Err(Unprepared::Failed(note)) => {
-                return Ok(self.enter(shared, run, RunState::Failed, Some(&note))?);
-            }
-            Err(Unprepared::Gone(note)) => {
-                return Ok(self.enter(shared, run, RunState::Canceled, Some(&note))?);
+            Err(unprepared) => {
+                let (event, note) = match unprepared {
+                    Unprepared::Gone(note) if run.state == RunState::Ready => {
+                        (RunEvent::Cancel, note)
+                    }
+                    Unprepared::Gone(note) | Unprepared::Failed(note) => (RunEvent::Fail, note),
+                };
+                self.enter(shared, run, event, Some(&note))?;
+                return Ok(false);
             }
         };
+        if run.state == RunState::Ready {
+            self.enter(shared, run, RunEvent::Prepare, None)?;
+        }
         let outcome = self.execute(shared, run, &prepared, changes).await;
         let _ = fs::remove_dir_all(self.workspace(run));
-        match outcome {
+        let may_pass = match outcome {
             Ok(outcome) => self.settle(shared, run, &prepared, outcome)?,
-            Err(note) => self.enter(shared, run, RunState::Failed, Some(&note))?,
-        }
+            Err(note) => {
+                self.enter(shared, run, RunEvent::Fail, Some(&note))?;
+                false
+            }
+        };
         if run.state == RunState::Unconfirmed
             && let Ok(Gate::Shut(note)) = self.approval(shared, run)
         {
-            self.enter(shared, run, RunState::Failed, Some(&note))?;
+            self.enter(shared, run, RunEvent::Fail, Some(&note))?;
         }
-        Ok(())
+        Ok(may_pass)
     }
 
-    fn enter(
+    pub(super) fn enter(
         &self,
         shared: &Shared<'_>,
         run: &mut Run,
-        state: RunState,
+        event: RunEvent,
         note: Option<&str>,
     ) -> Result<(), StoreError> {
-        lock(&shared.store).enter(&run.id, state, note, clock::now())?;
-        run.state = state;
-        run.note = note.map(str::to_owned).or_else(|| run.note.take());
+        run.state = lock(&shared.store).enter(run, event, note, clock::now())?;
+        run.note = note.map(str::to_owned);
         shared.watch.moved(run);
         if let Err(reason) = self.notify(shared, run) {
             lock(&shared.store).note(&run.id, &reason)?;
@@ -287,6 +307,7 @@ impl Execution<'_> {
         let plan = RunPlan {
             run: run.id.clone(),
             kind: run.kind,
+            from: run.state,
             stack: run.stack.to_string(),
             repository: self
                 .mirrors
@@ -311,9 +332,16 @@ impl Execution<'_> {
             plan_file: runs.join(format!("{}.tfplan", run.id)),
             log: runs.join(format!("{}.log", run.id)),
             secrets,
-            time_limit: TIME_LIMIT,
+            time_limit: self.settings.runner.time_limit,
+            silence_limit: self.settings.runner.silence_limit,
             grace: GRACE,
             autodeploy: inputs.autodeploy,
+            is_reviewed: prepared.is_reviewed,
+        };
+        let (tell, this) = watch::channel(false);
+        let stops = Stops {
+            all: self.stop.clone(),
+            this,
         };
         let mut journal = RunJournal {
             execution: self,
@@ -322,9 +350,10 @@ impl Execution<'_> {
             prepared,
             changes,
         };
-        runner::execute(&tool, &plan, &mut journal, self.stop.clone())
-            .await
-            .map_err(chain)
+        tokio::select! {
+            outcome = runner::execute(&tool, &plan, &mut journal, stops) => outcome.map_err(chain),
+            never = listen(shared, &plan.run, &tell) => match never {},
+        }
     }
 
     /// The tool, looked for once per apply.
@@ -347,14 +376,15 @@ impl Execution<'_> {
         Ok(tool)
     }
 
-    /// Records how the run ended, and forgets the stack that it destroyed.
+    /// Records how the run ended, and forgets the stack that it destroyed. Gives whether it failed
+    /// by what may pass.
     fn settle(
         &self,
         shared: &Shared<'_>,
         run: &mut Run,
         prepared: &Prepared,
         outcome: Outcome,
-    ) -> Result<(), ReconcileError> {
+    ) -> Result<bool, ReconcileError> {
         if let Some(counts) = outcome.counts {
             lock(&shared.store).set_counts(&run.id, [counts.add, counts.change, counts.destroy])?;
             run.added = Some(counts.add);
@@ -362,11 +392,14 @@ impl Execution<'_> {
             run.destroyed = Some(counts.destroy);
         }
         let note = match (&outcome.reason, outcome.state) {
+            (Some(Reason::Asked), _) => {
+                let person = lock(&shared.store).stopped_by(&run.id)?;
+                Some(format!("stopped by {}", person.unwrap_or_default()))
+            }
             (Some(reason), _) => Some(reason.to_string()),
-            (None, RunState::Unconfirmed) if !outcome.warnings.is_empty() => Some(format!(
-                "waits for a person: {}",
-                outcome.warnings.join("; ")
-            )),
+            (None, state) if state.waits_for_a_person() && !outcome.warnings.is_empty() => Some(
+                format!("waits for a person: {}", outcome.warnings.join("; ")),
+            ),
             (None, RunState::Unconfirmed) => Some("waits for a person (autodeploy is off)".into()),
             _ => None,
         };
@@ -374,7 +407,10 @@ impl Execution<'_> {
         if finished && run.kind == RunType::Tracked {
             lock(&shared.store).set_outputs(&run.stack, &outcome.outputs)?;
         }
-        self.enter(shared, run, outcome.state, note.as_deref())?;
+        if outcome.state == RunState::Unconfirmed {
+            lock(&shared.store).keep_inputs(&run.id, &prepared.inputs)?;
+        }
+        self.enter(shared, run, outcome.event, note.as_deref())?;
         if finished && run.kind == RunType::Destroy {
             // The row first: a state without a stack is harmless, a stack without its state is not.
             lock(&shared.store).remove_stack(&run.stack)?;
@@ -382,7 +418,22 @@ impl Execution<'_> {
             let states = self.state_directory(run);
             fs::remove_dir_all(&states).map_err(|error| disk("remove", &states, error))?;
         }
-        Ok(())
+        Ok(outcome.reason.is_some_and(|reason| reason.may_pass()))
+    }
+}
+
+/// Tells the runner once a person wants the run stopped.
+async fn listen(
+    shared: &Shared<'_>,
+    run: &RunId,
+    tell: &watch::Sender<bool>,
+) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        // What the store cannot tell now, it tells the next time.
+        if let Ok(Some(_)) = lock(&shared.store).stopped_by(run) {
+            tell.send_replace(true);
+        }
     }
 }
 
@@ -397,7 +448,7 @@ struct RunJournal<'a, 's> {
 }
 
 impl Journal for RunJournal<'_, '_> {
-    fn enter(&mut self, state: RunState) -> Result<(), JournalFailure> {
+    fn enter(&mut self, event: RunEvent, state: RunState) -> Result<(), JournalFailure> {
         if state == RunState::Applying {
             // From here on the stack has something to destroy: its commit and its inputs are kept
             // until that is done (invariant 3).
@@ -407,16 +458,22 @@ impl Journal for RunJournal<'_, '_> {
                 .pin(stack.as_str(), &self.prepared.commit)?;
             lock(&self.shared.store).begin(&stack, &self.prepared.inputs)?;
         }
-        Ok(self.execution.enter(self.shared, self.run, state, None)?)
+        Ok(self.execution.enter(self.shared, self.run, event, None)?)
     }
 
     fn judge(&mut self, plan_json: &Value) -> Verdict {
         let plan = TerraformPlan::from_show(plan_json, Sanitization::default());
         *self.changes = planned_changes(&plan);
-        if self.prepared.policies.is_empty() {
-            return Verdict::Pass;
-        }
         let mut store = lock(&self.shared.store);
+        // Nothing deploys by itself while the stack is locked, as on Spacelift.
+        let locked = match store.stack_lock(&self.run.stack) {
+            Ok(locked) => locked.filter(|_| self.run.kind.is_blocking()),
+            Err(error) => return Verdict::Deny(vec![chain(error)]),
+        };
+        let mut warnings: Vec<String> = locked.iter().map(ToString::to_string).collect();
+        if self.prepared.policies.is_empty() {
+            return warned(warnings);
+        }
         let flags = match flags(&store, self.run) {
             Ok(flags) => flags,
             Err(error) => return Verdict::Deny(vec![chain(error)]),
@@ -429,16 +486,22 @@ impl Journal for RunJournal<'_, '_> {
             return Verdict::Deny(vec![reason]);
         }
         if !verdict.deny.is_empty() {
-            Verdict::Deny(verdict.deny)
-        } else if !verdict.warn.is_empty() {
-            Verdict::Warn(verdict.warn)
-        } else {
-            Verdict::Pass
+            return Verdict::Deny(verdict.deny);
         }
+        warnings.extend(verdict.warn);
+        warned(warnings)
     }
 }
 
-fn number(run: &Run) -> u64 {
+fn warned(warnings: Vec<String>) -> Verdict {
+    if warnings.is_empty() {
+        Verdict::Pass
+    } else {
+        Verdict::Warn(warnings)
+    }
+}
+
+pub(super) fn number(run: &Run) -> u64 {
     run.id.as_str().parse().unwrap_or_default()
 }
 

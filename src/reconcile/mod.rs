@@ -7,6 +7,7 @@
 mod apply;
 mod attached;
 mod decide;
+mod due;
 mod execute;
 mod guard;
 mod inputs;
@@ -14,12 +15,17 @@ mod judging;
 mod mirrors;
 mod prepare;
 mod rego_files;
+mod retries;
 mod scope;
+mod tell;
+mod tell_stack;
 
 pub use apply::{Applied, Apply, apply, find_tool};
 pub use execute::Watch;
 pub use guard::{Ruling, judge, problems as problems_of};
 pub use mirrors::Mirrors;
+pub use tell::{Refusal, Told, log_file, tell};
+pub use tell_stack::{destroy, forget, lock, propose, unlock};
 
 use std::collections::{BTreeSet, HashMap};
 

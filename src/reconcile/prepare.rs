@@ -14,7 +14,7 @@ use crate::event::RepositoryName;
 use crate::git::{CommitId, Repository};
 use crate::policy::input::Stack as PolicyStack;
 use crate::policy::{Policy, PolicyType};
-use crate::run::RunType;
+use crate::run::{RunState, RunType};
 use crate::runner::Hooks;
 use crate::stack::{Object, Phase, RunInputs, StackSpec};
 use crate::store::Run;
@@ -39,6 +39,8 @@ pub(super) struct Prepared {
     pub(super) commit: CommitId,
     pub(super) policies: Vec<Policy>,
     pub(super) stack: PolicyStack,
+    /// Whether APPROVAL policies look at the stack's plans.
+    pub(super) is_reviewed: bool,
 }
 
 impl Execution<'_> {
@@ -69,12 +71,18 @@ impl Execution<'_> {
         let spec = StackSpec::read(stack, owner);
         let record = records.remove(&run.stack);
         let described = policy_stack(stack, &spec, record.as_ref(), run.state.as_str());
-        let (inputs, policies) = match run.kind {
-            RunType::Destroy => {
+        let mut is_reviewed = false;
+        let (inputs, policies) = match (run.kind, run.state) {
+            (RunType::Destroy, _) => {
                 let began = record.and_then(|record| record.began);
                 let began =
                     began.ok_or_else(|| "nothing is known of an apply that began".to_owned())?;
                 (began, Vec::new())
+            }
+            (_, RunState::Confirmed) => {
+                let seen = lock(&shared.store).inputs(&run.id).map_err(chain)?;
+                let seen = seen.ok_or_else(|| "what its plan was made of is lost".to_owned())?;
+                (seen, Vec::new())
             }
             _ => {
                 let active: Vec<Object> = objects
@@ -87,6 +95,7 @@ impl Execution<'_> {
                     attached(&active, spec.id.as_str(), &spec.labels, kind)
                         .map_err(|problem| problem.to_string())
                 };
+                is_reviewed = !attached(PolicyType::Approval)?.is_empty();
                 (inputs, attached(PolicyType::Plan)?)
             }
         };
@@ -106,6 +115,7 @@ impl Execution<'_> {
             commit,
             policies,
             stack: described,
+            is_reviewed,
         })
     }
 

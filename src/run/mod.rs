@@ -1,15 +1,19 @@
 //! What a run is and the states that it passes through, as on Spacelift. Pure.
 //!
-//! The one way from a state to another is [`transition()`]; it refuses what is not drawn there. A run
-//! that dayfly was executing when it died is *unknown*: nobody knows how far it came. It leaves
+//! The one way from a state to another is [`transition()`]; it refuses what is not drawn there, and
+//! ARCHITECTURE.md holds the drawing. A run that dayfly was executing when it died is *unknown*: nobody knows how far it came. It leaves
 //! that only by [`RunEvent::Interrupt`], to FAILED, and is never taken up again by itself.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+mod command;
+mod queue;
 mod transition;
 
+pub use command::Command;
+pub use queue::{Turn, turns};
 pub use transition::{IllegalMove, RunEvent, transition};
 
 /// The reason of a run that ended as unknown; the same words wherever it is told.
@@ -177,12 +181,16 @@ impl RunState {
             Self::Preparing
                 | Self::Initializing
                 | Self::Planning
-                | Self::Confirmed
                 | Self::PreparingApply
                 | Self::Applying
                 | Self::Destroying
                 | Self::PreparingReplan
         )
+    }
+
+    /// Whether only a person moves the run on.
+    pub fn waits_for_a_person(self) -> bool {
+        matches!(self, Self::Unconfirmed | Self::PendingReview)
     }
 
     /// Whether the run may have changed real things, once it was in this state.

@@ -77,8 +77,9 @@ impl Diagnose for IllegalMove {
 
 /// The state in which `event` leaves a run of type `kind` that is in `state`.
 ///
-/// A terminal state is left by nothing. Any other can fail or be interrupted; what may be
-/// cancelled, stopped or discarded is as on Spacelift: nothing once it is confirmed.
+/// A terminal state is left by nothing. Any other can fail, and what a process works on can be
+/// interrupted; what may be cancelled, stopped or discarded is as on Spacelift: nothing once it is
+/// confirmed.
 pub fn transition(
     kind: RunType,
     state: RunState,
@@ -111,8 +112,11 @@ pub fn transition(
 
         (_, S::Queued | S::Ready, RunEvent::Cancel) => S::Canceled,
         (_, S::Queued | S::Ready, RunEvent::Skip) => S::Skipped,
-        (_, S::Initializing | S::Planning, RunEvent::Stop) => S::Stopped,
-        (_, _, RunEvent::Fail | RunEvent::Interrupt) if !state.is_terminal() => S::Failed,
+        (_, S::Preparing | S::PreparingReplan | S::Initializing | S::Planning, RunEvent::Stop) => {
+            S::Stopped
+        }
+        (_, _, RunEvent::Fail) if !state.is_terminal() => S::Failed,
+        (_, _, RunEvent::Interrupt) if state.is_executing() => S::Failed,
 
         _ => return Err(IllegalMove { kind, state, event }),
     })
@@ -228,6 +232,8 @@ mod tests {
             (S::Applying, E::Apply),
             (S::Confirmed, E::Discard),
             (S::Planning, E::Cancel),
+            (S::Confirmed, E::Interrupt),
+            (S::Unconfirmed, E::Interrupt),
         ];
         for (state, event) in refused {
             let refused = transition(RunType::Tracked, state, event).unwrap_err();
@@ -236,10 +242,12 @@ mod tests {
     }
 
     #[test]
-    fn whatever_has_not_ended_can_be_interrupted_and_only_to_failed() {
+    fn whatever_is_worked_on_can_be_interrupted_and_only_to_failed() {
         for kind in RunType::ALL {
-            for state in S::ALL.into_iter().filter(|state| !state.is_terminal()) {
-                assert_eq!(transition(kind, state, E::Interrupt), Ok(S::Failed));
+            for state in S::ALL {
+                let interrupted = transition(kind, state, E::Interrupt).ok();
+                let expected = state.is_executing().then_some(S::Failed);
+                assert_eq!(interrupted, expected, "{kind} {state}");
             }
         }
     }

@@ -14,7 +14,7 @@ use super::init_lock;
 use super::log::RunLog;
 use super::outcome::{Counts, Outcome, Reason};
 use super::plan::RunPlan;
-use super::process::{Limits, StopSignal};
+use super::process::{Limits, Stops};
 use super::readings;
 use super::redact::Secrets;
 use super::step::{Halt, Steps, failed};
@@ -26,9 +26,9 @@ pub type JournalFailure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Hears of a run while it is executed, and judges its plan.
 pub trait Journal {
-    /// Records the state durably. Called before anything of that state is done; an error ends
+    /// Records durably that `event` brought the run to `state`. Called before anything of that state is done; an error ends
     /// the run before it. Not called for the state in which the run ends: that is the outcome's.
-    fn enter(&mut self, state: RunState) -> Result<(), JournalFailure>;
+    fn enter(&mut self, event: RunEvent, state: RunState) -> Result<(), JournalFailure>;
 
     /// What the policies say to the plan, in the shape of `show -json`. The plan file that this
     /// was read from is the one that is applied.
@@ -44,7 +44,7 @@ pub enum Verdict {
     Deny(Vec<String>),
 }
 
-/// Executes a run of which the caller has recorded PREPARING, up to its end or to UNCONFIRMED.
+/// Executes a run, up to its end or to where it waits for a person.
 ///
 /// A tool, hook or policy that ends the run is an outcome that FAILED; an error means that the
 /// run could not be executed further: its state is that of the last [`Journal::enter`], and the
@@ -53,7 +53,7 @@ pub async fn execute(
     tool: &ToolPath,
     plan: &RunPlan,
     journal: &mut dyn Journal,
-    stop: StopSignal,
+    stops: Stops,
 ) -> Result<Outcome, RunnerError> {
     let secrets = Secrets::new(&plan.secrets);
     let log = RunLog::open(&plan.log, secrets)
@@ -65,13 +65,14 @@ pub async fn execute(
             tool,
             plan,
             log,
-            limits: Limits::new(plan.time_limit, plan.grace, stop),
+            limits: Limits::new(plan, stops),
             directory: workspace::prepare(plan)?,
             environment: environment::of_children(plan),
         },
-        state: RunState::Preparing,
+        state: plan.from,
         outcome: Outcome {
-            state: RunState::Preparing,
+            state: plan.from,
+            event: RunEvent::Fail,
             reason: None,
             warnings: Vec::new(),
             counts: None,
@@ -98,26 +99,24 @@ struct Execution<'a> {
 
 impl Execution<'_> {
     async fn until_its_end(&mut self) -> Result<(), RunnerError> {
-        let steps = match self.plan.kind {
-            RunType::Destroy => self.destroy().await,
-            RunType::Proposed | RunType::Tracked => self.plan_and_apply().await,
+        let steps = match (self.plan.kind, self.plan.from) {
+            (RunType::Destroy, _) => self.destroy().await,
+            (_, RunState::Confirmed) => self.apply_confirmed().await,
+            _ => self.plan_and_apply().await,
         };
-        let event = match steps {
-            Ok(event) => event,
+        let (event, is_stop) = match steps {
+            Ok(event) => (event, false),
             Err(Halt::Error(error)) => return Err(error),
             Err(Halt::Failed(reason)) => {
-                let event = if reason.is_stop() {
-                    RunEvent::Interrupt
-                } else {
-                    RunEvent::Fail
-                };
+                let ended = (reason.event(), reason.is_stop());
                 self.outcome.reason = Some(reason);
-                event
+                ended
             }
         };
         self.move_by(event)?;
         self.outcome.state = self.state;
-        if event != RunEvent::Interrupt && self.state.is_terminal() {
+        self.outcome.event = event;
+        if !is_stop && self.state.is_terminal() {
             self.after_run().await?;
         }
         Ok(())
@@ -125,6 +124,10 @@ impl Execution<'_> {
 
     async fn plan_and_apply(&mut self) -> Result<RunEvent, Halt> {
         let hooks = &self.plan.hooks;
+        self.enter(match self.state {
+            RunState::ReplanRequested => RunEvent::PrepareReplan,
+            _ => RunEvent::Initialize,
+        })?;
         self.init().await?;
         self.enter(RunEvent::Plan)?;
         self.steps.hooks("before_plan", &hooks.before_plan).await?;
@@ -141,28 +144,40 @@ impl Execution<'_> {
                 }));
             }
         }
+        let has_warnings = !self.outcome.warnings.is_empty();
         if self.plan.kind == RunType::Proposed {
-            return Ok(RunEvent::Finish);
+            return Ok(if has_warnings && self.plan.is_reviewed {
+                RunEvent::Await
+            } else {
+                RunEvent::Finish
+            });
         }
         if has_changes {
-            if !self.plan.autodeploy || !self.outcome.warnings.is_empty() {
+            if !self.plan.autodeploy || has_warnings {
                 return Ok(RunEvent::Await);
             }
-            self.enter(RunEvent::Apply)?;
-            self.steps
-                .hooks("before_apply", &hooks.before_apply)
-                .await?;
+            self.change(RunEvent::Apply)?;
             self.apply().await?;
-            self.steps.hooks("after_apply", &hooks.after_apply).await?;
         }
+        self.read_outputs().await?;
+        Ok(RunEvent::Finish)
+    }
+
+    /// Applies the plan that a person has seen.
+    async fn apply_confirmed(&mut self) -> Result<RunEvent, Halt> {
+        self.enter(RunEvent::PrepareApply)?;
+        self.init().await?;
+        self.change(RunEvent::Apply)?;
+        self.apply().await?;
         self.read_outputs().await?;
         Ok(RunEvent::Finish)
     }
 
     async fn destroy(&mut self) -> Result<RunEvent, Halt> {
         let hooks = &self.plan.hooks;
+        self.enter(RunEvent::Initialize)?;
         self.init().await?;
-        self.enter(RunEvent::Destroy)?;
+        self.change(RunEvent::Destroy)?;
         self.steps
             .hooks("before_destroy", &hooks.before_destroy)
             .await?;
@@ -211,7 +226,6 @@ impl Execution<'_> {
 
     async fn init(&mut self) -> Result<(), Halt> {
         let hooks = &self.plan.hooks;
-        self.enter(RunEvent::Initialize)?;
         self.steps.hooks("before_init", &hooks.before_init).await?;
         let cache = &self.plan.plugin_cache;
         let lock = tokio::select! {
@@ -260,13 +274,15 @@ impl Execution<'_> {
     }
 
     async fn apply(&mut self) -> Result<(), Halt> {
+        let hooks = &self.plan.hooks;
+        self.steps
+            .hooks("before_apply", &hooks.before_apply)
+            .await?;
         let arguments = ["apply", "-input=false", "-no-color", "-lock-timeout=60s"];
         let mut arguments = arguments.map(OsString::from).to_vec();
         arguments.push(self.plan.plan_file.clone().into());
-        self.steps
-            .changing_step("apply", &arguments)
-            .await
-            .map(drop)
+        self.steps.changing_step("apply", &arguments).await?;
+        self.steps.hooks("after_apply", &hooks.after_apply).await
     }
 
     async fn read_outputs(&mut self) -> Result<(), Halt> {
@@ -307,11 +323,20 @@ impl Execution<'_> {
         }
     }
 
+    /// Moves on to where real things change, unless a person has asked for the run's end before.
+    fn change(&mut self, event: RunEvent) -> Result<(), Halt> {
+        // A plan that was confirmed is not to be stopped any more.
+        if self.steps.limits.begin_changes() && self.plan.from != RunState::Confirmed {
+            return Err(Halt::Failed(Reason::Asked));
+        }
+        Ok(self.enter(event)?)
+    }
+
     /// Moves on and has it recorded, before anything is done.
     fn enter(&mut self, event: RunEvent) -> Result<(), RunnerError> {
         self.move_by(event)?;
         self.journal
-            .enter(self.state)
+            .enter(event, self.state)
             .map_err(|source| RunnerError::Journal {
                 run: self.plan.run.clone(),
                 state: self.state,

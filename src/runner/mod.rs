@@ -3,6 +3,7 @@
 //! ```text
 //! RunPlan ─▶ workspace (project root, mounted files, state override)
 //!         ─▶ init ─▶ plan ─▶ show ─▶ Journal::judge ─▶ apply (that very plan file) ─▶ outputs
+//!         ─▶ init ─▶ apply (the plan file that a person confirmed) ─▶ outputs
 //!         ─▶ init ─▶ destroy ─▶ show: nothing may be left
 //! ```
 //!
@@ -33,5 +34,5 @@ pub use error::RunnerError;
 pub use execute::{Journal, JournalFailure, Verdict, execute};
 pub use outcome::{Counts, Outcome, Reason};
 pub use plan::{Hooks, RunPlan, StateOwner};
-pub use process::StopSignal;
+pub use process::{StopSignal, Stops};
 pub use tool::{Tool, ToolPath, found};

@@ -8,13 +8,15 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::run::{INTERRUPTED, RunState};
+use crate::run::{INTERRUPTED, RunEvent, RunState};
 
-/// What became of a run that was executed: it is FINISHED, FAILED, or UNCONFIRMED and waits.
+/// What became of a run that was executed: it is FINISHED, FAILED, STOPPED, or waits for a person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     pub state: RunState,
-    /// Why it FAILED; `None` otherwise.
+    /// What brought it there; the caller records it.
+    pub event: RunEvent,
+    /// Why it FAILED or was STOPPED; `None` otherwise.
     pub reason: Option<Reason>,
     /// What the policies warned of.
     pub warnings: Vec<String>,
@@ -58,14 +60,37 @@ pub enum Reason {
     TimeLimit {
         limit: Duration,
     },
+    /// A step printed nothing for so long.
+    Silence {
+        limit: Duration,
+    },
     /// dayfly was told to stop.
     Interrupted,
+    /// A person stopped it.
+    Asked,
 }
 
 impl Reason {
     /// Whether the run was stopped from outside; such a run did not fail by itself.
     pub fn is_stop(&self) -> bool {
-        matches!(self, Self::TimeLimit { .. } | Self::Interrupted)
+        matches!(
+            self,
+            Self::TimeLimit { .. } | Self::Silence { .. } | Self::Interrupted | Self::Asked
+        )
+    }
+
+    /// What it makes happen to the run.
+    pub fn event(&self) -> RunEvent {
+        match self {
+            Self::Interrupted => RunEvent::Interrupt,
+            Self::Asked => RunEvent::Stop,
+            _ => RunEvent::Fail,
+        }
+    }
+
+    /// Whether the same may succeed a little later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Step { .. } | Self::Left { .. })
     }
 }
 
@@ -91,7 +116,11 @@ impl fmt::Display for Reason {
             Self::TimeLimit { limit } => {
                 write!(formatter, "time limit of {} s", limit.as_secs_f64())
             }
+            Self::Silence { limit } => {
+                write!(formatter, "nothing was heard for {} s", limit.as_secs_f64())
+            }
             Self::Interrupted => formatter.write_str(INTERRUPTED),
+            Self::Asked => formatter.write_str("stopped"),
         }
     }
 }

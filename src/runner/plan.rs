@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::run::{RunId, RunType};
+use crate::run::{RunId, RunState, RunType};
 
 use super::environment::HostEnvironment;
 
-/// One run, ready to be executed. It holds secrets and so is not to be printed. The caller has made the workspace and recorded PREPARING.
+/// One run, ready to be executed. It holds secrets and so is not to be printed. The caller has made the workspace.
 #[derive(Clone)]
 pub struct RunPlan {
     pub run: RunId,
     pub kind: RunType,
+    /// What the caller has recorded: PREPARING; CONFIRMED, of a run whose plan file is there; or
+    /// REPLAN_REQUESTED.
+    pub from: RunState,
     /// The stack's slug; like the next two, for messages.
     pub stack: String,
     /// The stack's repository, as a person knows it; without a token.
@@ -42,10 +45,14 @@ pub struct RunPlan {
     pub secrets: Vec<String>,
     /// For the whole run, waiting for other runs' `init` included.
     pub time_limit: Duration,
+    /// How long a step may print nothing.
+    pub silence_limit: Duration,
     /// How long an interrupted tool may take to store its state before it is killed.
     pub grace: Duration,
     /// Whether a plan without warnings is applied without a person.
     pub autodeploy: bool,
+    /// Whether a plan with warnings of a run that never applies waits for a person.
+    pub is_reviewed: bool,
 }
 
 /// The stack's own shell commands around each phase. Each is run by a shell of its own in the

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,9 +16,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStdout};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Sleep, sleep};
 
 use super::log::RunLog;
+use super::plan::RunPlan;
 
 /// Becomes `true` when dayfly is told to stop. One that is never sent does nothing.
 pub type StopSignal = watch::Receiver<bool>;
@@ -41,7 +43,10 @@ pub(super) struct Command<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stopped {
     TimeLimit,
+    Silence,
     Interrupted,
+    /// A person wants this very run to end.
+    Asked,
 }
 
 pub(super) struct Ended {
@@ -51,39 +56,60 @@ pub(super) struct Ended {
     pub(super) captured: Vec<u8>,
 }
 
+/// Who may end a run from outside.
+#[derive(Clone)]
+pub struct Stops {
+    /// All runs end: dayfly is told to stop.
+    pub all: StopSignal,
+    /// This one ends, unless it changes real things already.
+    pub this: StopSignal,
+}
+
 /// The limits of the whole run.
 pub(super) struct Limits {
     started: Instant,
     time_limit: Duration,
+    silence_limit: Duration,
     grace: Duration,
-    stop: StopSignal,
+    stops: Stops,
+    /// Whether the run changes real things: no person ends it any more.
+    changes: bool,
 }
 
 impl Limits {
-    pub(super) fn new(time_limit: Duration, grace: Duration, stop: StopSignal) -> Self {
+    pub(super) fn new(plan: &RunPlan, stops: Stops) -> Self {
         Self {
             started: Instant::now(),
-            time_limit,
-            grace,
-            stop,
+            time_limit: plan.time_limit,
+            silence_limit: plan.silence_limit,
+            grace: plan.grace,
+            stops,
+            changes: false,
         }
+    }
+
+    /// From here on the run changes real things; gives whether a person had asked for its end.
+    pub(super) fn begin_changes(&mut self) -> bool {
+        self.changes = true;
+        *self.stops.this.borrow()
     }
 
     /// Resolves when the run has to end.
     pub(super) async fn stopped(&self) -> Stopped {
-        let mut stop = self.stop.clone();
-        let told = async {
-            if stop.wait_for(|stop| *stop).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
             biased;
-            () = told => Stopped::Interrupted,
+            () = told(self.stops.all.clone()) => Stopped::Interrupted,
+            () = told(self.stops.this.clone()), if !self.changes => Stopped::Asked,
             () = sleep(self.time_limit.saturating_sub(self.started.elapsed())) => {
                 Stopped::TimeLimit
             }
         }
+    }
+}
+
+async fn told(mut signal: StopSignal) {
+    if signal.wait_for(|is_told| *is_told).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -129,7 +155,13 @@ pub(super) async fn run(
     let told = limits.stopped();
     let kill = sleep(Duration::ZERO);
     let drain = sleep(DRAIN);
-    tokio::pin!(told, kill, drain);
+    let silence = sleep(limits.silence_limit);
+    tokio::pin!(told, kill, drain, silence);
+    let heard = |mut silence: Pin<&mut Sleep>| {
+        silence
+            .as_mut()
+            .reset(tokio::time::Instant::now() + limits.silence_limit);
+    };
 
     let status = loop {
         if let Some(status) = status
@@ -140,7 +172,12 @@ pub(super) async fn run(
         }
         tokio::select! {
             biased;
-            why = &mut told, if stopped.is_none() && status.is_none() => {
+            why = async {
+                tokio::select! {
+                    why = &mut told => why,
+                    () = &mut silence => Stopped::Silence,
+                }
+            }, if stopped.is_none() && status.is_none() => {
                 stopped = Some(why);
                 group.signal(Signal::INT);
                 kill.as_mut().reset(tokio::time::Instant::now() + limits.grace);
@@ -158,11 +195,17 @@ pub(super) async fn run(
             }
             count = talk.read(&mut talk_chunk), if talks => match count? {
                 0 => talks = false,
-                count => log.write(&talk_chunk[..count]),
+                count => {
+                    heard(silence.as_mut());
+                    log.write(&talk_chunk[..count]);
+                }
             },
             count = read(&mut data, &mut data_chunk), if data.is_some() => match count? {
                 0 => data = None,
-                count => captured.extend_from_slice(&data_chunk[..count]),
+                count => {
+                    heard(silence.as_mut());
+                    captured.extend_from_slice(&data_chunk[..count]);
+                }
             },
             () = &mut drain, if status.is_some() => {
                 talks = false;

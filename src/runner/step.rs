@@ -181,7 +181,11 @@ impl Steps<'_> {
             Stopped::TimeLimit => Reason::TimeLimit {
                 limit: self.plan.time_limit,
             },
+            Stopped::Silence => Reason::Silence {
+                limit: self.plan.silence_limit,
+            },
             Stopped::Interrupted => Reason::Interrupted,
+            Stopped::Asked => Reason::Asked,
         })
     }
 

@@ -58,6 +58,13 @@ impl DataDirectory {
         Ok(Self { path, _lock: lock })
     }
 
+    /// Whether a process works in `path` now.
+    pub fn is_held(path: &Path) -> bool {
+        let lock = File::open(path.join("lock"));
+        // The lock goes with the file, at the end of this.
+        lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared).is_err())
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -144,6 +144,23 @@ CREATE TABLE manager_judgement (
     UNIQUE (commit_id, kind, digest, verdict)
 ) STRICT;
 ",
+    "
+-- Whether the policies have heard that the run has ended.
+ALTER TABLE run ADD COLUMN told INTEGER NOT NULL DEFAULT 1;
+-- Who wants it stopped while a process works on it.
+ALTER TABLE run ADD COLUMN stopped_by TEXT;
+-- What its plan was made of, while that waits for a person.
+ALTER TABLE run ADD COLUMN inputs TEXT;
+CREATE INDEX run_untold ON run (id) WHERE told = 0;
+CREATE INDEX run_blocking ON run (stack, id) WHERE kind IN ('TRACKED', 'DESTROY');
+
+CREATE TABLE stack_lock (
+    stack  TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    note   TEXT NOT NULL,
+    since  INTEGER NOT NULL
+) STRICT;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

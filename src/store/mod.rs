@@ -6,6 +6,7 @@
 mod evaluated;
 mod judgements;
 mod lock;
+mod locks;
 mod migrations;
 mod objects;
 mod runs;
@@ -13,8 +14,9 @@ mod runs;
 pub use evaluated::{Claims, Evaluated};
 pub use judgements::{Judgement, NewJudgement};
 pub use lock::DataDirectory;
+pub use locks::StackLock;
 pub use objects::{ManagerRun, Recorded, StackRecord, Tip};
-pub use runs::{NewRun, Run};
+pub use runs::{Move, NewRun, Run};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +24,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::error::{Diagnose, Kind};
+use crate::run::{IllegalMove, RunId, RunState};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -56,12 +59,21 @@ pub enum StoreError {
     },
     #[error("there is no run {0}")]
     NoRun(String),
+    #[error("run {run} cannot be moved")]
+    Move {
+        run: RunId,
+        #[source]
+        refused: IllegalMove,
+    },
+    #[error("run {run} was moved by somebody else: it is {state}")]
+    Moved { run: RunId, state: RunState },
 }
 
 impl Diagnose for StoreError {
     fn kind(&self) -> Kind {
         match self {
             Self::OtherManager { .. } | Self::OtherBranch { .. } | Self::NoRun(_) => Kind::Usage,
+            Self::Move { .. } | Self::Moved { .. } => Kind::Failed,
             _ => Kind::Outside,
         }
     }
@@ -78,7 +90,8 @@ impl Diagnose for StoreError {
             }
             Self::NoRun(_) => "`dayfly runs` lists them".to_owned(),
             Self::Directory { .. } => "give another one with --data-dir".to_owned(),
-            Self::Sql { .. } | Self::Damaged { .. } => return None,
+            Self::Moved { run, .. } => format!("`dayfly runs show {run}` tells how it went on"),
+            Self::Sql { .. } | Self::Damaged { .. } | Self::Move { .. } => return None,
         })
     }
 }

@@ -116,27 +116,108 @@ impl Store {
                 let column = |index: usize| row.get::<_, Option<String>>(index);
                 Ok((
                     row.get::<_, String>(0)?,
-                    column(1)?,
-                    column(2)?,
-                    column(3)?,
-                    column(4)?,
+                    [column(1)?, column(2)?, column(3)?, column(4)?],
                 ))
             })
             .map_err(&failed)?;
         rows.map(|row| {
-            let (id, seen_commit, tracked_commit, began, outputs) = row.map_err(&failed)?;
-            let record = StackRecord {
-                seen_commit,
-                tracked_commit,
-                began: began.map(|text| self.json(&id, &text)).transpose()?,
-                outputs: outputs
-                    .map(|text| self.json(&id, &text))
-                    .transpose()?
-                    .unwrap_or_default(),
-            };
+            let (id, row) = row.map_err(&failed)?;
+            let record = self.read_stack(&id, row)?;
             Ok((StackId::new(id), record))
         })
         .collect()
+    }
+
+    /// What is known of one stack.
+    pub fn stack(&self, stack: &StackId) -> Result<StackRecord, StoreError> {
+        let failed = self.sql("read a stack");
+        let row = self
+            .connection
+            .query_row(
+                "SELECT seen_commit, tracked_commit, began, outputs FROM stack WHERE id = ?1",
+                [stack.as_str()],
+                |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]),
+            )
+            .optional()
+            .map_err(failed)?;
+        row.map(|row| self.read_stack(stack.as_str(), row))
+            .unwrap_or_else(|| Ok(StackRecord::default()))
+    }
+
+    fn read_stack(&self, id: &str, row: [Option<String>; 4]) -> Result<StackRecord, StoreError> {
+        let [seen_commit, tracked_commit, began, outputs] = row;
+        Ok(StackRecord {
+            seen_commit,
+            tracked_commit,
+            began: began.map(|text| self.json(id, &text)).transpose()?,
+            outputs: outputs
+                .map(|text| self.json(id, &text))
+                .transpose()?
+                .unwrap_or_default(),
+        })
+    }
+
+    /// How far the stack is on its way out; `None` if it is not recorded.
+    pub fn stack_phase(&self, stack: &StackId) -> Result<Option<Phase>, StoreError> {
+        let failed = self.sql("look for a stack");
+        // `active` is the first of them by letter.
+        let phase: Option<String> = self
+            .connection
+            .query_row(
+                "SELECT min(phase) FROM object WHERE kind = 'spacelift_stack'
+                     AND id = ?1",
+                [stack.as_str()],
+                |row| row.get(0),
+            )
+            .map_err(failed)?;
+        phase
+            .map(|phase| self.json(stack.as_str(), &format!("\"{phase}\"")))
+            .transpose()
+    }
+
+    /// Has an orphaned stack leave by the destroy run `run`; `None` if it is not orphaned any more.
+    pub fn destroy_orphan(&mut self, run: &NewRun, at: Time) -> Result<Option<RunId>, StoreError> {
+        let failed = self.sql("queue the destroy run of an orphaned stack");
+        let transaction = self.connection.transaction().map_err(&failed)?;
+        let moved = transaction
+            .execute(
+                "UPDATE object SET phase = 'deleting' WHERE phase = 'orphaned'
+                     AND kind = 'spacelift_stack' AND id = ?1",
+                [run.stack.as_str()],
+            )
+            .map_err(&failed)?;
+        if moved == 0 {
+            return Ok(None);
+        }
+        let id = insert_run(&transaction, run, &mut Documents::default(), at).map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        Ok(Some(id))
+    }
+
+    /// Forgets an orphaned stack; `false` if it is not orphaned any more.
+    pub fn forget_orphan(&mut self, stack: &StackId) -> Result<bool, StoreError> {
+        let failed = self.sql("forget an orphaned stack");
+        let transaction = self.connection.transaction().map_err(&failed)?;
+        let forgotten = transaction
+            .execute(
+                "DELETE FROM object WHERE phase = 'orphaned'
+                     AND kind = 'spacelift_stack' AND id = ?1",
+                [stack.as_str()],
+            )
+            .map_err(&failed)?;
+        if forgotten == 0 {
+            return Ok(false);
+        }
+        for delete in [
+            "DELETE FROM stack WHERE id = ?1",
+            "DELETE FROM stack_lock WHERE stack = ?1",
+        ] {
+            transaction
+                .execute(delete, [stack.as_str()])
+                .map_err(&failed)?;
+        }
+        transaction.commit().map_err(&failed)?;
+        Ok(true)
     }
 
     pub(super) fn json<T: DeserializeOwned>(&self, of: &str, text: &str) -> Result<T, StoreError> {
@@ -190,9 +271,14 @@ impl Store {
                 [stack.as_str()],
             )
             .map_err(&failed)?;
-        transaction
-            .execute("DELETE FROM stack WHERE id = ?1", [stack.as_str()])
-            .map_err(&failed)?;
+        for delete in [
+            "DELETE FROM stack WHERE id = ?1",
+            "DELETE FROM stack_lock WHERE stack = ?1",
+        ] {
+            transaction
+                .execute(delete, [stack.as_str()])
+                .map_err(&failed)?;
+        }
         transaction.commit().map_err(&failed)
     }
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::judgements::{Documents, NewJudgement, insert_judgement};
 use super::{Store, StoreError};
 use crate::clock::Time;
-use crate::run::{RunId, RunState, RunType};
-use crate::stack::StackId;
+use crate::run::{INTERRUPTED, RunEvent, RunId, RunState, RunType, transition};
+use crate::stack::{RunInputs, StackId};
 
 /// A run to be queued.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,17 @@ pub struct Run {
     pub added: Option<u64>,
     pub changed: Option<u64>,
     pub destroyed: Option<u64>,
+}
+
+/// A state that a run came into.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Move {
+    /// Grows with each move in the store.
+    pub number: i64,
+    pub state: RunState,
+    pub at: Time,
+    /// The run as it is now.
+    pub run: Run,
 }
 
 const COLUMNS: &str = "id, stack, kind, state, commit_id, cause, note, created, updated, \
@@ -73,8 +84,8 @@ pub(super) fn insert_run(
     at: Time,
 ) -> Result<RunId, rusqlite::Error> {
     connection.execute(
-        "INSERT INTO run (stack, kind, state, commit_id, cause, created, updated)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+        "INSERT INTO run (stack, kind, state, commit_id, cause, created, updated, told)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 0)",
         params![
             run.stack.as_str(),
             run.kind.as_str(),
@@ -140,11 +151,98 @@ impl Store {
     }
 
     pub fn run(&self, id: &RunId) -> Result<Run, StoreError> {
-        let missing = || StoreError::NoRun(id.to_string());
-        let number: i64 = id.as_str().parse().map_err(|_| missing())?;
+        let number = self.number(id)?;
         self.select("WHERE id = ?1", params![number])?
             .pop()
-            .ok_or_else(missing)
+            .ok_or_else(|| StoreError::NoRun(id.to_string()))
+    }
+
+    /// Runs that have ended without their policies having heard of it, oldest first.
+    pub fn untold_runs(&self) -> Result<Vec<Run>, StoreError> {
+        self.select(
+            "WHERE told = 0 AND state IN
+                 ('FINISHED', 'FAILED', 'CANCELED', 'DISCARDED', 'STOPPED', 'SKIPPED')
+             ORDER BY id",
+            [],
+        )
+    }
+
+    /// The run's policies have heard that it has ended.
+    pub fn told(&mut self, id: &RunId) -> Result<(), StoreError> {
+        let number = self.number(id)?;
+        self.connection
+            .execute("UPDATE run SET told = 1 WHERE id = ?1", [number])
+            .map(drop)
+            .map_err(self.sql("note that the end of a run was told"))
+    }
+
+    /// Has a process that works on the run told that `person` wants it stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Moved`] where the run is not as `run` tells any more.
+    pub fn ask_to_stop(&mut self, run: &Run, person: &str) -> Result<(), StoreError> {
+        let number = self.number(&run.id)?;
+        let asked = self
+            .connection
+            .execute(
+                "UPDATE run SET stopped_by = ?3 WHERE id = ?1 AND state = ?2",
+                params![number, run.state.as_str(), person],
+            )
+            .map_err(self.sql("ask for the stop of a run"))?;
+        if asked > 0 {
+            return Ok(());
+        }
+        let state = self.run(&run.id)?.state;
+        let run = run.id.clone();
+        Err(StoreError::Moved { run, state })
+    }
+
+    /// Who wants the run stopped, if somebody does.
+    pub fn stopped_by(&self, id: &RunId) -> Result<Option<String>, StoreError> {
+        let number = self.number(id)?;
+        self.connection
+            .query_row(
+                "SELECT stopped_by FROM run WHERE id = ?1",
+                [number],
+                |row| row.get(0),
+            )
+            .optional()
+            .map(Option::flatten)
+            .map_err(self.sql("ask whether a run is to stop"))
+    }
+
+    /// Keeps what a plan was made of that waits for a person.
+    pub fn keep_inputs(&mut self, id: &RunId, inputs: &RunInputs) -> Result<(), StoreError> {
+        let number = self.number(id)?;
+        let text = serde_json::to_string(inputs).map_err(|error| self.damaged(error))?;
+        self.connection
+            .execute(
+                "UPDATE run SET inputs = ?2 WHERE id = ?1",
+                params![number, text],
+            )
+            .map(drop)
+            .map_err(self.sql("keep the inputs of a plan"))
+    }
+
+    /// What the run's plan was made of, if that was kept.
+    pub fn inputs(&self, id: &RunId) -> Result<Option<RunInputs>, StoreError> {
+        let number = self.number(id)?;
+        let text: Option<String> = self
+            .connection
+            .query_row("SELECT inputs FROM run WHERE id = ?1", [number], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map(Option::flatten)
+            .map_err(self.sql("read the inputs of a plan"))?;
+        text.map(|text| serde_json::from_str(&text).map_err(|error| self.damaged(error)))
+            .transpose()
+    }
+
+    fn number(&self, id: &RunId) -> Result<i64, StoreError> {
+        let number = id.as_str().parse();
+        number.map_err(|_| StoreError::NoRun(id.to_string()))
     }
 
     fn select(&self, clause: &str, values: impl rusqlite::Params) -> Result<Vec<Run>, StoreError> {
@@ -190,26 +288,47 @@ impl Store {
         Ok(id)
     }
 
-    /// Moves a run to `state`, with a note why.
+    /// Moves a run by `event`, with a note why; gives its new state.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Move`] where the state machine has no such move, [`StoreError::Moved`] where
+    /// the run is not as `run` tells any more: somebody else has moved it.
     pub fn enter(
         &mut self,
-        id: &RunId,
-        state: RunState,
+        run: &Run,
+        event: RunEvent,
         note: Option<&str>,
         at: Time,
-    ) -> Result<(), StoreError> {
-        let missing = || StoreError::NoRun(id.to_string());
-        let number: i64 = id.as_str().parse().map_err(|_| missing())?;
+    ) -> Result<RunState, StoreError> {
+        let number = self.number(&run.id)?;
+        let state = transition(run.kind, run.state, event).map_err(|refused| StoreError::Move {
+            run: run.id.clone(),
+            refused,
+        })?;
         let failed = self.sql("record the state of a run");
         let transaction = self.connection.transaction().map_err(&failed)?;
-        transaction
+        let moved = transaction
             .execute(
-                "UPDATE run SET state = ?2, note = coalesce(?3, note), updated = ?4 WHERE id = ?1",
-                params![number, state.as_str(), note, at.as_second()],
+                "UPDATE run SET state = ?3, note = ?4, updated = ?5 WHERE id = ?1 AND state = ?2",
+                params![
+                    number,
+                    run.state.as_str(),
+                    state.as_str(),
+                    note,
+                    at.as_second()
+                ],
             )
-            .and_then(|_| insert_state(&transaction, number, state, at))
             .map_err(&failed)?;
-        transaction.commit().map_err(&failed)
+        if moved == 0 {
+            drop(transaction);
+            let state = self.run(&run.id)?.state;
+            let run = run.id.clone();
+            return Err(StoreError::Moved { run, state });
+        }
+        insert_state(&transaction, number, state, at).map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        Ok(state)
     }
 
     /// Says of a run why it is as it is, without moving it.
@@ -253,16 +372,55 @@ impl Store {
             .collect()
     }
 
+    /// The number of the last move of any run; 0 before the first.
+    pub fn last_move(&self) -> Result<i64, StoreError> {
+        self.connection
+            .query_row("SELECT coalesce(max(rowid), 0) FROM run_state", [], |row| {
+                row.get(0)
+            })
+            .map_err(self.sql("tell the last state of a run"))
+    }
+
+    /// The moves of all runs after the one with this number, oldest first.
+    pub fn moves_after(&self, number: i64) -> Result<Vec<Move>, StoreError> {
+        let failed = self.sql("list the states of runs");
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "SELECT rowid, run, state, at FROM run_state WHERE rowid > ?1 ORDER BY rowid",
+            )
+            .map_err(&failed)?;
+        let rows: Result<Vec<(i64, i64, String, i64)>, _> = statement
+            .query_map([number], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .and_then(Iterator::collect);
+        let read = |(number, run, state, at): (i64, i64, String, i64)| {
+            Ok(Move {
+                number,
+                state: RunState::parse(&state)
+                    .ok_or_else(|| self.damaged(format!("state {state}")))?,
+                at: Time::from_second(at)
+                    .map_err(|_| self.damaged("a state at an impossible time"))?,
+                run: self.run(&RunId::new(run.to_string()))?,
+            })
+        };
+        rows.map_err(&failed)?.into_iter().map(read).collect()
+    }
+
     /// When the store's first unfinished business began, per stack: the oldest failed run since the
-    /// last one that finished.
+    /// last one that finished. An interrupted run is no failure.
     pub fn failing_since(&self, stack: &StackId) -> Result<Option<Time>, StoreError> {
         let failed = self.sql("tell since when a stack fails");
         let second: Option<i64> = self
             .connection
             .query_row(
-                "SELECT min(created) FROM run WHERE stack = ?1 AND state = 'FAILED' AND id >
-                     coalesce((SELECT max(id) FROM run WHERE stack = ?1 AND state = 'FINISHED'), 0)",
-                [stack.as_str()],
+                "SELECT min(created) FROM run
+                 WHERE stack = ?1 AND state = 'FAILED' AND note IS NOT ?2
+                     AND kind IN ('TRACKED', 'DESTROY') AND id > coalesce(
+                         (SELECT max(id) FROM run WHERE stack = ?1 AND state = 'FINISHED'
+                              AND kind IN ('TRACKED', 'DESTROY')), 0)",
+                [stack.as_str(), INTERRUPTED],
                 |row| row.get(0),
             )
             .optional()

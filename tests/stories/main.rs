@@ -28,6 +28,7 @@ mod git_races;
 mod git_transport;
 mod github_app;
 mod plans;
+mod people;
 mod policies;
 mod previews;
 mod proposals;

@@ -210,27 +210,6 @@ fn another_branch_is_not_applied() {
 }
 
 #[test]
-fn run_that_waits_for_a_person_is_superseded() {
-    let scene = Scene::new();
-    edit(&scene, TEMPLATE, "autodeploy = true", "autodeploy = false");
-    let pull_request = PullRequest::service();
-    scene.event("opened", &pull_request);
-    let applied = scene.apply().succeeded();
-    assert!(Scene::runs_of(&applied).contains(&format!("{STACK_10} TRACKED UNCONFIRMED")));
-    assert_eq!(scene.page(SERVICE_10), None, "nobody has confirmed it");
-    scene.event("synchronize", &pull_request.at(&"b".repeat(40)));
-    let applied = scene.apply().succeeded();
-    assert_eq!(
-        Scene::runs_of(&applied),
-        [format!("{STACK_10} TRACKED UNCONFIRMED")]
-    );
-    let runs = scene
-        .data(&["runs", "--output", "json", "--stack", STACK_10])
-        .json();
-    assert_eq!(runs[1]["state"], "DISCARDED", "{runs}");
-}
-
-#[test]
 fn plan_policy_denies_and_fails_closed() {
     let scene = standing();
     let add = |body: &str| {

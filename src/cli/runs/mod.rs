@@ -1,6 +1,8 @@
 //! `dayfly runs`: what was run.
 
+mod follow;
 mod show;
+pub(super) mod tell;
 
 use super::arguments::DataArgs;
 use super::output::Output;
@@ -9,7 +11,9 @@ use super::{DONE, Ended};
 use crate::stack::StackId;
 use crate::store::{Run, Store};
 
-/// List runs, newest first
+/// List runs, newest first, or tell one what to do
+///
+/// `dayfly confirm RUN` and its like are short for `dayfly runs confirm RUN`.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
@@ -26,18 +30,43 @@ pub(super) struct Args {
     /// At most this many
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
+
+    /// Print each new state of each run as it comes, also of an apply elsewhere, until interrupted
+    #[arg(long, conflicts_with = "limit")]
+    follow: bool,
 }
 
 #[derive(clap::Subcommand)]
 enum Command {
     Show(show::Args),
+    /// Have the plan applied that a run waits with, just as it was seen
+    Confirm(tell::Args),
+    /// Refuse the plan that a run waits with
+    Discard(tell::Args),
+    /// End a run that has not started
+    Cancel(tell::Args),
+    /// Stop a run that plans; one that applies is not stopped
+    Stop(tell::Args),
+    /// Queue another run of the same commit
+    Retry(tell::Args),
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
-    if let Some(Command::Show(args)) = args.command {
-        return show::run(args, output);
+    use crate::run::Command as Told;
+    match args.command {
+        None => {}
+        Some(Command::Show(args)) => return show::run(args, output),
+        Some(Command::Confirm(args)) => return tell::run(Told::Confirm, &args, output),
+        Some(Command::Discard(args)) => return tell::run(Told::Discard, &args, output),
+        Some(Command::Cancel(args)) => return tell::run(Told::Cancel, &args, output),
+        Some(Command::Stop(args)) => return tell::run(Told::Stop, &args, output),
+        Some(Command::Retry(args)) => return tell::run(Told::Retry, &args, output),
     }
     let directory = args.data.directory()?;
+    if args.follow {
+        let stack = args.stack.map(StackId::new);
+        return follow::run(&directory, stack.as_ref(), output);
+    }
     let runs = if Store::exists(&directory) {
         let stack = args.stack.map(StackId::new);
         Store::open(&directory)?.runs(stack.as_ref(), args.limit)?

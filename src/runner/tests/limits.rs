@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::{Book, Scene, reason};
-use crate::run::{RunState, RunType};
+use super::{Book, Scene, Stops, reason};
+use crate::run::{RunEvent, RunState, RunType};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -59,6 +59,53 @@ async fn the_time_limit_ends_the_run_and_its_children() {
     assert_eq!(book.entered, [RunState::Initializing]);
     assert!(!scene.log().contains("after_run"));
     until_dead(&line_of(&child).await).await;
+}
+
+#[tokio::test]
+async fn silence_ends_a_run_and_talk_does_not() {
+    let mut scene = Scene::page();
+    scene.plan.silence_limit = Duration::from_secs(2);
+    scene.plan.hooks.before_init =
+        vec!["for i in 1 2 3 4 5; do echo $i; sleep 0.7; done".to_owned()];
+    let outcome = scene.run(RunType::Tracked).await;
+    assert_eq!(outcome.state, RunState::Finished, "{}", reason(&outcome));
+    scene.plan.hooks.before_init = vec!["sleep 1000".to_owned()];
+    let outcome = scene.run(RunType::Tracked).await;
+    assert_eq!(outcome.event, RunEvent::Fail);
+    assert_eq!(reason(&outcome), "nothing was heard for 2 s");
+}
+
+/// A run whose `phase` hook waits for a person to stop it; gives how it ended.
+async fn stopped_in(phase: &str) -> (Scene, super::Outcome) {
+    let mut scene = Scene::page();
+    let started = scene.path("started");
+    let hook = vec![format!("echo 1 > '{}'; sleep 1", started.display())];
+    match phase {
+        "before_plan" => scene.plan.hooks.before_plan = hook,
+        _ => scene.plan.hooks.before_apply = hook,
+    }
+    let (_never, all) = watch::channel(false);
+    let (tell, this) = watch::channel(false);
+    let mut book = Book::default();
+    let (outcome, ()) = tokio::join!(
+        scene.run_with_stops(RunType::Tracked, &mut book, Stops { all, this }),
+        async {
+            line_of(&started).await;
+            tell.send(true).unwrap();
+        }
+    );
+    (scene, outcome.unwrap())
+}
+
+#[tokio::test]
+async fn a_person_stops_a_plan_but_no_apply() {
+    let (scene, outcome) = stopped_in("before_plan").await;
+    assert_eq!(outcome.state, RunState::Stopped, "{}", scene.log());
+    assert_eq!(outcome.event, RunEvent::Stop);
+    assert!(!scene.path("page").exists());
+    let (scene, outcome) = stopped_in("before_apply").await;
+    assert_eq!(outcome.state, RunState::Finished, "{}", scene.log());
+    assert!(scene.path("page").exists());
 }
 
 #[tokio::test]

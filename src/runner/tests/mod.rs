@@ -16,9 +16,9 @@ use tokio::sync::watch;
 
 use super::{
     Hooks, HostEnvironment, Journal, JournalFailure, Outcome, RunPlan, RunnerError, StateOwner,
-    StopSignal, Verdict, execute, found,
+    StopSignal, Stops, Verdict, execute, found,
 };
-use crate::run::{RunId, RunState, RunType};
+use crate::run::{RunEvent, RunId, RunState, RunType};
 
 /// A page on disk, as the demo's module makes it: a new version writes it again, a destroy
 /// removes it.
@@ -61,6 +61,7 @@ impl Scene {
         let plan = RunPlan {
             run: RunId::new("01RUN"),
             kind: RunType::Tracked,
+            from: RunState::Preparing,
             stack: "hello".to_owned(),
             repository: "acme/hello-infra".to_owned(),
             commit: "68a0e42".to_owned(),
@@ -79,8 +80,10 @@ impl Scene {
             log: at("runs/01RUN.log"),
             secrets: Vec::new(),
             time_limit: Duration::from_secs(120),
+            silence_limit: Duration::from_secs(120),
             grace: Duration::from_secs(20),
             autodeploy: true,
+            is_reviewed: false,
         };
         Self { directory, plan }
     }
@@ -131,14 +134,24 @@ impl Scene {
         &self,
         kind: RunType,
         book: &mut Book,
-        stop: StopSignal,
+        all: StopSignal,
+    ) -> Result<Outcome, RunnerError> {
+        let (_never, this) = watch::channel(false);
+        self.run_with_stops(kind, book, Stops { all, this }).await
+    }
+
+    async fn run_with_stops(
+        &self,
+        kind: RunType,
+        book: &mut Book,
+        stops: Stops,
     ) -> Result<Outcome, RunnerError> {
         let tool = found(None, &self.plan.host).await?;
         let plan = RunPlan {
             kind,
             ..self.plan.clone()
         };
-        execute(&tool, &plan, book, stop).await
+        execute(&tool, &plan, book, stops).await
     }
 }
 
@@ -163,7 +176,7 @@ impl Book {
 }
 
 impl Journal for Book {
-    fn enter(&mut self, state: RunState) -> Result<(), JournalFailure> {
+    fn enter(&mut self, _: RunEvent, state: RunState) -> Result<(), JournalFailure> {
         if self.refuses == Some(state) {
             return Err("the disk is full".into());
         }

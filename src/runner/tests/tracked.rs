@@ -1,6 +1,6 @@
 use super::{Book, Hooks, Scene, Verdict, reason};
 use crate::error::Diagnose;
-use crate::run::{RunState, RunType};
+use crate::run::{RunEvent, RunState, RunType};
 use crate::runner::Counts;
 
 #[tokio::test]
@@ -111,6 +111,51 @@ async fn a_warning_or_a_stack_without_autodeploy_waits_with_its_plan_kept() {
         RunState::Unconfirmed
     );
     assert!(scene.path("plans/01RUN").exists() && !scene.path("page").exists());
+}
+
+#[tokio::test]
+async fn the_plan_that_a_person_confirmed_is_the_one_applied() {
+    let mut scene = Scene::page();
+    scene.plan.autodeploy = false;
+    let outcome = scene.run(RunType::Tracked).await;
+    assert_eq!(outcome.event, RunEvent::Await);
+    // Whatever is in the workspace by then, the plan was seen.
+    let other = r#"resource "terraform_data" "smuggled" {}"#;
+    scene.write("workspace/main.tf", other);
+    scene.plan.from = RunState::Confirmed;
+    let mut book = Book::default();
+    let outcome = scene.run_with(RunType::Tracked, &mut book).await.unwrap();
+    assert_eq!(outcome.state, RunState::Finished, "{}", scene.log());
+    assert_eq!(book.entered, [RunState::PreparingApply, RunState::Applying]);
+    assert_eq!(scene.read("page"), "v1");
+    assert!(!scene.read("states/hello.tfstate").contains("smuggled"));
+    assert!(!scene.path("plans/01RUN").exists(), "it holds secrets");
+}
+
+#[tokio::test]
+async fn a_run_is_planned_anew_on_request() {
+    let mut scene = Scene::page();
+    scene.plan.autodeploy = false;
+    scene.plan.from = RunState::ReplanRequested;
+    let mut book = Book::default();
+    let outcome = scene.run_with(RunType::Tracked, &mut book).await.unwrap();
+    assert_eq!(outcome.state, RunState::Unconfirmed, "{}", scene.log());
+    assert_eq!(
+        book.entered,
+        [RunState::PreparingReplan, RunState::Planning]
+    );
+}
+
+#[tokio::test]
+async fn a_proposed_run_with_a_warning_waits_where_its_stack_is_reviewed() {
+    let mut scene = Scene::page();
+    for (is_reviewed, expected) in [(false, RunState::Finished), (true, RunState::PendingReview)] {
+        scene.plan.is_reviewed = is_reviewed;
+        let mut book = Book::saying(Verdict::Warn(vec!["look".to_owned()]));
+        let outcome = scene.run_with(RunType::Proposed, &mut book).await.unwrap();
+        assert_eq!(outcome.state, expected);
+        assert!(!scene.path("plans/01RUN").exists() && !scene.path("page").exists());
+    }
 }
 
 #[tokio::test]

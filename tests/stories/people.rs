@@ -1,0 +1,301 @@
+//! What people tell runs and stacks, with an apply at work and without.
+
+use std::fs;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Output, PullRequest, SERVICE_10, Scene};
+
+const STACK_10: &str = "hello-service-ca6d5eab";
+const TEMPLATE: &str = "hello-service/template/main.tf";
+
+/// Waits until it is so.
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A scene whose previews wait for a person.
+fn reviewed() -> Scene {
+    let scene = Scene::new();
+    edit(&scene, TEMPLATE, "autodeploy = true", "autodeploy = false");
+    scene
+}
+
+fn edit(scene: &Scene, path: &str, from: &str, to: &str) {
+    let text = scene.manager.read("main", path).unwrap();
+    assert!(text.contains(from), "{path} has no {from}");
+    scene
+        .manager
+        .commit("main", &[(path, &text.replace(from, to))]);
+}
+
+/// The preview's runs, newest first.
+fn runs(scene: &Scene) -> Vec<Value> {
+    let listed = scene.data(&["runs", "--output", "json", "--stack", STACK_10]);
+    listed.succeeded().json().as_array().unwrap().clone()
+}
+
+fn last(scene: &Scene) -> (String, String, String) {
+    let run = runs(scene).remove(0);
+    let text = |name: &str| run[name].as_str().unwrap_or_default().to_owned();
+    (text("id"), text("state"), text("note"))
+}
+
+fn states(scene: &Scene, run: &str) -> String {
+    let shown = scene
+        .data(&["runs", "show", run, "--output", "json"])
+        .json();
+    let states = shown["states"].as_array().unwrap();
+    let words: Vec<&str> = states.iter().map(|state| state.as_str().unwrap()).collect();
+    words.join(" ")
+}
+
+/// An apply in a process of its own.
+fn spawn(scene: &Scene) -> Child {
+    let mut command = scene.world.command(env!("CARGO_BIN_EXE_dayfly"));
+    command
+        .args(["apply", "--manager", &scene.manager.url, "--data-dir"])
+        .arg(scene.world.path("data"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+/// A hook of the preview's stacks that says that it has begun, and waits for the gate.
+fn gated(scene: &Scene, hook: &str) {
+    let script = format!(
+        "touch {0}/started; while [ ! -e {0}/gate ]; do sleep 0.05; done",
+        scene
+            .world
+            .path("")
+            .display()
+            .to_string()
+            .trim_end_matches('/')
+    );
+    edit(
+        scene,
+        TEMPLATE,
+        "autodeploy = ",
+        &format!("{hook} = [\"{script}\"]\n  autodeploy = "),
+    );
+}
+
+fn started(scene: &Scene) -> bool {
+    scene.world.path("started").exists()
+}
+
+fn refused(output: Output, words: &[&str]) {
+    let output = output.exited(1);
+    for word in words {
+        assert!(output.stderr.contains(word), "{word}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn the_plan_that_was_seen_is_applied_once_confirmed() {
+    let scene = reviewed();
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    let (run, state, note) = last(&scene);
+    assert_eq!(state, "UNCONFIRMED");
+    assert_eq!(note, "waits for a person (autodeploy is off)");
+    assert_eq!(scene.page(SERVICE_10), None);
+
+    // The branch moves on: the plan is still that of its commit.
+    let module = scene.infra.read("main", "main.tf").unwrap();
+    let newer = module.replace("${var.code_version} ", "newer ${var.code_version} ");
+    let told = scene.data(&["runs", "confirm", &run]).succeeded();
+    assert!(
+        told.stdout.contains("is CONFIRMED: confirmed by "),
+        "{}",
+        told.stdout
+    );
+    scene.infra.commit("main", &[("main.tf", &newer)]);
+    scene.apply().succeeded();
+    assert_eq!(
+        states(&scene, &run),
+        "QUEUED READY PREPARING INITIALIZING PLANNING UNCONFIRMED CONFIRMED PREPARING_APPLY \
+         APPLYING FINISHED"
+    );
+    let text = Some(format!("{} plain", "a".repeat(40)));
+    assert_eq!(scene.page(SERVICE_10), text);
+    assert_eq!(
+        last(&scene).1,
+        "UNCONFIRMED",
+        "the newer commit waits for its turn"
+    );
+    let plans = fs::read_dir(scene.world.path("data/runs")).unwrap();
+    let plans = plans.filter(|file| {
+        let name = file.as_ref().unwrap().file_name();
+        name.to_str().unwrap().ends_with(".tfplan")
+    });
+    assert_eq!(
+        plans.count(),
+        1,
+        "a plan that was applied holds secrets for nothing"
+    );
+}
+
+#[test]
+fn plan_that_is_gone_is_made_anew_and_waits_again() {
+    let scene = reviewed();
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    let (run, ..) = last(&scene);
+    let plan = scene.world.path("data/runs").join(format!("{run}.tfplan"));
+    fs::remove_file(&plan).unwrap();
+    let told = scene.data(&["confirm", &run]).succeeded();
+    assert!(told.stdout.contains("planned anew"), "{}", told.stdout);
+    scene.apply().succeeded();
+    assert_eq!(last(&scene).1, "UNCONFIRMED");
+    assert!(plan.exists());
+    scene.data(&["confirm", &run]).succeeded();
+    scene.apply().succeeded();
+    assert!(states(&scene, &run).ends_with(
+        "UNCONFIRMED REPLAN_REQUESTED PREPARING_REPLAN PLANNING UNCONFIRMED CONFIRMED \
+         PREPARING_APPLY APPLYING FINISHED"
+    ));
+    assert!(scene.page(SERVICE_10).is_some());
+}
+
+#[test]
+fn newer_run_waits_behind_one_that_waits_for_a_person() {
+    let scene = reviewed();
+    let pull_request = PullRequest::service();
+    scene.event("opened", &pull_request);
+    scene.apply().succeeded();
+    let (first, ..) = last(&scene);
+    for commit in ["b", "c"] {
+        scene.event("synchronize", &pull_request.at(&commit.repeat(40)));
+        assert!(Scene::runs_of(&scene.apply().succeeded()).is_empty());
+    }
+    let all = runs(&scene);
+    let states: Vec<&str> = all
+        .iter()
+        .map(|run| run["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        states,
+        ["QUEUED", "UNCONFIRMED"],
+        "one is queued for both commits"
+    );
+    let note = format!("waits for run {first}, which is UNCONFIRMED");
+    assert_eq!(all[0]["note"], *note);
+    refused(
+        scene.data(&["runs", "retry", &first]),
+        &[
+            "is UNCONFIRMED: it cannot be retried now",
+            "dayfly runs confirm",
+            "dayfly runs discard",
+        ],
+    );
+    scene.data(&["runs", "discard", &first]).succeeded();
+    assert_eq!(
+        Scene::runs_of(&scene.apply().succeeded()),
+        [format!("{STACK_10} TRACKED UNCONFIRMED")]
+    );
+    // What a closed pull request's plan waits for, nobody can give.
+    scene.event("closed", &pull_request);
+    scene.apply().succeeded();
+    assert_eq!(last(&scene).1, "DISCARDED");
+    assert_eq!(scene.stacks(), ["hello-service-common"]);
+}
+
+#[test]
+fn discarded_run_is_not_tried_again_by_itself_and_can_be_retried() {
+    let scene = reviewed();
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    let (run, ..) = last(&scene);
+    scene.data(&["discard", &run]).succeeded();
+    assert!(Scene::runs_of(&scene.apply().succeeded()).is_empty());
+    let told = scene.data(&["retry", &run, "--output", "json"]).succeeded();
+    assert_eq!(told.json()["queued"]["commit"], runs(&scene)[0]["commit"]);
+    let (queued, state, _) = last(&scene);
+    assert_eq!(state, "QUEUED");
+    refused(
+        scene.data(&["retry", &run]),
+        &[
+            &format!("run {queued} of stack {STACK_10} is newer, and QUEUED"),
+            "runs cancel",
+        ],
+    );
+    scene.data(&["cancel", &queued]).succeeded();
+    assert!(Scene::runs_of(&scene.apply().succeeded()).is_empty());
+    refused(
+        scene.data(&["cancel", &queued]),
+        &["is CANCELED", "dayfly runs retry"],
+    );
+    scene.data(&["retry", &run]).succeeded();
+    scene.apply().succeeded();
+    assert_eq!(last(&scene).1, "UNCONFIRMED");
+}
+
+#[test]
+fn run_that_plans_is_stopped_and_one_that_applies_is_not() {
+    let scene = Scene::new();
+    gated(&scene, "before_plan");
+    scene.event("opened", &PullRequest::service());
+    let mut apply = spawn(&scene);
+    wait_until("the plan", || started(&scene));
+    let (run, ..) = last(&scene);
+    refused(
+        scene.data(&["confirm", &run]),
+        &["is PLANNING", "dayfly runs stop"],
+    );
+    let told = scene.data(&["runs", "stop", &run]).succeeded();
+    assert!(
+        told.stdout.contains("is STOPPED: stopped by"),
+        "{}",
+        told.stdout
+    );
+    apply.wait().unwrap();
+    assert_eq!(scene.page(SERVICE_10), None);
+    assert!(
+        Scene::runs_of(&scene.apply().succeeded()).is_empty(),
+        "nobody asked for it"
+    );
+
+    fs::remove_file(scene.world.path("started")).unwrap();
+    edit(&scene, TEMPLATE, "before_plan", "before_apply");
+    let text = scene.manager.read("main", TEMPLATE).unwrap();
+    assert!(text.contains("before_apply"));
+    scene.data(&["retry", &run]).succeeded();
+    let mut apply = spawn(&scene);
+    wait_until("the apply", || started(&scene));
+    let (run, ..) = last(&scene);
+    refused(
+        scene.data(&["stop", &run]),
+        &["is APPLYING", "nothing is possible before its end"],
+    );
+    fs::write(scene.world.path("gate"), "").unwrap();
+    apply.wait().unwrap();
+    assert!(scene.page(SERVICE_10).is_some());
+}
+
+#[test]
+fn run_is_confirmed_and_another_canceled_while_an_apply_works() {
+    let scene = reviewed();
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    let (run, ..) = last(&scene);
+    // The other preview keeps the apply at work; a third run waits for its turn.
+    gated(&scene, "before_plan");
+    let other = PullRequest::new("acme/hello-service", 11, &"c".repeat(40), "other");
+    scene.event("opened", &other);
+    let mut apply = spawn(&scene);
+    wait_until("the other's plan", || started(&scene));
+    scene.data(&["confirm", &run]).succeeded();
+    fs::write(scene.world.path("gate"), "").unwrap();
+    assert!(apply.wait().unwrap().success());
+    assert_eq!(
+        scene.page(SERVICE_10),
+        Some(format!("{} plain", "a".repeat(40)))
+    );
+}
