@@ -18,7 +18,8 @@ impl Execution<'_> {
         }
         let locks = store.stack_locks()?;
         let mut due = Vec::new();
-        for runs in stacks.into_values() {
+        for mut runs in stacks.into_values() {
+            self.end_stackless(store, &mut runs)?;
             let queue: Vec<_> = runs.iter().map(|run| (run.kind, run.state)).collect();
             for (run, turn) in runs.iter().zip(turns(&queue)) {
                 match turn {
@@ -40,13 +41,35 @@ impl Execution<'_> {
         Ok(due)
     }
 
+    /// Ends and takes out what waits for a person where the stack is gone. What is queued finds
+    /// that out by itself.
+    fn end_stackless(&self, store: &mut Store, runs: &mut Vec<Run>) -> Result<(), ReconcileError> {
+        let Some(waits) = runs.iter().position(|run| run.state.waits_for_a_person()) else {
+            return Ok(());
+        };
+        let stack = runs[waits].stack.clone();
+        if store.stack_phase(&stack)?.is_some() {
+            return Ok(());
+        }
+        let note = format!("stack {stack} is not recorded any more");
+        for run in runs.extract_if(.., |run| run.state.waits_for_a_person()) {
+            self.end(store, &run, &note)?;
+        }
+        Ok(())
+    }
+
     fn supersede(&self, store: &mut Store, run: &Run, by: &Run) -> Result<(), ReconcileError> {
+        self.end(store, run, &format!("superseded by run {}", by.id))
+    }
+
+    /// Ends a run that nobody wants any more.
+    fn end(&self, store: &mut Store, run: &Run, note: &str) -> Result<(), ReconcileError> {
         let event = match run.state {
             RunState::Unconfirmed => RunEvent::Discard,
+            RunState::PendingReview => RunEvent::Fail,
             _ => RunEvent::Cancel,
         };
-        let note = format!("superseded by run {}", by.id);
-        match store.enter(run, event, Some(&note), clock::now()) {
+        match store.enter(run, event, Some(note), clock::now()) {
             // A person was faster.
             Err(StoreError::Moved { .. }) => Ok(()),
             Err(error) => Err(error.into()),
