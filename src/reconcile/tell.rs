@@ -27,7 +27,7 @@ pub enum Told {
     /// No process works on it: the next apply ends it.
     Unattended,
     /// Another run was queued.
-    Queued(Run),
+    Queued(Box<Run>),
 }
 
 /// Why a run, or a stack, does not do what a person tells it.
@@ -161,7 +161,7 @@ pub fn tell(
         let told = match command {
             Command::Confirm => confirm(store, directory, &run, person),
             Command::Stop => stop(store, directory, &run, person),
-            Command::Retry => retry(store, &run, person).map(Told::Queued),
+            Command::Retry => retry(store, &run, person).map(|run| Told::Queued(Box::new(run))),
             Command::Discard | Command::Cancel => end(store, directory, &run, command, person),
         };
         match told {
