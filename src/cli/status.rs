@@ -1,9 +1,6 @@
-//! `dayfly status`: the stacks that stand, and what their last runs came to.
-
-use std::collections::BTreeMap;
+//! `dayfly status`: the stacks that stand, what their last runs came to, and what waits for a person.
 
 use owo_colors::OwoColorize;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::arguments::DataArgs;
@@ -11,33 +8,16 @@ use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
 use super::{DONE, Ended, FAILED};
-use crate::clock::{self, Time};
-use crate::error::Error;
-use crate::run::RunState;
-use crate::stack::{Phase, StackId};
-use crate::store::{Run, Store};
+use crate::clock;
+use crate::run::{Command, INTERRUPTED, RunState};
+use crate::stack::Phase;
+use crate::store::{Standing, Store};
 
 /// Show the stacks that stand and how they are; fails while one of them fails
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     data: DataArgs,
-}
-
-#[derive(Serialize)]
-struct StackStatus {
-    id: StackId,
-    phase: Phase,
-    /// Of the last run; NONE before the first.
-    state: String,
-    repository: String,
-    branch: String,
-    commit: Option<String>,
-    environment: Option<String>,
-    outputs: BTreeMap<String, Value>,
-    run: Option<String>,
-    note: Option<String>,
-    failing_since: Option<Time>,
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
@@ -54,8 +34,9 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         return Ok(DONE);
     }
     let store = Store::open(&directory)?;
-    let stacks = stacks(&store)?;
+    let stacks = store.standings()?;
     if output.is_json() {
+        let stacks: Vec<Value> = stacks.iter().map(described).collect();
         output.json(&json!({ "commit": store.last_commit()?, "stacks": stacks }));
     } else {
         tell(&stacks, output);
@@ -64,51 +45,20 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     Ok(if fails { FAILED } else { DONE })
 }
 
-fn stacks(store: &Store) -> Result<Vec<StackStatus>, Error> {
-    let mut records = store.stacks()?;
-    let mut last_runs: BTreeMap<StackId, Run> = store
-        .last_runs()?
-        .into_iter()
-        .map(|run| (run.stack.clone(), run))
-        .collect();
-    let mut stacks = Vec::new();
-    for object in store
-        .objects()?
-        .into_iter()
-        .filter(crate::stack::Object::is_stack)
-    {
-        let id = StackId::new(object.id());
-        let record = records.remove(&id).unwrap_or_default();
-        let run = last_runs.remove(&id);
-        let failed = run
-            .as_ref()
-            .is_some_and(|run| run.state == RunState::Failed);
-        stacks.push(StackStatus {
-            phase: object.phase,
-            state: run
-                .as_ref()
-                .map_or("NONE", |run| run.state.as_str())
-                .to_owned(),
-            repository: object.text("repository").to_owned(),
-            branch: object.text("branch").to_owned(),
-            commit: record.tracked_commit,
-            environment: object.origin.environment().map(|call| call.address.clone()),
-            outputs: record.outputs,
-            note: run.as_ref().and_then(|run| run.note.clone()),
-            run: run.map(|run| run.id.to_string()),
-            failing_since: if failed {
-                store.failing_since(&id)?
-            } else {
-                None
-            },
-            id,
-        });
-    }
-    stacks.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(stacks)
+/// The state of the stack's last run; NONE before the first.
+fn state(stack: &Standing) -> &str {
+    stack.run.as_ref().map_or("NONE", |run| run.state.as_str())
 }
 
-fn tell(stacks: &[StackStatus], output: &Output) {
+fn described(stack: &Standing) -> Value {
+    let mut described = json!(stack);
+    described["state"] = json!(state(stack));
+    described["run"] = json!(stack.run.as_ref().map(|run| &run.id));
+    described["note"] = json!(stack.run.as_ref().and_then(|run| run.note.as_deref()));
+    described
+}
+
+fn tell(stacks: &[Standing], output: &Output) {
     if stacks.is_empty() {
         output.data("no stacks");
         return;
@@ -117,17 +67,18 @@ fn tell(stacks: &[StackStatus], output: &Output) {
         .iter()
         .map(|stack| {
             let phase = match stack.phase {
-                Phase::Active => String::new(),
-                Phase::Deleting => " (deleting)".to_owned(),
-                Phase::Orphaned => " (orphaned)".to_owned(),
+                Phase::Active => "",
+                Phase::Deleting => " (deleting)",
+                Phase::Orphaned => " (orphaned)",
             };
-            let commit = stack.commit.clone().unwrap_or_default();
+            let commit = stack.commit.as_deref().unwrap_or_default();
+            let run = stack.run.as_ref().map(|run| run.id.to_string());
             [
                 stack.id.to_string(),
-                format!("{}{phase}", stack.state),
-                stack.run.clone().unwrap_or_default(),
+                format!("{}{phase}", state(stack)),
+                run.unwrap_or_default(),
                 format!("{}@{}", stack.repository, stack.branch),
-                commit.get(..8).unwrap_or(&commit).to_owned(),
+                commit.get(..8).unwrap_or(commit).to_owned(),
             ]
         })
         .collect();
@@ -137,15 +88,42 @@ fn tell(stacks: &[StackStatus], output: &Output) {
         &rows,
     ));
     for stack in stacks {
-        if let Some(since) = stack.failing_since {
-            let age = clock::age(since);
-            let note = stack.note.clone().unwrap_or_default();
-            output.data(format_args!(
-                "{} {} for {age}: {}",
-                stack.id,
-                "fails".red().bold(),
-                escaped(&note)
-            ));
+        for line in news(stack) {
+            output.data(format_args!("{} {line}", escaped(stack.id.as_str())));
         }
     }
+}
+
+/// What somebody should know of the stack, or decide about it; a line each.
+fn news(stack: &Standing) -> Vec<String> {
+    let mut lines = Vec::new();
+    let note = stack.run.as_ref().and_then(|run| run.note.as_deref());
+    let note = escaped(note.unwrap_or_default());
+    if let Some(since) = stack.failing_since {
+        let age = clock::age(since);
+        lines.push(format!("{} for {age}: {note}", "fails".red().bold()));
+    } else if note == INTERRUPTED {
+        let line = "was interrupted: the next `dayfly apply` looks at it anew";
+        lines.push(line.to_owned());
+    } else if let Some(run) = &stack.run {
+        if run.state.waits_for_a_person() {
+            let words = Command::possible(run.kind, run.state).into_iter();
+            let commands: Vec<String> = words
+                .map(|command| format!("`dayfly runs {} {}`", command.as_str(), run.id))
+                .collect();
+            lines.push(format!("{note}: {}", commands.join(" or ").yellow()));
+        } else if run.state == RunState::Queued && !note.is_empty() && stack.lock.is_none() {
+            lines.push(note.to_string());
+        }
+    }
+    if let Some(lock) = &stack.lock {
+        let lock = lock.to_string();
+        lines.push(format!("is {}", escaped(&lock)));
+    }
+    if stack.phase == Phase::Orphaned {
+        let id = escaped(stack.id.as_str());
+        let choice = format!("`dayfly stack destroy {id}`, or `dayfly stack forget {id} --yes`");
+        lines.push(format!("is orphaned, decide: {}", choice.yellow()));
+    }
+    lines
 }

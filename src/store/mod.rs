@@ -10,6 +10,7 @@ mod locks;
 mod migrations;
 mod objects;
 mod runs;
+mod standings;
 
 pub use evaluated::{Claims, Evaluated};
 pub use judgements::{Judgement, NewJudgement};
@@ -17,6 +18,7 @@ pub use lock::DataDirectory;
 pub use locks::StackLock;
 pub use objects::{ManagerRun, Recorded, StackRecord, Tip};
 pub use runs::{Move, NewRun, Run};
+pub use standings::Standing;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -53,11 +53,11 @@ pub struct Move {
     pub run: Run,
 }
 
-const COLUMNS: &str = "id, stack, kind, state, commit_id, cause, note, created, updated, \
+pub(super) const COLUMNS: &str = "id, stack, kind, state, commit_id, cause, note, created, updated, \
                        added, changed, destroyed";
 
 /// The row as far as SQL knows it; words and times are read afterwards.
-type Raw = (
+pub(super) type Raw = (
     i64,
     String,
     [String; 4],
@@ -66,7 +66,7 @@ type Raw = (
     [Option<i64>; 3],
 );
 
-fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
+pub(super) fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
     Ok((
         row.get(0)?,
         row.get(1)?,
@@ -256,7 +256,7 @@ impl Store {
             .collect()
     }
 
-    fn read_run(&self, raw: Raw) -> Result<Run, StoreError> {
+    pub(super) fn read_run(&self, raw: Raw) -> Result<Run, StoreError> {
         let (id, stack, [kind, state, commit, cause], note, [created, updated], counts) = raw;
         let damaged = |what: &str| self.damaged(format!("run {id} has {what}"));
         let time = |second| Time::from_second(second).map_err(|_| damaged("an impossible time"));
@@ -410,22 +410,19 @@ impl Store {
 
     /// When the store's first unfinished business began, per stack: the oldest failed run since the
     /// last one that finished. An interrupted run is no failure.
-    pub fn failing_since(&self, stack: &StackId) -> Result<Option<Time>, StoreError> {
+    pub(super) fn failing_since(&self, stack: &StackId) -> Result<Option<Time>, StoreError> {
         let failed = self.sql("tell since when a stack fails");
         let second: Option<i64> = self
             .connection
-            .query_row(
+            .prepare_cached(
                 "SELECT min(created) FROM run
                  WHERE stack = ?1 AND state = 'FAILED' AND note IS NOT ?2
                      AND kind IN ('TRACKED', 'DESTROY') AND id > coalesce(
                          (SELECT max(id) FROM run WHERE stack = ?1 AND state = 'FINISHED'
                               AND kind IN ('TRACKED', 'DESTROY')), 0)",
-                [stack.as_str(), INTERRUPTED],
-                |row| row.get(0),
             )
-            .optional()
-            .map_err(&failed)?
-            .flatten();
+            .and_then(|mut query| query.query_row([stack.as_str(), INTERRUPTED], |row| row.get(0)))
+            .map_err(&failed)?;
         second
             .map(|second| Time::from_second(second).map_err(|error| self.damaged(error)))
             .transpose()

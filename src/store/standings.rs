@@ -1,0 +1,96 @@
+//! How all stacks stand, without reading more of each than is told.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::runs::{COLUMNS, Run, raw};
+use super::{StackLock, Store, StoreError};
+use crate::clock::Time;
+use crate::module::Origin;
+use crate::run::RunState;
+use crate::stack::{Phase, StackId};
+
+/// A recorded stack, with its last run that blocked it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Standing {
+    pub id: StackId,
+    pub phase: Phase,
+    pub repository: String,
+    pub branch: String,
+    /// The commit that its runs are for.
+    pub commit: Option<String>,
+    /// The environment's call in the manager repository.
+    pub environment: Option<String>,
+    /// What its last finished run put out, sensitive values left out.
+    pub outputs: BTreeMap<String, Value>,
+    pub lock: Option<StackLock>,
+    /// When the oldest failed run since the last finished one was made.
+    pub failing_since: Option<Time>,
+    #[serde(skip)]
+    pub run: Option<Run>,
+}
+
+impl Store {
+    /// All recorded stacks, in the order of their ids.
+    pub fn standings(&self) -> Result<Vec<Standing>, StoreError> {
+        let failed = self.sql("tell how its stacks stand");
+        let run_columns: Vec<String> = COLUMNS
+            .split(", ")
+            .map(|column| format!("last.{column}"))
+            .collect();
+        let query = format!(
+            "SELECT {}, object.id, object.phase, object.origin,
+                 coalesce(json_extract(object.attributes, '$.repository'), ''),
+                 coalesce(json_extract(object.attributes, '$.branch'), ''),
+                 stack.tracked_commit, stack.outputs
+             FROM object
+             LEFT JOIN stack ON stack.id = object.id
+             LEFT JOIN run AS last ON last.id = (
+                 SELECT id FROM run WHERE run.stack = object.id
+                     AND kind IN ('TRACKED', 'DESTROY') ORDER BY id DESC LIMIT 1)
+             WHERE object.kind = 'spacelift_stack'
+             ORDER BY object.id, object.phase",
+            run_columns.join(", ")
+        );
+        let mut locks = self.stack_locks()?;
+        let mut statement = self.connection.prepare(&query).map_err(&failed)?;
+        let mut rows = statement.query([]).map_err(&failed)?;
+        let mut standings = Vec::new();
+        while let Some(row) = rows.next().map_err(&failed)? {
+            let text = |place: usize| row.get::<_, String>(12 + place).map_err(&failed);
+            let optional = |place: usize| row.get::<_, Option<String>>(12 + place).map_err(&failed);
+            let has_run = row.get::<_, Option<i64>>(0).map_err(&failed)?.is_some();
+            let run = has_run
+                .then(|| self.read_run(raw(row).map_err(&failed)?))
+                .transpose()?;
+            let id = text(0)?;
+            let origin: Origin = self.json(&id, &text(2)?)?;
+            let id = StackId::new(id);
+            let is_well = run
+                .as_ref()
+                .is_none_or(|run| run.state == RunState::Finished);
+            standings.push(Standing {
+                phase: self.json(id.as_str(), &format!("\"{}\"", text(1)?))?,
+                repository: text(3)?,
+                branch: text(4)?,
+                commit: optional(5)?,
+                environment: origin.environment().map(|call| call.address.clone()),
+                outputs: optional(6)?
+                    .map(|text| self.json(id.as_str(), &text))
+                    .transpose()?
+                    .unwrap_or_default(),
+                lock: locks.remove(&id),
+                failing_since: if is_well {
+                    None
+                } else {
+                    self.failing_since(&id)?
+                },
+                run,
+                id,
+            });
+        }
+        Ok(standings)
+    }
+}
