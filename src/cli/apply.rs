@@ -1,5 +1,6 @@
 //! `dayfly apply`: makes what stands in the manager repository so.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use owo_colors::OwoColorize;
@@ -17,6 +18,8 @@ use crate::problem::Severity;
 use crate::reconcile::{self, Applied, Apply};
 use crate::run::RunState;
 use crate::runner::HostEnvironment;
+use crate::stack::StackId;
+use crate::store::Run;
 
 /// Make it so: record the changes, run the stacks that they touch, destroy what is gone
 #[derive(clap::Args)]
@@ -76,13 +79,23 @@ fn code(applied: &Applied) -> u8 {
         .problems
         .iter()
         .any(|p| p.severity == Severity::Error);
+    // What failed and then succeeded has succeeded.
+    let last: BTreeMap<(&StackId, bool), &Run> = applied
+        .runs
+        .iter()
+        .map(|run| ((&run.stack, run.kind.is_blocking()), run))
+        .collect();
+    let mut failed = last
+        .into_values()
+        .filter(|run| run.state == RunState::Failed)
+        .peekable();
+    let any_failed = failed.peek().is_some();
     // A run that never came to have a commit failed for its repository, not by itself.
-    let failed = |run: &&crate::store::Run| run.state == RunState::Failed && !run.commit.is_empty();
-    if has_errors || applied.runs.iter().any(|run| failed(&run)) {
+    if has_errors || failed.any(|run| !run.commit.is_empty()) {
         FAILED
     } else if !applied.unreachable.is_empty() {
         Kind::Outside as u8
-    } else if applied.runs.iter().any(|run| run.state == RunState::Failed) {
+    } else if any_failed {
         FAILED
     } else {
         DONE

@@ -29,7 +29,9 @@ use crate::store::{NewJudgement, NewRun, Run, Store, StoreError};
 
 /// The stacks of one round as policies see them, and who is told of their runs.
 pub(super) struct Scene {
-    objects: Vec<Object>,
+    policies: Vec<Object>,
+    /// The attachments of policies, by stack.
+    attachments: BTreeMap<String, Vec<Object>>,
     stacks: BTreeMap<StackId, PolicyStack>,
     notified: Vec<Policy>,
 }
@@ -70,16 +72,27 @@ impl Scene {
             })
             .filter_map(|policy| read_policy(policy).ok())
             .collect();
+        let mut attachments: BTreeMap<String, Vec<Object>> = BTreeMap::new();
+        objects.retain(|object| match object.kind.as_str() {
+            "spacelift_policy_attachment" => {
+                let stack = object.text("stack_id").to_owned();
+                attachments.entry(stack).or_default().push(object.clone());
+                false
+            }
+            kind => kind == "spacelift_policy",
+        });
         Ok(Self {
-            objects,
+            policies: objects,
+            attachments,
             stacks,
             notified,
         })
     }
 
     fn attached(&self, stack: &PolicyStack, kind: PolicyType) -> Result<Vec<Policy>, String> {
-        attached(&self.objects, &stack.id, &stack.labels, kind)
-            .map_err(|problem| problem.to_string())
+        let attachments = self.attachments.get(&stack.id).into_iter().flatten();
+        let near: Vec<Object> = self.policies.iter().chain(attachments).cloned().collect();
+        attached(&near, &stack.id, &stack.labels, kind).map_err(|problem| problem.to_string())
     }
 }
 
@@ -220,16 +233,13 @@ impl Execution<'_> {
         let judgement = NewJudgement::new("TRIGGER", RunState::Queued, &input, &verdict)
             .map(Arc::new)
             .map_err(|error| error.to_string())?;
-        let records = store.stacks().map_err(chain)?;
         let waiting: BTreeSet<&StackId> = queued.iter().collect();
         for id in &verdict.stacks {
             let id = StackId::new(id.clone());
-            let tracked = records
-                .get(&id)
-                .and_then(|record| record.tracked_commit.clone());
             if !shared.scene.stacks.contains_key(&id) || waiting.contains(&id) {
                 continue;
             }
+            let tracked = store.stack(&id).map_err(chain)?.tracked_commit;
             let policies: Vec<&str> = verdict.triggered_by(id.as_str()).collect();
             let new = NewRun {
                 cause: format!(

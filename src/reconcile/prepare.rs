@@ -46,11 +46,11 @@ pub(super) struct Prepared {
 impl Execution<'_> {
     /// Gathers what the run needs; an error is the reason why it fails.
     pub(super) fn prepare(&self, shared: &Shared<'_>, run: &Run) -> Result<Prepared, Unprepared> {
-        let (objects, mut records) = {
+        let (objects, record) = {
             let store = lock(&shared.store);
             (
-                store.objects().map_err(chain)?,
-                store.stacks().map_err(chain)?,
+                store.objects_around(&run.stack).map_err(chain)?,
+                store.stack(&run.stack).map_err(chain)?,
             )
         };
         let phase = match run.kind {
@@ -69,14 +69,13 @@ impl Execution<'_> {
         }
         let owner = self.settings.repository.as_ref().map(RepositoryName::owner);
         let spec = StackSpec::read(stack, owner);
-        let record = records.remove(&run.stack);
-        let described = policy_stack(stack, &spec, record.as_ref(), run.state.as_str());
+        let described = policy_stack(stack, &spec, Some(&record), run.state.as_str());
         let mut is_reviewed = false;
         let (inputs, policies) = match (run.kind, run.state) {
             (RunType::Destroy, _) => {
-                let began = record.and_then(|record| record.began);
-                let began =
-                    began.ok_or_else(|| "nothing is known of an apply that began".to_owned())?;
+                let began = record
+                    .began
+                    .ok_or_else(|| "nothing is known of an apply that began".to_owned())?;
                 (began, Vec::new())
             }
             (_, RunState::Confirmed) => {

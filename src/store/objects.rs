@@ -79,6 +79,14 @@ impl Store {
         self.select_objects(&query, [])
     }
 
+    /// The objects of one stack, and those that belong to no stack: policies, contexts and theirs.
+    pub fn objects_around(&self, stack: &StackId) -> Result<Vec<Object>, StoreError> {
+        let query = format!(
+            "SELECT {OBJECT_COLUMNS} FROM object WHERE stack_id IN (?1, '') ORDER BY rowid"
+        );
+        self.select_objects(&query, [stack.as_str()])
+    }
+
     pub(super) fn select_objects(
         &self,
         query: &str,

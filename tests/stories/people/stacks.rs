@@ -1,0 +1,176 @@
+//! Stacks that are locked, proposed for, and orphaned.
+
+use std::fs;
+
+use super::*;
+
+#[test]
+fn locked_stack_does_not_run_and_says_so() {
+    let scene = Scene::new();
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    let lock = [
+        "stack",
+        "lock",
+        STACK_10,
+        "--note",
+        "looking at the database",
+    ];
+    let by = |person: &str, arguments: &[&str]| {
+        let data = scene.world.path("data");
+        let mut all = arguments.to_vec();
+        all.extend(["--data-dir", data.to_str().unwrap()]);
+        scene.world.dayfly_with(&[("LOGNAME", person)], &all)
+    };
+    let told = by("ann", &lock).succeeded();
+    let words = format!("stack {STACK_10} is locked by ann since ");
+    assert!(told.stdout.starts_with(&words), "{}", told.stdout);
+    refused(
+        by("bob", &lock),
+        &["is locked by ann", "dayfly stack unlock"],
+    );
+    scene.event("synchronize", &PullRequest::service().at(&"b".repeat(40)));
+    assert!(Scene::runs_of(&scene.apply().succeeded()).is_empty());
+    let (run, state, note) = last(&scene);
+    assert_eq!(state, "QUEUED");
+    assert!(
+        note.starts_with("waits: its stack is locked by ann"),
+        "{note}"
+    );
+    let status = scene.data(&["status"]).succeeded().stdout;
+    assert!(status.contains("looking at the database"), "{status}");
+    let status = scene.data(&["status", "--output", "json"]).json();
+    assert_eq!(status["stacks"][0]["lock"]["holder"], "ann", "{status}");
+    let told = by("bob", &["unlock", STACK_10]).succeeded();
+    assert!(
+        told.stdout.contains("it was locked by ann"),
+        "{}",
+        told.stdout
+    );
+    refused(by("bob", &["unlock", STACK_10]), &["is not locked"]);
+    by("bob", &["lock", "nothing"]).exited(2);
+    scene.apply().succeeded();
+    assert!(states(&scene, &run).ends_with("FINISHED"));
+}
+
+#[test]
+fn stack_that_is_locked_while_it_plans_waits_for_a_person() {
+    let scene = Scene::new();
+    gated(&scene, "before_plan");
+    scene.event("opened", &PullRequest::service());
+    let mut apply = spawn(&scene);
+    wait_until("the plan", || started(&scene));
+    scene.data(&["lock", STACK_10]).succeeded();
+    fs::write(scene.world.path("gate"), "").unwrap();
+    apply.wait().unwrap();
+    let (run, state, note) = last(&scene);
+    assert_eq!(state, "UNCONFIRMED", "{note}");
+    assert!(note.contains("locked by"), "{note}");
+    refused(
+        scene.data(&["confirm", &run]),
+        &["is locked by", "stack unlock"],
+    );
+    scene.data(&["unlock", STACK_10]).succeeded();
+    scene.data(&["confirm", &run]).succeeded();
+    scene.apply().succeeded();
+    assert!(scene.page(SERVICE_10).is_some());
+}
+
+/// A preview whose stack has left without a destructor.
+fn orphaned() -> Scene {
+    let scene = Scene::new();
+    let text = scene.manager.read("main", TEMPLATE).unwrap();
+    let destructor = text
+        .find("resource \"spacelift_stack_destructor\"")
+        .unwrap();
+    let end = text[destructor..].find("\n}\n").unwrap() + destructor + 3;
+    let without = format!("{}{}", &text[..destructor], &text[end..]);
+    scene.manager.commit("main", &[(TEMPLATE, &without)]);
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    scene.event("closed", &PullRequest::service());
+    assert!(Scene::runs_of(&scene.apply().succeeded()).is_empty());
+    assert!(scene.page(SERVICE_10).is_some());
+    scene
+}
+
+#[test]
+fn orphan_stays_listed_until_somebody_has_it_destroyed() {
+    let scene = orphaned();
+    scene.apply().succeeded();
+    let status = scene.data(&["status"]).succeeded().stdout;
+    assert!(status.contains("(orphaned)"), "{status}");
+    assert!(
+        status.contains(&format!("dayfly stack forget {STACK_10} --yes")),
+        "{status}"
+    );
+    refused(
+        scene.data(&["stack", "propose", STACK_10]),
+        &["is orphaned"],
+    );
+    scene.data(&["stack", "destroy", STACK_10]).succeeded();
+    refused(
+        scene.data(&["stack", "destroy", STACK_10]),
+        &["is being destroyed"],
+    );
+    refused(
+        scene.data(&["stack", "forget", STACK_10, "--yes"]),
+        &["is being destroyed"],
+    );
+    assert_eq!(
+        Scene::runs_of(&scene.apply().succeeded()),
+        [format!("{STACK_10} DESTROY FINISHED")]
+    );
+    assert_eq!(scene.page(SERVICE_10), None);
+    assert_eq!(scene.stacks(), ["hello-service-common"]);
+}
+
+#[test]
+fn orphan_is_forgotten_by_a_person_who_says_so() {
+    let scene = orphaned();
+    let common = scene.data(&["stack", "forget", "hello-service-common", "--yes"]);
+    refused(common, &["stands in the manager repository"]);
+    let unsaid = scene.data(&["stack", "forget", STACK_10]).exited(2);
+    assert!(unsaid.stderr.contains("--yes"), "{}", unsaid.stderr);
+    let told = scene.data(&["stack", "forget", STACK_10, "--yes", "--output", "json"]);
+    let kept = told.succeeded().json()["state"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(std::path::Path::new(&kept).exists(), "{kept}");
+    assert_eq!(scene.stacks(), ["hello-service-common"]);
+    let applied = scene.apply().succeeded().json();
+    assert_eq!(
+        applied["problems"].as_array().unwrap().len(),
+        0,
+        "{applied}"
+    );
+    assert!(scene.page(SERVICE_10).is_some(), "what it made stays");
+}
+
+#[test]
+fn proposed_run_plans_beside_one_that_waits_and_applies_nothing() {
+    let scene = reviewed();
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    let (waits, ..) = last(&scene);
+    let told = scene.data(&["stack", "propose", STACK_10, "--output", "json"]);
+    let run = told.succeeded().json()["run"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        Scene::runs_of(&scene.apply().succeeded()),
+        [format!("{STACK_10} PROPOSED FINISHED")]
+    );
+    assert_eq!(
+        states(&scene, &run),
+        "QUEUED READY PREPARING INITIALIZING PLANNING FINISHED"
+    );
+    assert_eq!(scene.page(SERVICE_10), None);
+    let status = scene.data(&["status", "--output", "json"]).json();
+    assert_eq!(status["stacks"][0]["state"], "UNCONFIRMED", "{status}");
+    scene.data(&["confirm", &waits]).succeeded();
+    scene.apply().succeeded();
+    assert!(scene.page(SERVICE_10).is_some());
+}
