@@ -49,6 +49,7 @@ pub use apart::Environments;
 pub use evaluation::{Evaluation, Resource, evaluate};
 pub use identity::slug;
 pub use number::Number;
+pub(crate) use order::order;
 pub use origin::{Call, Origin, is_environments};
 pub use presence::Presence;
 pub use standalone::{ExpressionError, evaluate_expression, evaluate_text};

@@ -1,11 +1,12 @@
-//! The order in which resources are made: each after all that it depends on.
+//! The order in which resources are made, and the other way round deleted: each after all that it
+//! depends on.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 /// The members in an order in which each stands after all it depends on, ties broken by `rank`;
 /// and the members of circles, which have no place in it.
-pub(super) fn order<'r>(
+pub(crate) fn order<'r>(
     dependencies: &HashMap<usize, &BTreeSet<usize>>,
     rank: impl Fn(usize) -> &'r str,
 ) -> (Vec<usize>, Vec<usize>) {

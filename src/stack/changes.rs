@@ -1,13 +1,13 @@
 //! Desired objects against recorded ones: what a manager run does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Object, Phase};
 use crate::config::Limits;
-use crate::module::{Evaluation, Presence, schema};
+use crate::module::{Evaluation, Presence, order, schema};
 use crate::problem::Problem;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,10 +113,30 @@ pub fn compare(recorded: &[Object], evaluation: &Evaluation) -> Comparison {
             });
         }
     }
+    let deletions = in_order(&deleted).into_iter().rev();
+    comparison.changes.extend(deletions.map(Change::deleted));
     comparison
-        .changes
-        .extend(deleted.into_iter().rev().map(Change::deleted));
-    comparison
+}
+
+/// The objects, each after those that it is recorded to depend on. What depends on itself, over
+/// commits in which each was recorded as it stood then, comes first.
+fn in_order<'a>(objects: &[&'a Object]) -> Vec<&'a Object> {
+    let index: HashMap<&str, usize> = objects
+        .iter()
+        .enumerate()
+        .map(|(index, object)| (object.address.as_str(), index))
+        .collect();
+    let needed = |object: &Object| -> BTreeSet<usize> {
+        let addresses = object.depends_on.iter();
+        let within = addresses.filter_map(|address| index.get(address.as_str()));
+        within.copied().collect()
+    };
+    let needed: Vec<BTreeSet<usize>> = objects.iter().map(|object| needed(object)).collect();
+    let (ordered, circular) = order(&needed.iter().enumerate().collect(), |index| {
+        objects[index].address.as_str()
+    });
+    let indices = circular.into_iter().chain(ordered);
+    indices.map(|index| objects[index]).collect()
 }
 
 /// The recorded objects that stand at another address now, by that address: a stack is known by
@@ -146,7 +166,7 @@ fn moved<'a>(
         .collect()
 }
 
-/// The recorded objects that are to go, in their recorded order.
+/// The recorded objects that are to go.
 fn deleted<'a>(
     standing: &[&'a Object],
     desired: &BTreeMap<&str, &Object>,
@@ -377,8 +397,55 @@ impl Deletions {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says where it stopped")]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::files::Directory;
+    use crate::module::{Origin, evaluate};
+
+    #[test]
+    fn each_is_deleted_before_what_it_is_recorded_to_depend_on() {
+        let object = |address: &str, depends_on: &[&str]| Object {
+            address: address.to_owned(),
+            kind: address.split('.').next().unwrap_or_default().to_owned(),
+            name: address.to_owned(),
+            attributes: Arc::default(),
+            depends_on: depends_on.iter().map(ToString::to_string).collect(),
+            origin: Origin {
+                file: "gone.tf".to_owned(),
+                ..Origin::default()
+            },
+            phase: Phase::Active,
+        };
+        // The variables came later than the destructor, which was recorded again then.
+        let stack = "spacelift_stack.this";
+        let destructor = "spacelift_stack_destructor.this";
+        let [early, late] = [
+            "spacelift_environment_variable.b",
+            "spacelift_environment_variable.a",
+        ];
+        let recorded = [
+            object(stack, &["spacelift_policy.stays"]),
+            object(destructor, &[stack, early, late]),
+            object(late, &[stack, early]),
+            object(early, &[stack]),
+        ];
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("main.tf"), "").unwrap();
+        let files = Directory::new(directory.path());
+        let nothing = evaluate(&files, "", &BTreeMap::new(), "manager");
+        let changes = compare(&recorded, &nothing).changes;
+        let deleted: Vec<&str> = changes
+            .iter()
+            .map(|change| change.object.address.as_str())
+            .collect();
+        assert_eq!(deleted, [destructor, late, early, stack]);
+
+        let circle = [object("a.a", &["b.b"]), object("b.b", &["a.a"])];
+        assert_eq!(compare(&circle, &nothing).changes.len(), 2);
+    }
 
     #[test]
     fn a_mass_deletion_is_many_and_most() {
