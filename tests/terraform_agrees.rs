@@ -147,6 +147,45 @@ fn expressions_have_the_values_of_terraform() -> Result<()> {
     Ok(())
 }
 
+/// Whether the text calls the function, not one whose name ends alike.
+fn calls(text: &str, name: &str) -> bool {
+    let within = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    text.match_indices(&format!("{name}("))
+        .any(|(start, _)| !text.as_bytes()[..start].last().is_some_and(within))
+}
+
+#[test]
+fn each_function_of_terraform_is_judged_or_refused_by_name() -> Result<()> {
+    let (fine, text) = terraform(Path::new("."), &["metadata", "functions", "-json"])?;
+    ensure!(fine, "terraform metadata functions: {text}");
+    let metadata: Json = serde_json::from_str(&text)?;
+    let signatures = metadata["function_signatures"]
+        .as_object()
+        .context("terraform lists no functions")?;
+    let mut corpus = String::new();
+    for entry in walkdir::WalkDir::new(fixtures()) {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            corpus += &fs::read_to_string(entry.path())?;
+        }
+    }
+    let mut open = Vec::new();
+    for name in signatures.keys().filter(|name| !name.contains("::")) {
+        let refused = ours(&format!("{name}()")).is_err_and(|error| {
+            error.contains(&format!("the function {name} is not available: "))
+                || error.contains(&format!("the function {name} is not supported yet"))
+        });
+        if refused == calls(&corpus, name) {
+            open.push(name);
+        }
+    }
+    ensure!(
+        open.is_empty(),
+        "neither refused by name nor in the corpus, or both: {open:?}"
+    );
+    Ok(())
+}
+
 /// What Terraform's parser or its check of references refuses, each in a file of its own.
 const REFUSED: [&str; 12] = [
     "nosuchfunction(1)",

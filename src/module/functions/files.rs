@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use hcl_edit::Decorated;
 use hcl_edit::expr::TraversalOperator;
+use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
 use super::encoding::{BASE64, hex};
@@ -50,6 +51,11 @@ pub(super) fn file(context: &Context<'_>) -> Result<Value, String> {
 pub(super) fn filebase64(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     Ok(BASE64.encode(read(context)?.1).into())
+}
+
+pub(super) fn filesha1(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    Ok(hex(&Sha1::digest(read(context)?.1)).into())
 }
 
 pub(super) fn filesha256(context: &Context<'_>) -> Result<Value, String> {

@@ -18,6 +18,7 @@ mod encoding;
 mod files;
 mod format;
 mod glob;
+mod networks;
 mod numbers;
 mod patterns;
 mod text;
@@ -45,6 +46,10 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("ceil", numbers::ceil),
     ("chomp", text::chomp),
     ("chunklist", collections::chunklist),
+    ("cidrhost", networks::cidrhost),
+    ("cidrnetmask", networks::cidrnetmask),
+    ("cidrsubnet", networks::cidrsubnet),
+    ("cidrsubnets", networks::cidrsubnets),
     ("coalesce", collections::coalesce),
     ("coalescelist", collections::coalescelist),
     ("compact", collections::compact),
@@ -60,6 +65,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("filebase64sha512", files::filebase64sha512),
     ("fileexists", files::fileexists),
     ("fileset", files::fileset),
+    ("filesha1", files::filesha1),
     ("filesha256", files::filesha256),
     ("filesha512", files::filesha512),
     ("flatten", collections::flatten),
@@ -95,6 +101,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("setproduct", combinations::setproduct),
     ("setsubtract", combinations::setsubtract),
     ("setunion", combinations::setunion),
+    ("sha1", encoding::sha1),
     ("sha256", encoding::sha256),
     ("sha512", encoding::sha512),
     ("signum", numbers::signum),
@@ -107,6 +114,8 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("substr", text::substr),
     ("sum", numbers::sum),
     ("templatefile", files::templatefile),
+    ("textdecodebase64", encoding::textdecodebase64),
+    ("textencodebase64", encoding::textencodebase64),
     ("timeadd", dates::timeadd),
     ("timecmp", dates::timecmp),
     ("title", text::title),
@@ -123,6 +132,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("trimsuffix", text::trimsuffix),
     ("upper", text::upper),
     ("urlencode", encoding::urlencode),
+    ("uuidv5", encoding::uuidv5),
     ("values", collections::values),
     ("zipmap", combinations::zipmap),
 ];
@@ -136,6 +146,10 @@ const MACHINE: &str = "its result depends on the machine that evaluates it";
 /// What is known and not offered, each with the reason.
 const REFUSED: &[(&str, &str)] = &[
     ("abspath", MACHINE),
+    (
+        "base64gzip",
+        "the compressed bytes are those of one release of Go's compressor, which no other has to match",
+    ),
     ("bcrypt", CHANCE),
     ("pathexpand", MACHINE),
     ("plantimestamp", CLOCK),
@@ -149,23 +163,13 @@ const REFUSED: &[(&str, &str)] = &[
 
 /// Functions of Terraform that are not implemented here.
 const MISSING: &[&str] = &[
-    "base64gzip",
-    "cidrhost",
-    "cidrnetmask",
-    "cidrsubnet",
-    "cidrsubnets",
     "csvdecode",
     "ephemeralasnull",
     "filemd5",
-    "filesha1",
     "issensitive",
     "md5",
-    "sha1",
     "templatestring",
-    "textdecodebase64",
-    "textencodebase64",
     "type",
-    "uuidv5",
     "yamldecode",
     "yamlencode",
 ];
