@@ -342,7 +342,7 @@ fn terraform_and_the_evaluator_take_both_states() {
     let plan = scene.scene().plan().succeeded().stdout;
     let ends = plan
         .lines()
-        .filter(|line| line.contains("scheduled_delete_stack"));
+        .filter(|line| line.starts_with("  # ") && line.contains("scheduled_delete_stack"));
     assert_eq!(ends.count(), 1, "{plan}");
     scene.scene().dayfly(&["validate"]).succeeded();
 

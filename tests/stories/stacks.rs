@@ -79,19 +79,13 @@ fn renamed_module_moves_its_stacks() {
     );
     let plan = scene.plan().succeeded().stdout;
     assert!(
-        plan.contains("stack hello-service-common (moved)"),
+        plan.contains("has moved to module.hello.spacelift_stack.common"),
         "{plan}"
     );
     let applied = scene.apply().succeeded();
     assert!(Scene::runs_of(&applied).is_empty(), "{}", applied.stdout);
     assert_eq!(scene.stacks(), [STACK_10, COMMON]);
-    assert!(
-        scene
-            .plan()
-            .succeeded()
-            .stdout
-            .contains("0 to add, 0 to change")
-    );
+    assert!(scene.plan().succeeded().stdout.contains("No changes."));
     scene.event("closed", &PullRequest::service());
     scene.apply().succeeded();
     assert_eq!(scene.page(SERVICE_10), None);

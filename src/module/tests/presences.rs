@@ -271,12 +271,12 @@ const BREAKAGES: &[Breakage] = {
             "override files",
         ),
         (
-            "a file in JSON",
+            "a file in JSON that is no JSON",
             |it| {
-                it.write("hello/environments/x.tf.json", "{}");
+                it.write("hello/environments/x.tf.json", "{");
             },
             [Present, Present, Present, Present],
-            "JSON",
+            "x.tf.json:1:1: syntax error",
         ),
         (
             "a policy's file is gone",
