@@ -81,13 +81,24 @@ impl Ground {
 
     /// One commit on the branch that writes these files.
     pub(crate) fn commit(&self, files: &[(String, String)]) -> Result<()> {
-        let mut stream = String::from(
-            "commit refs/heads/main\ncommitter B <b@b.example> 1795510800 +0000\ndata 4\nfill\nfrom refs/heads/main^0\n",
-        );
+        let mut lines = String::new();
         for (name, content) in files {
             let length = content.len();
-            write!(stream, "M 100644 inline {name}\ndata {length}\n{content}\n")?;
+            write!(lines, "M 100644 inline {name}\ndata {length}\n{content}\n")?;
         }
+        self.import(&lines)
+    }
+
+    /// One commit on the branch that removes these files.
+    pub(crate) fn remove(&self, files: &[String]) -> Result<()> {
+        let lines: Vec<String> = files.iter().map(|name| format!("D {name}\n")).collect();
+        self.import(&lines.concat())
+    }
+
+    fn import(&self, changes: &str) -> Result<()> {
+        let stream = format!(
+            "commit refs/heads/main\ncommitter B <b@b.example> 1795510800 +0000\ndata 4\nfill\nfrom refs/heads/main^0\n{changes}"
+        );
         let mut child = self
             .command("git")
             .args(["-C", text(&self.bare()), "fast-import", "--quiet"])
