@@ -6,23 +6,20 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::watch;
 
 use super::ReconcileError;
-use super::inputs::{plan_input, planned_changes, policy_run};
-use super::judging::{Gate, Scene, flags, keep};
+use super::journal::RunJournal;
+use super::judging::{Gate, Scene};
 use super::mirrors::{Mirrors, RepositoryKey};
 use super::prepare::{Prepared, Unprepared, chain, hooks, mounted_files, secrets};
 use super::retries::Retries;
 use crate::clock;
 use crate::config::Settings;
-use crate::policy::input::{Change, Sanitization, TerraformPlan};
-use crate::policy::{PolicyType, judge_plan};
+use crate::policy::input::Change;
 use crate::run::{RunEvent, RunId, RunState, RunType};
 use crate::runner::{
-    self, HostEnvironment, Journal, JournalFailure, Outcome, Reason, RunPlan, StateOwner,
-    StopSignal, Stops, Tool, ToolPath, Verdict,
+    self, HostEnvironment, Outcome, Reason, RunPlan, StateOwner, StopSignal, Stops, Tool, ToolPath,
 };
 use crate::store::{Run, Store, StoreError};
 
@@ -434,70 +431,6 @@ async fn listen(
         if let Ok(Some(_)) = lock(&shared.store).stopped_by(run) {
             tell.send_replace(true);
         }
-    }
-}
-
-/// Writes a run's states down before their effects, and asks the policies about its plan.
-struct RunJournal<'a, 's> {
-    execution: &'a Execution<'a>,
-    shared: &'a Shared<'s>,
-    run: &'a mut Run,
-    prepared: &'a Prepared,
-    /// What the plan would change.
-    changes: &'a mut Vec<Change>,
-}
-
-impl Journal for RunJournal<'_, '_> {
-    fn enter(&mut self, event: RunEvent, state: RunState) -> Result<(), JournalFailure> {
-        if state == RunState::Applying {
-            // From here on the stack has something to destroy: its commit and its inputs are kept
-            // until that is done (invariant 3).
-            let stack = self.run.stack.clone();
-            self.prepared
-                .mirror
-                .pin(stack.as_str(), &self.prepared.commit)?;
-            lock(&self.shared.store).begin(&stack, &self.prepared.inputs)?;
-        }
-        Ok(self.execution.enter(self.shared, self.run, event, None)?)
-    }
-
-    fn judge(&mut self, plan_json: &Value) -> Verdict {
-        let plan = TerraformPlan::from_show(plan_json, Sanitization::default());
-        *self.changes = planned_changes(&plan);
-        let mut store = lock(&self.shared.store);
-        // Nothing deploys by itself while the stack is locked, as on Spacelift.
-        let locked = match store.stack_lock(&self.run.stack) {
-            Ok(locked) => locked.filter(|_| self.run.kind.is_blocking()),
-            Err(error) => return Verdict::Deny(vec![chain(error)]),
-        };
-        let mut warnings: Vec<String> = locked.iter().map(ToString::to_string).collect();
-        if self.prepared.policies.is_empty() {
-            return warned(warnings);
-        }
-        let flags = match flags(&store, self.run) {
-            Ok(flags) => flags,
-            Err(error) => return Verdict::Deny(vec![chain(error)]),
-        };
-        let stack = self.prepared.stack.clone();
-        let run = policy_run(self.run, &stack, flags, self.changes.clone());
-        let input = plan_input(run, stack, plan);
-        let verdict = judge_plan(&self.prepared.policies, &input);
-        if let Err(reason) = keep(&mut store, self.run, PolicyType::Plan, &input, &verdict) {
-            return Verdict::Deny(vec![reason]);
-        }
-        if !verdict.deny.is_empty() {
-            return Verdict::Deny(verdict.deny);
-        }
-        warnings.extend(verdict.warn);
-        warned(warnings)
-    }
-}
-
-fn warned(warnings: Vec<String>) -> Verdict {
-    if warnings.is_empty() {
-        Verdict::Pass
-    } else {
-        Verdict::Warn(warnings)
     }
 }
 

@@ -11,6 +11,7 @@ mod due;
 mod execute;
 mod guard;
 mod inputs;
+mod journal;
 mod judging;
 mod mirrors;
 mod prepare;
