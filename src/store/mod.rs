@@ -5,6 +5,7 @@
 
 mod evaluated;
 mod judgements;
+mod leaving;
 mod lock;
 mod locks;
 mod migrations;

@@ -165,69 +165,6 @@ impl Store {
         })
     }
 
-    /// How far the stack is on its way out; `None` if it is not recorded.
-    pub fn stack_phase(&self, stack: &StackId) -> Result<Option<Phase>, StoreError> {
-        let failed = self.sql("look for a stack");
-        // `active` is the first of them by letter.
-        let phase: Option<String> = self
-            .connection
-            .query_row(
-                "SELECT min(phase) FROM object WHERE kind = 'spacelift_stack'
-                     AND id = ?1",
-                [stack.as_str()],
-                |row| row.get(0),
-            )
-            .map_err(failed)?;
-        phase
-            .map(|phase| self.json(stack.as_str(), &format!("\"{phase}\"")))
-            .transpose()
-    }
-
-    /// Has an orphaned stack leave by the destroy run `run`; `None` if it is not orphaned any more.
-    pub fn destroy_orphan(&mut self, run: &NewRun, at: Time) -> Result<Option<RunId>, StoreError> {
-        let failed = self.sql("queue the destroy run of an orphaned stack");
-        let transaction = self.connection.transaction().map_err(&failed)?;
-        let moved = transaction
-            .execute(
-                "UPDATE object SET phase = 'deleting' WHERE phase = 'orphaned'
-                     AND kind = 'spacelift_stack' AND id = ?1",
-                [run.stack.as_str()],
-            )
-            .map_err(&failed)?;
-        if moved == 0 {
-            return Ok(None);
-        }
-        let id = insert_run(&transaction, run, &mut Documents::default(), at).map_err(&failed)?;
-        transaction.commit().map_err(&failed)?;
-        Ok(Some(id))
-    }
-
-    /// Forgets an orphaned stack; `false` if it is not orphaned any more.
-    pub fn forget_orphan(&mut self, stack: &StackId) -> Result<bool, StoreError> {
-        let failed = self.sql("forget an orphaned stack");
-        let transaction = self.connection.transaction().map_err(&failed)?;
-        let forgotten = transaction
-            .execute(
-                "DELETE FROM object WHERE phase = 'orphaned'
-                     AND kind = 'spacelift_stack' AND id = ?1",
-                [stack.as_str()],
-            )
-            .map_err(&failed)?;
-        if forgotten == 0 {
-            return Ok(false);
-        }
-        for delete in [
-            "DELETE FROM stack WHERE id = ?1",
-            "DELETE FROM stack_lock WHERE stack = ?1",
-        ] {
-            transaction
-                .execute(delete, [stack.as_str()])
-                .map_err(&failed)?;
-        }
-        transaction.commit().map_err(&failed)?;
-        Ok(true)
-    }
-
     pub(super) fn json<T: DeserializeOwned>(&self, of: &str, text: &str) -> Result<T, StoreError> {
         serde_json::from_str(text).map_err(|error| self.damaged(format!("{of}: {error}")))
     }
@@ -267,27 +204,6 @@ impl Store {
             )
             .map(drop)
             .map_err(self.sql("keep the outputs of a stack"))
-    }
-
-    /// Forgets a stack that was destroyed, with all that left with it. Its runs stay to be read.
-    pub fn remove_stack(&mut self, stack: &StackId) -> Result<(), StoreError> {
-        let failed = self.sql("forget a stack");
-        let transaction = self.connection.transaction().map_err(&failed)?;
-        transaction
-            .execute(
-                "DELETE FROM object WHERE phase != 'active' AND stack_id = ?1",
-                [stack.as_str()],
-            )
-            .map_err(&failed)?;
-        for delete in [
-            "DELETE FROM stack WHERE id = ?1",
-            "DELETE FROM stack_lock WHERE stack = ?1",
-        ] {
-            transaction
-                .execute(delete, [stack.as_str()])
-                .map_err(&failed)?;
-        }
-        transaction.commit().map_err(&failed)
     }
 
     /// The recorded changes that the TRIGGER policies have not answered to, oldest first.
