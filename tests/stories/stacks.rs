@@ -8,15 +8,6 @@ const STACK_10: &str = "hello-service-ca6d5eab";
 const COMMON: &str = "hello-service-common";
 const TEMPLATE: &str = "hello-service/template/main.tf";
 
-/// Changes a file of the manager repository.
-fn edit(scene: &Scene, path: &str, from: &str, to: &str) {
-    let text = scene.manager.read("main", path).unwrap();
-    assert!(text.contains(from), "{path} has no {from}");
-    scene
-        .manager
-        .commit("main", &[(path, &text.replace(from, to))]);
-}
-
 fn standing() -> Scene {
     let scene = Scene::new();
     scene.event("opened", &PullRequest::service());
@@ -30,8 +21,7 @@ fn failed_destroy_survives_a_new_name() {
     // Its destroy cannot finish: what it removes is gone.
     let page = scene.world.path("pages").join("ca6d5eab.html");
     fs::remove_file(&page).unwrap();
-    edit(
-        &scene,
+    scene.edit(
         TEMPLATE,
         "\"${var.service.name}-${var.environment}\"",
         "\"pr-${var.environment}\"",
@@ -51,8 +41,7 @@ fn failed_destroy_survives_a_new_name() {
 #[test]
 fn protected_stack_is_not_renamed_away() {
     let scene = standing();
-    edit(
-        &scene,
+    scene.edit(
         "hello-service/main.tf",
         "\"hello-service-common\"",
         "\"hello-service-shared\"",
@@ -71,12 +60,7 @@ fn protected_stack_is_not_renamed_away() {
 #[test]
 fn renamed_module_moves_its_stacks() {
     let scene = standing();
-    edit(
-        &scene,
-        "main.tf",
-        "module \"hello-service\"",
-        "module \"hello\"",
-    );
+    scene.edit("main.tf", "module \"hello-service\"", "module \"hello\"");
     let plan = scene.plan().succeeded().stdout;
     assert!(
         plan.contains("has moved to module.hello.spacelift_stack.common"),
@@ -124,7 +108,7 @@ fn two_files_never_share_a_stack() {
 fn branch_that_is_not_there_is_not_guessed() {
     let scene = standing();
     let file = Scene::file(&PullRequest::service(), SERVICE_10);
-    edit(&scene, &file, "\"main\"", "\"nowhere\"");
+    scene.edit(&file, "\"main\"", "\"nowhere\"");
     let applied = scene.apply().exited(1);
     assert_eq!(
         Scene::runs_of(&applied),

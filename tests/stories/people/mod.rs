@@ -26,16 +26,8 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// A scene whose previews wait for a person.
 fn reviewed() -> Scene {
     let scene = Scene::new();
-    edit(&scene, TEMPLATE, "autodeploy = true", "autodeploy = false");
+    scene.edit(TEMPLATE, "autodeploy = true", "autodeploy = false");
     scene
-}
-
-fn edit(scene: &Scene, path: &str, from: &str, to: &str) {
-    let text = scene.manager.read("main", path).unwrap();
-    assert!(text.contains(from), "{path} has no {from}");
-    scene
-        .manager
-        .commit("main", &[(path, &text.replace(from, to))]);
 }
 
 /// The preview's runs, newest first.
@@ -81,8 +73,7 @@ fn gated(scene: &Scene, hook: &str) {
             .to_string()
             .trim_end_matches('/')
     );
-    edit(
-        scene,
+    scene.edit(
         TEMPLATE,
         "autodeploy = ",
         &format!("{hook} = [\"{script}\"]\n  autodeploy = "),

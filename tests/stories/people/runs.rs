@@ -170,7 +170,7 @@ fn run_that_plans_is_stopped_and_one_that_applies_is_not() {
     );
 
     fs::remove_file(scene.world.path("started")).unwrap();
-    edit(&scene, TEMPLATE, "before_plan", "before_apply");
+    scene.edit(TEMPLATE, "before_plan", "before_apply");
     let text = scene.manager.read("main", TEMPLATE).unwrap();
     assert!(text.contains("before_apply"));
     scene.data(&["retry", &run]).succeeded();
@@ -213,8 +213,7 @@ fn what_fails_once_is_tried_again_in_the_same_apply() {
     let seen = scene.world.path("seen");
     // It fails at its first apply, and at none after it.
     let script = format!("test -e {0} || {{ touch {0}; exit 1; }}", seen.display());
-    edit(
-        &scene,
+    scene.edit(
         TEMPLATE,
         "autodeploy = ",
         &format!("before_apply = [\"{script}\"]\n  autodeploy = "),

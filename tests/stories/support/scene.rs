@@ -113,6 +113,14 @@ impl Scene {
         all
     }
 
+    /// Commits another text in a file of the manager repository, in the place of one that stands there.
+    pub(crate) fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = self.manager.read("main", path).unwrap();
+        assert!(text.contains(from), "{path} has no {from}");
+        self.manager
+            .commit("main", &[(path, &text.replace(from, to))]);
+    }
+
     /// `dayfly apply`.
     pub(crate) fn apply(&self) -> Output {
         self.apply_with(&[])
