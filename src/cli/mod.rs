@@ -30,6 +30,7 @@ mod resource;
 mod runs;
 mod service;
 mod stack;
+mod state;
 mod status;
 mod sweep;
 mod table;
@@ -77,6 +78,8 @@ enum Command {
     Logs(logs::Args),
     #[command(subcommand)]
     Stack(stack::Command),
+    #[command(subcommand)]
+    State(state::Command),
     #[command(flatten)]
     Short(Short),
     #[command(subcommand)]
@@ -161,6 +164,7 @@ pub fn main() -> ExitCode {
         Command::Runs(args) => runs::run(args, &output),
         Command::Logs(args) => logs::run(args, &output),
         Command::Stack(command) => stack::run(command, &output),
+        Command::State(command) => state::run(command, &output),
         Command::Short(command) => command.run(&output),
         Command::Policy(command) => policy::run(command, &output),
         Command::Manual(args) => manual::run(&args),

@@ -10,6 +10,7 @@ use super::decide::{Situation, decide, resulting, stacks};
 use super::execute::{Execution, Watch};
 use super::guard;
 use super::mirrors::{Looked, Mirrors, RepositoryKey};
+use super::states;
 use super::{Planned, ReconcileError, applies_itself, plan};
 use crate::clock;
 use crate::config::{Settings, Tokens};
@@ -290,7 +291,7 @@ fn sweep_states(directory: &Path, store: &Store) -> Result<Vec<Problem>, Reconci
             continue;
         }
         let is_empty = match fs::read(path.join("terraform.tfstate")) {
-            Ok(state) => holds_nothing(&state),
+            Ok(state) => states::holds_nothing(&state),
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,
         };
         if is_empty && fs::remove_dir_all(&path).is_ok() {
@@ -302,15 +303,6 @@ fn sweep_states(directory: &Path, store: &Store) -> Result<Vec<Problem>, Reconci
         )));
     }
     Ok(problems)
-}
-
-/// Whether a state has no resource. What cannot be read may hold anything.
-fn holds_nothing(state: &[u8]) -> bool {
-    let state: Option<serde_json::Value> = serde_json::from_slice(state).ok();
-    let resources = state.as_ref().and_then(|state| state.get("resources"));
-    resources
-        .and_then(serde_json::Value::as_array)
-        .is_some_and(Vec::is_empty)
 }
 
 /// Runs that a dayfly was executing when it died: nobody knows how far they came, so they end as

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::judging::{Gate, Scene};
 use super::mirrors::{Mirrors, RepositoryKey};
 use super::prepare::{Prepared, Unprepared, chain, hooks, mounted_files, secrets};
 use super::retries::Retries;
+use super::states::{self, StateError};
 use crate::clock;
 use crate::config::Settings;
 use crate::policy::input::Change;
@@ -267,10 +268,6 @@ impl Execution<'_> {
         self.directory.join("workspaces").join(run.stack.as_str())
     }
 
-    fn state_directory(&self, run: &Run) -> PathBuf {
-        self.directory.join("states").join(run.stack.as_str())
-    }
-
     async fn execute(
         &self,
         shared: &Shared<'_>,
@@ -286,6 +283,8 @@ impl Execution<'_> {
         } = prepared;
         let tool = self.tool(shared, inputs.opentofu).await?;
         let workspace = self.workspace(run);
+        self.take_up_state(shared, run, inputs.manage_state, &workspace)
+            .map_err(chain)?;
         let runs = self.directory.join("runs");
         let fresh = || -> std::io::Result<()> {
             if workspace.exists() {
@@ -293,7 +292,7 @@ impl Execution<'_> {
             }
             fs::create_dir_all(&workspace)?;
             fs::create_dir_all(&runs)?;
-            fs::create_dir_all(self.state_directory(run))
+            fs::create_dir_all(states::directory_of(&self.directory, &run.stack))
         };
         fresh().map_err(|error| chain(disk("make the workspace", &workspace, error)))?;
         mirror.checkout(commit, &workspace).map_err(chain)?;
@@ -320,7 +319,7 @@ impl Execution<'_> {
             hooks: hooks(inputs),
             state: if inputs.manage_state {
                 StateOwner::Managed {
-                    file: self.state_directory(run).join("terraform.tfstate"),
+                    file: states::file_of(&self.directory, &run.stack),
                 }
             } else {
                 StateOwner::Own
@@ -335,6 +334,8 @@ impl Execution<'_> {
             autodeploy: inputs.autodeploy,
             is_reviewed: prepared.is_reviewed,
         };
+        let (manages_state, stack) = (inputs.manage_state, run.stack.clone());
+        let cause = format!("run {}", run.id);
         let (tell, this) = watch::channel(false);
         let stops = Stops {
             all: self.stop.clone(),
@@ -347,10 +348,37 @@ impl Execution<'_> {
             prepared,
             changes,
         };
-        tokio::select! {
+        let outcome = tokio::select! {
             outcome = runner::execute(&tool, &plan, &mut journal, stops) => outcome.map_err(chain),
             never = listen(shared, &plan.run, &tell) => match never {},
+        };
+        if manages_state {
+            let store = &mut lock(&shared.store);
+            // The file stays as it is, and the stack's next run takes it up or says why not.
+            if let Err(error) = states::take_up(store, &self.directory, &stack, &cause) {
+                tracing::warn!("the state of {stack} is not kept yet: {}", chain(error));
+            }
         }
+        outcome
+    }
+
+    /// Keeps what an earlier run has left, before the workspace is made anew.
+    fn take_up_state(
+        &self,
+        shared: &Shared<'_>,
+        run: &Run,
+        manages_state: bool,
+        workspace: &Path,
+    ) -> Result<(), StateError> {
+        let store = &mut lock(&shared.store);
+        if let Some(began) = store.stack(&run.stack)?.began {
+            states::rescue(&self.directory, &run.stack, workspace, &began)?;
+        }
+        if !manages_state {
+            return Ok(());
+        }
+        let cause = format!("found before run {}", run.id);
+        states::take_up(store, &self.directory, &run.stack, &cause)
     }
 
     /// The tool, looked for once per apply.
@@ -393,6 +421,9 @@ impl Execution<'_> {
                 let person = lock(&shared.store).stopped_by(&run.id)?;
                 Some(format!("stopped by {}", person.unwrap_or_default()))
             }
+            (Some(Reason::StateNotStored { file }), _) if !file.exists() => {
+                Some("Terraform could not store its state; dayfly has kept it".to_owned())
+            }
             (Some(reason), _) => Some(reason.to_string()),
             (None, state) if state.waits_for_a_person() && !outcome.warnings.is_empty() => Some(
                 format!("waits for a person: {}", outcome.warnings.join("; ")),
@@ -412,7 +443,7 @@ impl Execution<'_> {
             // The row first: a state without a stack is harmless, a stack without its state is not.
             lock(&shared.store).remove_stack(&run.stack)?;
             prepared.mirror.unpin(run.stack.as_str())?;
-            let states = self.state_directory(run);
+            let states = states::directory_of(&self.directory, &run.stack);
             fs::remove_dir_all(&states).map_err(|error| disk("remove", &states, error))?;
         }
         Ok(outcome.reason.is_some_and(|reason| reason.may_pass()))

@@ -18,15 +18,19 @@ mod prepare;
 mod rego_files;
 mod retries;
 mod scope;
+mod states;
 mod tell;
 mod tell_stack;
+mod tell_state;
 
 pub use apply::{Applied, Apply, apply, find_tool};
 pub use execute::Watch;
 pub use guard::{Ruling, judge, problems as problems_of};
 pub use mirrors::Mirrors;
+pub use states::StateError;
 pub use tell::{Refusal, Told, log_file, tell};
 pub use tell_stack::{destroy, forget, lock, propose, unlock};
+pub use tell_state::{roll_back_state, state_content, state_versions};
 
 use std::collections::{BTreeSet, HashMap};
 

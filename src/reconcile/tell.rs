@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::states::StateError;
 use crate::clock;
 use crate::error::{Diagnose, Kind};
 use crate::git::GitError;
@@ -37,6 +38,8 @@ pub enum Refusal {
     Store(#[from] StoreError),
     #[error(transparent)]
     Git(#[from] GitError),
+    #[error(transparent)]
+    State(#[from] StateError),
     #[error("run {} is {}: it cannot be {} now", run.id, run.state, command.done())]
     NotNow { run: Box<Run>, command: Command },
     #[error("run {run} waits for its APPROVAL policies{said}")]
@@ -60,6 +63,8 @@ pub enum Refusal {
         newer: RunId,
         state: RunState,
     },
+    #[error("run {} holds stack {}: it is {}", run.id, run.stack, run.state)]
+    Held { run: Box<Run> },
     #[error("stack {0} has no commit yet")]
     NoCommit(StackId),
     #[error("cannot {doing} {}", path.display())]
@@ -83,6 +88,7 @@ impl Diagnose for Refusal {
         match self {
             Self::Store(error) => error.kind(),
             Self::Git(error) => error.kind(),
+            Self::State(error) => error.kind(),
             Self::NoStack(_) => Kind::Usage,
             Self::Disk { .. } => Kind::Outside,
             Self::NotApproved { .. } => Kind::Denied,
@@ -94,6 +100,11 @@ impl Diagnose for Refusal {
         Some(match self {
             Self::Store(error) => return error.hint(),
             Self::Git(error) => return error.hint(),
+            Self::State(error) => return error.hint(),
+            Self::Held { run } if run.state.is_executing() => {
+                "`dayfly apply` first takes up what the run has left".to_owned()
+            }
+            Self::Held { run } => possible(run),
             Self::NotNow { run, .. } => possible(run),
             Self::NotApproved { run, .. } => {
                 format!("`dayfly runs show {run}` tells what they said")

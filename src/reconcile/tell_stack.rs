@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::mirrors::Mirrors;
+use super::states;
 use super::tell::Refusal;
 use crate::clock;
 use crate::config::Tokens;
@@ -99,6 +100,13 @@ pub fn forget(
 ) -> Result<Option<PathBuf>, Refusal> {
     orphaned(store, stack, "it cannot be forgotten")?;
     let began = store.stack(stack)?.began;
+    // The records go, and with them the versions: the file has to be there.
+    states::take_up(
+        store,
+        directory,
+        stack,
+        "found when the stack was forgotten",
+    )?;
     if !store.forget_orphan(stack)? {
         return Err(Refusal::NoStack(stack.clone()));
     }
@@ -106,7 +114,7 @@ pub fn forget(
         let mirrors = Mirrors::new(directory.join("repositories"), Tokens::default());
         mirrors.open(&began.repository)?.unpin(stack.as_str())?;
     }
-    let state = directory.join("states").join(stack.as_str());
+    let state = states::directory_of(directory, stack);
     if !state.exists() {
         return Ok(None);
     }

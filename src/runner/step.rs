@@ -69,8 +69,10 @@ impl Steps<'_> {
         };
         let mut kept = beside.clone().into_os_string();
         kept.push(format!(".errored-{}", self.plan.run));
-        match fs::copy(&found, &kept) {
-            Ok(_) => kept.into(),
+        // Moved, where that is possible: a full disk has no room for another one.
+        let moved = fs::rename(&found, &kept).or_else(|_| fs::copy(&found, &kept).map(drop));
+        match moved {
+            Ok(()) => kept.into(),
             Err(_) => found,
         }
     }

@@ -86,6 +86,7 @@ fn forget(transaction: &Transaction<'_>, stack: &StackId) -> Result<(), rusqlite
     for delete in [
         "DELETE FROM stack WHERE id = ?1",
         "DELETE FROM stack_lock WHERE stack = ?1",
+        "DELETE FROM state_version WHERE stack = ?1",
     ] {
         transaction.execute(delete, [stack.as_str()])?;
     }

@@ -161,6 +161,21 @@ CREATE TABLE stack_lock (
     since  INTEGER NOT NULL
 ) STRICT;
 ",
+    "
+-- The states that dayfly keeps.
+CREATE TABLE state_version (
+    stack     TEXT NOT NULL,
+    version   INTEGER NOT NULL,
+    serial    INTEGER NOT NULL,
+    lineage   TEXT NOT NULL,
+    digest    TEXT NOT NULL,
+    resources INTEGER NOT NULL,
+    cause     TEXT NOT NULL,
+    at        INTEGER NOT NULL,
+    content   BLOB NOT NULL,
+    PRIMARY KEY (stack, version)
+) STRICT;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

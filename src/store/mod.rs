@@ -12,6 +12,7 @@ mod migrations;
 mod objects;
 mod runs;
 mod standings;
+mod states;
 
 pub use evaluated::{Claims, Evaluated};
 pub use judgements::{Judgement, NewJudgement};
@@ -20,6 +21,7 @@ pub use locks::StackLock;
 pub use objects::{ManagerRun, Recorded, StackRecord, Tip};
 pub use runs::{Move, NewRun, Run};
 pub use standings::Standing;
+pub use states::StateVersion;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -46,6 +46,7 @@ mod renames;
 mod signed_commits;
 mod ssh;
 mod stacks;
+mod states;
 mod sweep_at_scale;
 mod sweep_doubts;
 mod sweeps;

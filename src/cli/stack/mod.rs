@@ -34,15 +34,15 @@ pub(super) struct StackArgs {
     stack: String,
 
     #[command(flatten)]
-    data: DataArgs,
+    pub(super) data: DataArgs,
 }
 
 impl StackArgs {
-    fn id(&self) -> StackId {
+    pub(super) fn id(&self) -> StackId {
         StackId::new(&*self.stack)
     }
 
-    fn store(&self) -> Result<Store, Error> {
+    pub(super) fn store(&self) -> Result<Store, Error> {
         let directory = self.data.directory()?;
         if Store::exists(&directory) {
             Ok(Store::open(&directory)?)
