@@ -62,6 +62,11 @@ pub(super) trait Names {
 
     /// The files that functions may read, if any.
     fn tree(&self) -> Option<Tree<'_>>;
+
+    /// Whether these are the names of a template that a function evaluates.
+    fn within_template(&self) -> bool {
+        false
+    }
 }
 
 /// Where an expression stands: its file, its names and what loops have bound around it.
@@ -295,6 +300,11 @@ fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
                 Err(Stop::Reported) => Err(Stop::Reported),
             };
         }
+        "templatestring" if !call.args.iter().next().is_some_and(is_reference) => {
+            let message = "templatestring: the template must be a reference to a string";
+            let hint = "write a template that is known here as a quoted string".to_owned();
+            return Err(frame.mistake_with_hint(message, offset, Some(hint)));
+        }
         _ => {}
     }
     let function = functions::find(name)
@@ -320,10 +330,30 @@ fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
         arguments: &arguments,
         tree: frame.names.tree(),
         depth: frame.depth,
+        within_template: frame.names.within_template(),
     };
     let value = function(&context)
         .map_err(|message| frame.mistake(format!("{name}: {message}"), offset))?;
     bounded(value, frame, offset)
+}
+
+/// Whether the expression is a name and steps from it: no call, no operation, no splat.
+fn is_reference(expression: &Expression) -> bool {
+    match expression {
+        Expression::Variable(_) => true,
+        Expression::Traversal(traversal) => {
+            matches!(traversal.expr, Expression::Variable(_))
+                && traversal.operators.iter().all(|step| {
+                    matches!(
+                        step.value(),
+                        TraversalOperator::GetAttr(_)
+                            | TraversalOperator::Index(_)
+                            | TraversalOperator::LegacyIndex(_)
+                    )
+                })
+        }
+        _ => false,
+    }
 }
 
 /// The value, unless it is too large to be meant.

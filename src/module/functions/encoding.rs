@@ -5,6 +5,7 @@ use std::iter;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
@@ -38,6 +39,11 @@ pub(super) fn base64decode(context: &Context<'_>) -> Result<Value, String> {
 pub(super) fn base64encode(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     Ok(BASE64.encode(context.text(0)?.as_bytes()).into())
+}
+
+pub(super) fn md5(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    Ok(hex(&Md5::digest(context.text(0)?.as_bytes())).into())
 }
 
 pub(super) fn sha1(context: &Context<'_>) -> Result<Value, String> {

@@ -1,25 +1,15 @@
 //! Functions that read the repository. Paths are relative to the root module, as in Terraform,
 //! and never lead outside.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use base64::Engine;
-use hcl_edit::Decorated;
-use hcl_edit::expr::TraversalOperator;
+use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
 use super::encoding::{BASE64, hex};
 use super::{Context, glob};
-use crate::module::expression::{Evaluated, Frame, Names, Stop};
-use crate::module::source::parse_template;
-use crate::module::template::wrapped_value;
 use crate::module::tree::Tree;
 use crate::module::value::{Type, Value};
-
-/// Templates in templates beyond this are refused: they are evaluated by recursion.
-const COST_OF_A_TEMPLATE: usize = 20;
 
 fn tree<'a>(context: &Context<'a>) -> Result<Tree<'a>, String> {
     context
@@ -36,7 +26,7 @@ fn read(context: &Context<'_>) -> Result<(String, Vec<u8>), String> {
     }
 }
 
-fn read_text(context: &Context<'_>) -> Result<(String, String), String> {
+pub(super) fn read_text(context: &Context<'_>) -> Result<(String, String), String> {
     let (path, bytes) = read(context)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| format!("{path} is not UTF-8: use filebase64 to read it"))?;
@@ -51,6 +41,11 @@ pub(super) fn file(context: &Context<'_>) -> Result<Value, String> {
 pub(super) fn filebase64(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     Ok(BASE64.encode(read(context)?.1).into())
+}
+
+pub(super) fn filemd5(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(1..=1)?;
+    Ok(hex(&Md5::digest(read(context)?.1)).into())
 }
 
 pub(super) fn filesha1(context: &Context<'_>) -> Result<Value, String> {
@@ -89,61 +84,6 @@ pub(super) fn fileset(context: &Context<'_>) -> Result<Value, String> {
     let paths = tree(context)?.walk(&context.text(0)?)?;
     let matching = paths.iter().filter(|path| pattern.matches(path));
     Ok(Value::set(Type::String, matching.map(Value::string)))
-}
-
-/// The names of a template: the variables it was given, nothing else.
-struct Given<'a> {
-    variables: &'a BTreeMap<String, Value>,
-    tree: Option<Tree<'a>>,
-}
-
-impl Names for Given<'_> {
-    fn resolve(
-        &self,
-        name: &str,
-        _steps: &[Decorated<TraversalOperator>],
-        frame: &Frame<'_>,
-        offset: Option<usize>,
-    ) -> Evaluated<(Value, usize)> {
-        match self.variables.get(name) {
-            Some(value) => Ok((value.clone(), 0)),
-            None => {
-                Err(frame.mistake(format!("the template was given no variable {name}"), offset))
-            }
-        }
-    }
-
-    fn tree(&self) -> Option<Tree<'_>> {
-        self.tree
-    }
-}
-
-pub(super) fn templatefile(context: &Context<'_>) -> Result<Value, String> {
-    context.takes(2..=2)?;
-    let (path, text) = read_text(context)?;
-    let (source, template) = parse_template(&path, &text).map_err(|problem| problem.to_string())?;
-    let variables = match context.value(1)? {
-        Value::Map(_, entries) | Value::Object(entries) => Arc::clone(entries),
-        _ => return Err("the variables of a template must be a map or object".to_owned()),
-    };
-    let names = Given {
-        variables: &variables,
-        tree: context.tree,
-    };
-    let depth = context.depth + COST_OF_A_TEMPLATE;
-    let frame = Frame {
-        source: &source,
-        names: &names,
-        bindings: None,
-        depth,
-    };
-    wrapped_value(&template, &frame).map_err(|stop| match stop {
-        Stop::Mistake(mistake) => mistake
-            .source
-            .problem(mistake.message, mistake.offset)
-            .to_string(),
-        Stop::Reported => format!("the template {path} could not be evaluated"),
-    })
 }
 
 pub(super) fn basename(context: &Context<'_>) -> Result<Value, String> {

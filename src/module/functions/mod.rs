@@ -13,6 +13,7 @@ use super::value::{Type, Value};
 
 mod collections;
 mod combinations;
+mod csv;
 mod dates;
 mod encoding;
 mod files;
@@ -21,6 +22,7 @@ mod glob;
 mod networks;
 mod numbers;
 mod patterns;
+mod templates;
 mod text;
 
 /// What a function is called with.
@@ -30,6 +32,8 @@ pub(super) struct Context<'a> {
     pub tree: Option<Tree<'a>>,
     /// How deep the call stands, for a template that is evaluated in turn.
     pub depth: usize,
+    /// Whether the call stands in a template, which evaluates no other.
+    pub within_template: bool,
 }
 
 pub(super) type Function = fn(&Context<'_>) -> Result<Value, String>;
@@ -55,15 +59,19 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("compact", collections::compact),
     ("concat", collections::concat),
     ("contains", collections::contains),
+    ("csvdecode", csv::csvdecode),
     ("dirname", files::dirname),
     ("distinct", collections::distinct),
     ("element", collections::element),
     ("endswith", text::endswith),
+    // No value is ephemeral here: what makes one is refused.
+    ("ephemeralasnull", pass),
     ("file", files::file),
     ("filebase64", files::filebase64),
     ("filebase64sha256", files::filebase64sha256),
     ("filebase64sha512", files::filebase64sha512),
     ("fileexists", files::fileexists),
+    ("filemd5", files::filemd5),
     ("fileset", files::fileset),
     ("filesha1", files::filesha1),
     ("filesha256", files::filesha256),
@@ -85,6 +93,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("lower", text::lower),
     ("matchkeys", collections::matchkeys),
     ("max", numbers::max),
+    ("md5", encoding::md5),
     ("merge", collections::merge),
     ("min", numbers::min),
     ("nonsensitive", pass),
@@ -113,7 +122,8 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("strrev", text::strrev),
     ("substr", text::substr),
     ("sum", numbers::sum),
-    ("templatefile", files::templatefile),
+    ("templatefile", templates::templatefile),
+    ("templatestring", templates::templatestring),
     ("textdecodebase64", encoding::textdecodebase64),
     ("textencodebase64", encoding::textencodebase64),
     ("timeadd", dates::timeadd),
@@ -143,35 +153,44 @@ const CHANCE: &str =
     "its result is different each time, so every manager run would change every stack";
 const MACHINE: &str = "its result depends on the machine that evaluates it";
 
-/// What is known and not offered, each with the reason.
-const REFUSED: &[(&str, &str)] = &[
-    ("abspath", MACHINE),
+/// What is known and not offered: each with the reason, and what to do where there is something.
+const REFUSED: &[(&str, &str, Option<&str>)] = &[
+    ("abspath", MACHINE, Some("use path.module or path.root")),
     (
         "base64gzip",
         "the compressed bytes are those of one release of Go's compressor, which no other has to match",
+        None,
     ),
-    ("bcrypt", CHANCE),
-    ("pathexpand", MACHINE),
-    ("plantimestamp", CLOCK),
+    ("bcrypt", CHANCE, None),
+    (
+        "issensitive",
+        "values do not keep whether they are sensitive",
+        Some("decide by a variable of your own"),
+    ),
+    ("pathexpand", MACHINE, None),
+    ("plantimestamp", CLOCK, None),
     (
         "rsadecrypt",
         "a private key does not belong into the manager repository",
+        None,
     ),
-    ("timestamp", CLOCK),
-    ("uuid", CHANCE),
-];
-
-/// Functions of Terraform that are not implemented here.
-const MISSING: &[&str] = &[
-    "csvdecode",
-    "ephemeralasnull",
-    "filemd5",
-    "issensitive",
-    "md5",
-    "templatestring",
-    "type",
-    "yamldecode",
-    "yamlencode",
+    ("timestamp", CLOCK, None),
+    (
+        "type",
+        "it exists in terraform console only, not in a module",
+        None,
+    ),
+    ("uuid", CHANCE, None),
+    (
+        "yamldecode",
+        "one text has several readings, by YAML 1.1 and by YAML 1.2",
+        Some("keep the data as JSON and read it with jsondecode"),
+    ),
+    (
+        "yamlencode",
+        "one value has several texts, and Terraform promises none of them",
+        Some("use jsonencode: all JSON is YAML too"),
+    ),
 ];
 
 /// The function of that name, or why there is none and perhaps what to do.
@@ -179,14 +198,11 @@ pub(super) fn find(name: &str) -> Result<Function, (String, Option<String>)> {
     if let Ok(position) = FUNCTIONS.binary_search_by_key(&name, |(name, _)| name) {
         return Ok(FUNCTIONS[position].1);
     }
-    if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
+    if let Some((_, reason, hint)) = REFUSED.iter().find(|(refused, ..)| *refused == name) {
         return Err((
             format!("the function {name} is not available: {reason}"),
-            None,
+            hint.map(str::to_owned),
         ));
-    }
-    if MISSING.contains(&name) {
-        return Err((format!("the function {name} is not supported yet"), None));
     }
     let known = FUNCTIONS.iter().map(|(name, _)| *name);
     let hint = nearest(name, known).map(|name| format!("did you mean {name}?"));
@@ -273,12 +289,12 @@ fn to(context: &Context<'_>, kind: &Type) -> Result<Value, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FUNCTIONS, MISSING, REFUSED, find};
+    use super::{FUNCTIONS, REFUSED, find};
 
     #[test]
     fn names_are_sorted_and_known_once() {
         assert!(FUNCTIONS.is_sorted_by_key(|(name, _)| *name));
-        for name in MISSING.iter().chain(REFUSED.iter().map(|(name, _)| name)) {
+        for (name, ..) in REFUSED {
             assert!(!FUNCTIONS.iter().any(|(known, _)| known == name), "{name}");
         }
     }
@@ -287,6 +303,8 @@ mod tests {
     fn an_unknown_name_is_refused_with_the_nearest() {
         assert_eq!(find("uper").unwrap_err().1.unwrap(), "did you mean upper?");
         assert!(find("timestamp").unwrap_err().0.contains("clock"));
-        assert!(find("md5").unwrap_err().0.contains("not supported yet"));
+        let (message, hint) = find("yamlencode").unwrap_err();
+        assert!(message.contains("several texts"));
+        assert!(hint.unwrap().contains("jsonencode"));
     }
 }

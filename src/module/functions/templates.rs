@@ -1,0 +1,99 @@
+//! Functions that evaluate a template. It sees the variables that it is given and nothing else, and
+//! evaluates no other template.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hcl_edit::expr::TraversalOperator;
+use hcl_edit::{Decorated, Ident};
+
+use super::{Context, files};
+use crate::module::convert::convert;
+use crate::module::expression::{Evaluated, Frame, Names, Stop};
+use crate::module::source::parse_template;
+use crate::module::template::wrapped_value;
+use crate::module::tree::Tree;
+use crate::module::value::{Type, Value};
+
+/// The names of a template.
+struct Given<'a> {
+    variables: &'a BTreeMap<String, Value>,
+    tree: Option<Tree<'a>>,
+}
+
+impl Names for Given<'_> {
+    fn resolve(
+        &self,
+        name: &str,
+        _steps: &[Decorated<TraversalOperator>],
+        frame: &Frame<'_>,
+        offset: Option<usize>,
+    ) -> Evaluated<(Value, usize)> {
+        match self.variables.get(name) {
+            Some(value) => Ok((value.clone(), 0)),
+            None => {
+                Err(frame.mistake(format!("the template was given no variable {name}"), offset))
+            }
+        }
+    }
+
+    fn tree(&self) -> Option<Tree<'_>> {
+        self.tree
+    }
+
+    fn within_template(&self) -> bool {
+        true
+    }
+}
+
+pub(super) fn templatefile(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(2..=2)?;
+    let (path, text) = files::read_text(context)?;
+    evaluated(context, &path, &text)
+}
+
+/// The template is a reference, which the caller has made sure of.
+pub(super) fn templatestring(context: &Context<'_>) -> Result<Value, String> {
+    context.takes(2..=2)?;
+    let Value::String(text) = context.value(0)? else {
+        return Err("the template must be a string".to_owned());
+    };
+    match convert(&evaluated(context, "the template", text)?, &Type::String) {
+        Ok(value @ Value::String(_)) => Ok(value),
+        _ => Err("the template makes no string".to_owned()),
+    }
+}
+
+/// What the template makes of the variables in the second argument.
+fn evaluated(context: &Context<'_>, path: &str, text: &str) -> Result<Value, String> {
+    if context.within_template {
+        return Err("a template cannot evaluate another one".to_owned());
+    }
+    let (source, template) = parse_template(path, text).map_err(|problem| problem.to_string())?;
+    let variables = match context.value(1)? {
+        Value::Map(_, entries) | Value::Object(entries) => Arc::clone(entries),
+        _ => return Err("the variables of a template must be a map or object".to_owned()),
+    };
+    if let Some(name) = variables.keys().find(|name| Ident::try_new(*name).is_err()) {
+        return Err(format!(
+            "{name:?} cannot be the name of a template's variable"
+        ));
+    }
+    let names = Given {
+        variables: &variables,
+        tree: context.tree,
+    };
+    let frame = Frame {
+        source: &source,
+        names: &names,
+        bindings: None,
+        depth: context.depth,
+    };
+    wrapped_value(&template, &frame).map_err(|stop| match stop {
+        Stop::Mistake(mistake) => mistake
+            .source
+            .problem(mistake.message, mistake.offset)
+            .to_string(),
+        Stop::Reported => format!("{path} could not be evaluated"),
+    })
+}
