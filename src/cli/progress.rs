@@ -35,10 +35,13 @@ impl Progress {
 
 impl Watch for Progress {
     fn moved(&self, run: &Run) {
+        // Of a run that ended the apply tells in its end.
+        let waits = run.note.as_ref().filter(|_| run.state.is_executing());
+        let waits = waits.map(|note| format!(": {note}")).unwrap_or_default();
         let Some(bars) = &self.bars else {
             let _ = std::io::Write::write_fmt(
                 &mut anstream::stderr(),
-                format_args!("{}  {}  {}\n", run.stack, run.kind, run.state),
+                format_args!("{}  {}  {}{waits}\n", run.stack, run.kind, run.state),
             );
             return;
         };
@@ -53,7 +56,7 @@ impl Watch for Progress {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        bar.set_message(format!("{} {}", run.kind, run.state));
+        bar.set_message(format!("{} {}{waits}", run.kind, run.state));
         if run.state.is_terminal() {
             bar.finish_and_clear();
             running.remove(run.id.as_str());

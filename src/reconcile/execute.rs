@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use super::judging::{Gate, Scene};
 use super::mirrors::{Mirrors, RepositoryKey};
 use super::prepare::{Prepared, Unprepared, chain, hooks, mounted_files, secrets};
 use super::retries::Retries;
-use super::states::{self, StateError};
+use super::states;
 use crate::clock;
 use crate::config::Settings;
 use crate::policy::input::Change;
 use crate::run::{RunEvent, RunId, RunState, RunType};
 use crate::runner::{
-    self, HostEnvironment, Outcome, Reason, RunPlan, StateOwner, StopSignal, Stops, Tool, ToolPath,
+    self, HostEnvironment, Outcome, Reason, RunPlan, StateOwner, StopSignal, Stops, ToolPath,
 };
 use crate::store::{Run, Store, StoreError};
 
 /// How long an interrupted tool may take to store its state.
-const GRACE: Duration = Duration::from_secs(60);
+pub(super) const GRACE: Duration = Duration::from_secs(60);
 
 /// How often an apply looks for runs that TRIGGER policies have queued: a stack may trigger itself.
 const ROUNDS: usize = 10;
@@ -54,9 +54,9 @@ pub(super) struct Shared<'a> {
     pub(super) store: Mutex<&'a mut Store>,
     waiting: Mutex<VecDeque<Run>>,
     ended: Mutex<Vec<Ended>>,
-    tools: Mutex<BTreeMap<bool, ToolPath>>,
+    pub(super) tools: Mutex<BTreeMap<bool, ToolPath>>,
     pub(super) scene: Scene,
-    watch: &'a dyn Watch,
+    pub(super) watch: &'a dyn Watch,
 }
 
 /// A run as it was left, and whether it failed by what may pass.
@@ -283,6 +283,7 @@ impl Execution<'_> {
         } = prepared;
         let tool = self.tool(shared, inputs.opentofu).await?;
         let workspace = self.workspace(run);
+        let hold = self.hold(shared, run).await?;
         self.take_up_state(shared, run, inputs.manage_state, &workspace)
             .map_err(chain)?;
         let runs = self.directory.join("runs");
@@ -349,7 +350,7 @@ impl Execution<'_> {
             changes,
         };
         let outcome = tokio::select! {
-            outcome = runner::execute(&tool, &plan, &mut journal, stops) => outcome.map_err(chain),
+            outcome = runner::execute(&tool, &plan, &hold, &mut journal, stops) => outcome.map_err(chain),
             never = listen(shared, &plan.run, &tell) => match never {},
         };
         if manages_state {
@@ -360,45 +361,6 @@ impl Execution<'_> {
             }
         }
         outcome
-    }
-
-    /// Keeps what an earlier run has left, before the workspace is made anew.
-    fn take_up_state(
-        &self,
-        shared: &Shared<'_>,
-        run: &Run,
-        manages_state: bool,
-        workspace: &Path,
-    ) -> Result<(), StateError> {
-        let store = &mut lock(&shared.store);
-        if let Some(began) = store.stack(&run.stack)?.began {
-            states::rescue(&self.directory, &run.stack, workspace, &began)?;
-        }
-        if !manages_state {
-            return Ok(());
-        }
-        let cause = format!("found before run {}", run.id);
-        states::take_up(store, &self.directory, &run.stack, &cause)
-    }
-
-    /// The tool, looked for once per apply.
-    async fn tool(&self, shared: &Shared<'_>, opentofu: Option<bool>) -> Result<ToolPath, String> {
-        let asked = opentofu.map(|tofu| {
-            if tofu {
-                Tool::OpenTofu
-            } else {
-                Tool::Terraform
-            }
-        });
-        let key = opentofu.unwrap_or_default();
-        if let Some(tool) = lock(&shared.tools).get(&key) {
-            return Ok(tool.clone());
-        }
-        // A wish for Terraform is met by what is there: on Spacelift it is the default.
-        let asked = asked.filter(|tool| *tool == Tool::OpenTofu);
-        let tool = runner::found(asked, &self.host).await.map_err(chain)?;
-        lock(&shared.tools).insert(key, tool.clone());
-        Ok(tool)
     }
 
     /// Records how the run ended, and forgets the stack that it destroyed. Gives whether it failed
@@ -445,6 +407,7 @@ impl Execution<'_> {
             prepared.mirror.unpin(run.stack.as_str())?;
             let states = states::directory_of(&self.directory, &run.stack);
             fs::remove_dir_all(&states).map_err(|error| disk("remove", &states, error))?;
+            let _unheld = fs::remove_file(states::hold_of(&self.directory, &run.stack));
         }
         Ok(outcome.reason.is_some_and(|reason| reason.may_pass()))
     }
@@ -469,7 +432,11 @@ pub(super) fn number(run: &Run) -> u64 {
     run.id.as_str().parse().unwrap_or_default()
 }
 
-fn disk(doing: &'static str, path: &std::path::Path, source: std::io::Error) -> ReconcileError {
+pub(super) fn disk(
+    doing: &'static str,
+    path: &std::path::Path,
+    source: std::io::Error,
+) -> ReconcileError {
     ReconcileError::Disk {
         doing,
         path: path.display().to_string(),

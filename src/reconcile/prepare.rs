@@ -1,21 +1,24 @@
-//! What a run needs beside its row: commit, variables, files, hooks, policies.
+//! What a run needs beside its row: commit, variables, files, hooks, policies; the stack for itself,
+//! with its state; a tool.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use base64::Engine as _;
 
 use super::attached::attached;
 use super::decide::short;
-use super::execute::{Execution, Shared, lock};
+use super::execute::{Execution, GRACE, Shared, disk, lock};
 use super::inputs::policy_stack;
 use super::mirrors::RepositoryKey;
+use super::states::{self, StateError};
 use crate::error::Error;
 use crate::event::RepositoryName;
 use crate::git::{CommitId, Repository};
 use crate::policy::input::Stack as PolicyStack;
 use crate::policy::{Policy, PolicyType};
-use crate::run::{RunState, RunType};
-use crate::runner::Hooks;
+use crate::run::{INTERRUPTED, RunState, RunType};
+use crate::runner::{self, Hold, Holder, Hooks, Patience, Tool, ToolPath};
 use crate::stack::{Object, Phase, RunInputs, StackSpec};
 use crate::store::Run;
 
@@ -147,6 +150,71 @@ impl Execution<'_> {
             &run.commit,
             objects,
         ))
+    }
+
+    /// Waits until nobody works on the stack any more.
+    pub(super) async fn hold(&self, shared: &Shared<'_>, run: &Run) -> Result<Hold, String> {
+        let path = states::hold_of(&self.directory, &run.stack);
+        let patience = Patience {
+            wait: self.settings.runner.time_limit,
+            grace: GRACE,
+        };
+        let waits = |holder: &Holder| {
+            let note = format!("waits for {holder}");
+            // What cannot be noted is waited for all the same.
+            let _ = lock(&shared.store).note(&run.id, &note);
+            let note = Some(note);
+            shared.watch.moved(&Run {
+                note,
+                ..run.clone()
+            });
+        };
+        let held = Hold::take(&path, &run.id, patience, &self.stop, waits).await;
+        held.map_err(|error| chain(disk("hold", &path, error)))?
+            .ok_or_else(|| INTERRUPTED.to_owned())
+    }
+
+    /// Keeps what an earlier run has left, before the workspace is made anew.
+    pub(super) fn take_up_state(
+        &self,
+        shared: &Shared<'_>,
+        run: &Run,
+        manages_state: bool,
+        workspace: &Path,
+    ) -> Result<(), StateError> {
+        let store = &mut lock(&shared.store);
+        if let Some(began) = store.stack(&run.stack)?.began {
+            states::rescue(&self.directory, &run.stack, workspace, &began)?;
+        }
+        if !manages_state {
+            return Ok(());
+        }
+        let cause = format!("found before run {}", run.id);
+        states::take_up(store, &self.directory, &run.stack, &cause)
+    }
+
+    /// The tool, looked for once per apply.
+    pub(super) async fn tool(
+        &self,
+        shared: &Shared<'_>,
+        opentofu: Option<bool>,
+    ) -> Result<ToolPath, String> {
+        let asked = opentofu.map(|tofu| {
+            if tofu {
+                Tool::OpenTofu
+            } else {
+                Tool::Terraform
+            }
+        });
+        let key = opentofu.unwrap_or_default();
+        if let Some(tool) = lock(&shared.tools).get(&key) {
+            return Ok(tool.clone());
+        }
+        // A wish for Terraform is met by what is there: on Spacelift it is the default.
+        let asked = asked.filter(|tool| *tool == Tool::OpenTofu);
+        let tool = runner::found(asked, &self.host).await.map_err(chain)?;
+        lock(&shared.tools).insert(key, tool.clone());
+        Ok(tool)
     }
 }
 

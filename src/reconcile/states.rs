@@ -98,6 +98,11 @@ pub(super) fn directory_of(data: &Path, stack: &StackId) -> PathBuf {
     data.join("states").join(stack.as_str())
 }
 
+/// Where the lock of those who work on a stack lies.
+pub(super) fn hold_of(data: &Path, stack: &StackId) -> PathBuf {
+    data.join("holds").join(stack.as_str())
+}
+
 pub(super) fn file_of(data: &Path, stack: &StackId) -> PathBuf {
     directory_of(data, stack).join("terraform.tfstate")
 }

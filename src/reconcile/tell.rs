@@ -13,6 +13,7 @@ use crate::clock;
 use crate::error::{Diagnose, Kind};
 use crate::git::GitError;
 use crate::run::{Command, RunEvent, RunId, RunState, RunType};
+use crate::runner::Holder;
 use crate::stack::{Phase, StackId};
 use crate::store::{DataDirectory, NewRun, Run, StackLock, Store, StoreError};
 
@@ -65,6 +66,8 @@ pub enum Refusal {
     },
     #[error("run {} holds stack {}: it is {}", run.id, run.stack, run.state)]
     Held { run: Box<Run> },
+    #[error("stack {stack} is held by {holder}")]
+    AtWork { stack: StackId, holder: Holder },
     #[error("stack {0} has no commit yet")]
     NoCommit(StackId),
     #[error("cannot {doing} {}", path.display())]
@@ -105,6 +108,7 @@ impl Diagnose for Refusal {
                 "`dayfly apply` first takes up what the run has left".to_owned()
             }
             Self::Held { run } => possible(run),
+            Self::AtWork { .. } => "wait for its end, or have `dayfly apply` wait".to_owned(),
             Self::NotNow { run, .. } => possible(run),
             Self::NotApproved { run, .. } => {
                 format!("`dayfly runs show {run}` tells what they said")

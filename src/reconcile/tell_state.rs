@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::states::{StateError, roll_back, take_up};
+use super::states::{StateError, hold_of, roll_back, take_up};
 use super::tell::Refusal;
-use crate::run::RunState;
+use crate::run::{RunId, RunState};
+use crate::runner::{Hold, Holder};
 use crate::stack::StackId;
 use crate::store::{DataDirectory, Run, StateVersion, Store, StoreError};
 
@@ -17,7 +18,7 @@ pub fn state_versions(
     let held = holder(store, stack)?.filter(|run| run.state.is_executing());
     match DataDirectory::hold(directory) {
         // What lies in the file is newer than the store where a dayfly was killed.
-        Ok(_alone) if held.is_none() => {
+        Ok(alone) if held.is_none() && hold(&alone, stack)?.is_ok() => {
             match take_up(store, directory, stack, "found when it was asked for") {
                 // Its versions can still be had.
                 Err(StateError::Torn { .. }) => {}
@@ -67,10 +68,14 @@ pub fn roll_back_state(
     person: &str,
 ) -> Result<StateVersion, Refusal> {
     known(store, stack)?;
-    let _alone = DataDirectory::hold(directory)?;
+    let alone = DataDirectory::hold(directory)?;
     if let Some(run) = holder(store, stack)? {
         return Err(Refusal::Held { run: Box::new(run) });
     }
+    let _held = hold(&alone, stack)?.map_err(|holder| Refusal::AtWork {
+        stack: stack.clone(),
+        holder,
+    })?;
     Ok(roll_back(store, directory, stack, version, person)?)
 }
 
@@ -79,6 +84,15 @@ fn known(store: &Store, stack: &StackId) -> Result<(), Refusal> {
         Some(_) => Ok(()),
         None => Err(Refusal::NoStack(stack.clone())),
     }
+}
+
+fn hold(directory: &DataDirectory, stack: &StackId) -> Result<Result<Hold, Holder>, Refusal> {
+    let path = hold_of(directory.path(), stack);
+    Hold::try_take(&path, &RunId::new("")).map_err(|source| Refusal::Disk {
+        doing: "hold",
+        path,
+        source,
+    })
 }
 
 /// The run that works on the stack, or whose plan waits.

@@ -10,6 +10,7 @@ use crate::run::{RunEvent, RunState, RunType, transition};
 
 use super::environment;
 use super::error::RunnerError;
+use super::hold::Hold;
 use super::init_lock;
 use super::log::RunLog;
 use super::outcome::{Counts, Outcome, Reason};
@@ -52,6 +53,7 @@ pub enum Verdict {
 pub async fn execute(
     tool: &ToolPath,
     plan: &RunPlan,
+    hold: &Hold,
     journal: &mut dyn Journal,
     stops: Stops,
 ) -> Result<Outcome, RunnerError> {
@@ -64,6 +66,7 @@ pub async fn execute(
         steps: Steps {
             tool,
             plan,
+            hold,
             log,
             limits: Limits::new(plan, stops),
             directory: workspace::prepare(plan)?,

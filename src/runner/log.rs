@@ -59,6 +59,11 @@ impl RunLog {
         &self.path
     }
 
+    /// Where it lies.
+    pub(super) fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     pub(super) fn secrets(&self) -> &Secrets {
         &self.secrets
     }

@@ -14,6 +14,7 @@
 mod environment;
 mod error;
 mod execute;
+mod hold;
 mod init_lock;
 mod log;
 mod outcome;
@@ -23,6 +24,7 @@ mod readings;
 mod reason;
 mod redact;
 mod step;
+mod talk;
 mod tool;
 mod workspace;
 
@@ -32,6 +34,7 @@ mod tests;
 pub use environment::HostEnvironment;
 pub use error::RunnerError;
 pub use execute::{Journal, JournalFailure, Verdict, execute};
+pub use hold::{Hold, Holder, Patience};
 pub use outcome::{Counts, Outcome, Reason};
 pub use plan::{Hooks, RunPlan, StateOwner};
 pub use process::{StopSignal, Stops};

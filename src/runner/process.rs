@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
@@ -16,14 +15,18 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStdout};
 use tokio::sync::watch;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{MissedTickBehavior, Sleep, sleep};
 
+use super::hold::Hold;
 use super::log::RunLog;
 use super::plan::RunPlan;
+use super::talk::Talk;
 
 /// Becomes `true` when dayfly is told to stop. One that is never sent does nothing.
 pub type StopSignal = watch::Receiver<bool>;
 
+/// How often to look what a child has printed.
+const LOOK: Duration = Duration::from_millis(25);
 /// How long to read on from a pipe that a process in the background keeps open.
 const DRAIN: Duration = Duration::from_millis(500);
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -37,6 +40,8 @@ pub(super) struct Command<'a> {
     pub(super) environment: &'a BTreeMap<String, String>,
     /// Whether what it prints is wanted as data, and so kept out of the log.
     pub(super) captures: bool,
+    /// The stack that it works on.
+    pub(super) hold: &'a Hold,
 }
 
 /// What ends a run from outside.
@@ -122,33 +127,27 @@ pub(super) async fn run(
     limits: &Limits,
     log: &mut RunLog,
 ) -> io::Result<Ended> {
-    // One pipe for both streams keeps their order.
-    let (reader, writer) = io::pipe()?;
-    let mut talk = ChildStdout::from_std(OwnedFd::from(reader).into())?;
+    let mut talk = Talk::new(log.directory())?;
     let mut process = tokio::process::Command::new(command.program);
     process
         .args(command.arguments)
         .current_dir(command.directory)
         .env_clear()
         .envs(command.environment)
-        .stdin(Stdio::null())
+        .stdin(command.hold.input()?)
         .stdout(if command.captures {
             Stdio::piped()
         } else {
-            writer.try_clone()?.into()
+            talk.writer()?
         })
-        .stderr(writer)
+        .stderr(talk.writer()?)
         .process_group(0);
     let mut child = process.spawn()?;
-    // It holds the writing end, without which the pipe never ends.
-    drop(process);
     let mut group = Group::of(&child);
     let mut data = child.stdout.take();
 
-    let mut talk_chunk = vec![0; CHUNK_BYTES];
     let mut data_chunk = vec![0; CHUNK_BYTES];
     let mut captured = Vec::new();
-    let mut talks = true;
     let mut stopped = None;
     let mut killed = false;
     let mut status = None;
@@ -156,6 +155,8 @@ pub(super) async fn run(
     let kill = sleep(Duration::ZERO);
     let drain = sleep(DRAIN);
     let silence = sleep(limits.silence_limit);
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tokio::pin!(told, kill, drain, silence);
     let heard = |mut silence: Pin<&mut Sleep>| {
         silence
@@ -165,7 +166,6 @@ pub(super) async fn run(
 
     let status = loop {
         if let Some(status) = status
-            && !talks
             && data.is_none()
         {
             break status;
@@ -193,13 +193,10 @@ pub(super) async fn run(
                 }
                 drain.as_mut().reset(tokio::time::Instant::now() + DRAIN);
             }
-            count = talk.read(&mut talk_chunk), if talks => match count? {
-                0 => talks = false,
-                count => {
-                    heard(silence.as_mut());
-                    log.write(&talk_chunk[..count]);
-                }
-            },
+            _ = look.tick(), if status.is_none() => talk.more(|chunk| {
+                heard(silence.as_mut());
+                log.write(chunk);
+            })?,
             count = read(&mut data, &mut data_chunk), if data.is_some() => match count? {
                 0 => data = None,
                 count => {
@@ -208,12 +205,12 @@ pub(super) async fn run(
                 }
             },
             () = &mut drain, if status.is_some() => {
-                talks = false;
                 data = None;
             }
         }
     };
     group.end();
+    talk.more(|chunk| log.write(chunk))?;
     Ok(Ended {
         status,
         stopped,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::error::RunnerError;
+use super::hold::Hold;
 use super::log::{Heard, RunLog};
 use super::outcome::Reason;
 use super::plan::{RunPlan, StateOwner};
@@ -39,6 +40,7 @@ pub(super) struct Done {
 pub(super) struct Steps<'a> {
     pub(super) tool: &'a ToolPath,
     pub(super) plan: &'a RunPlan,
+    pub(super) hold: &'a Hold,
     pub(super) log: RunLog,
     pub(super) limits: Limits,
     pub(super) directory: PathBuf,
@@ -157,6 +159,7 @@ impl Steps<'_> {
             directory: &self.directory,
             environment: &self.environment,
             captures,
+            hold: self.hold,
         };
         let ended = process::run(command, &self.limits, &mut self.log).await;
         let heard = self.log.end();

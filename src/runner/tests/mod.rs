@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::{
-    Hooks, HostEnvironment, Journal, JournalFailure, Outcome, RunPlan, RunnerError, StateOwner,
-    StopSignal, Stops, Verdict, execute, found,
+    Hold, Hooks, HostEnvironment, Journal, JournalFailure, Outcome, RunPlan, RunnerError,
+    StateOwner, StopSignal, Stops, Verdict, execute, found,
 };
 use crate::run::{RunEvent, RunId, RunState, RunType};
 
@@ -151,7 +151,8 @@ impl Scene {
             kind,
             ..self.plan.clone()
         };
-        execute(&tool, &plan, book, stops).await
+        let hold = Hold::try_take(&self.path("hold"), &plan.run).unwrap();
+        execute(&tool, &plan, &hold.unwrap(), book, stops).await
     }
 }
 
