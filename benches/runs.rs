@@ -1,5 +1,5 @@
 //! Runs beside the shell: many environments opened at once, changed at once and closed at once, with
-//! the real tool.
+//! the real tool; and what a long past costs.
 //!
 //! The peer is `xargs -P` over the same steps of the tool in directories that were prepared before the
 //! clock started; dayfly fetches, records, judges and checks out within its time. Results are kept in
@@ -21,6 +21,10 @@ mod git_server;
 #[path = "support/ground.rs"]
 #[allow(dead_code, reason = "the writers ask it for more")]
 mod ground;
+#[path = "support/history.rs"]
+mod history;
+#[path = "support/spans.rs"]
+mod spans;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -67,6 +71,22 @@ struct Options {
     #[arg(long)]
     no_beside: bool,
 
+    /// How many environments stand in the data directory whose past is long; 0 leaves that out
+    #[arg(long, default_value_t = 10_000)]
+    history: usize,
+
+    /// How often status and one run are measured there
+    #[arg(long, default_value_t = 9)]
+    history_rounds: usize,
+
+    /// One apply of the repository REPOSITORY with the data directory DIRECTORY
+    #[arg(long, hide = true, num_args = 2, value_names = ["REPOSITORY", "DIRECTORY"])]
+    once: Option<Vec<PathBuf>>,
+
+    /// The same without its runs
+    #[arg(long, hide = true, num_args = 2, value_names = ["REPOSITORY", "DIRECTORY"])]
+    record: Option<Vec<PathBuf>>,
+
     /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -77,6 +97,11 @@ type Phases = [Duration; 3];
 
 fn main() -> Result<()> {
     let options = Options::parse();
+    for (asked, is_stopped) in [(&options.once, false), (&options.record, true)] {
+        if let Some([repository, directory]) = asked.as_deref() {
+            return history::once(repository, directory, is_stopped);
+        }
+    }
     let cores = thread::available_parallelism()?.get();
     let version = output(Command::new("terraform").arg("version"))?;
     println!(
@@ -84,6 +109,17 @@ fn main() -> Result<()> {
         version.lines().next().unwrap_or_default(),
         options.environments
     );
+    if options.rounds > 0 {
+        beside(&options, cores)?;
+    }
+    if options.history > 0 {
+        history::measure(options.history, options.history_rounds)?;
+    }
+    Ok(())
+}
+
+/// dayfly and its peers, each in turn.
+fn beside(options: &Options, cores: usize) -> Result<()> {
     let (mut ours, mut steps, mut bare, mut one) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut memory = 0;
     for _ in 0..options.rounds {
@@ -138,7 +174,7 @@ fn commit(number: usize) -> String {
 fn dayfly(environments: usize) -> Result<(Phases, u64)> {
     let ground = Ground::new(1)?;
     let server = GitServer::start(&ground.path("served"), None);
-    lay_out_infra(&ground, &server)?;
+    lay_out_infra(&ground, &server.url(""))?;
     let mut memory = 0;
     let mut apply = |allowed: usize| -> Result<Value> {
         let mut command = ground.command(env!("CARGO_BIN_EXE_dayfly"));
@@ -211,7 +247,7 @@ fn watched(mut child: Child) -> Result<(String, u64)> {
 }
 
 /// The infrastructure's repository, and where the manager repository finds it.
-fn lay_out_infra(ground: &Ground, server: &GitServer) -> Result<()> {
+fn lay_out_infra(ground: &Ground, host: &str) -> Result<()> {
     let work = ground.path("infra");
     fs::create_dir_all(work.join("common"))?;
     fs::write(work.join("main.tf"), MODULE)?;
@@ -224,7 +260,7 @@ fn lay_out_infra(ground: &Ground, server: &GitServer) -> Result<()> {
     ground.git(&["-C", text(&work), "push", "-q", text(&bare), "HEAD:main"])?;
     let name = "dayfly.hcl";
     let settings = ground.git(&["-C", text(&ground.bare()), "show", &format!("main:{name}")])?;
-    let here = settings.replace("https://github.com/", &server.url(""));
+    let here = settings.replace("https://github.com/", host);
     ensure!(here != settings, "the settings name no server");
     ground.commit(&[(name.to_owned(), here)])
 }
