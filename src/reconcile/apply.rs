@@ -79,7 +79,8 @@ pub fn apply(
             });
         };
         store.claim(&owner(options.manager, &planned.settings), branch)?;
-        let rulings = guard::judge(options.manager, &cache, Some(&store), &planned)?;
+        let rulings = debug_span!("guard")
+            .in_scope(|| guard::judge(options.manager, &cache, Some(&store), &planned))?;
         for ruling in &rulings {
             store.keep_of_manager(&ruling.commit, &ruling.judgements, clock::now())?;
         }
@@ -113,7 +114,8 @@ pub fn apply(
             unreachable: looked,
         };
         let left_before = store.leaving_stacks()?;
-        applied.runs.extend(execution.run_all(&mut store, watch)?);
+        let runs = debug_span!("runs").in_scope(|| execution.run_all(&mut store, watch))?;
+        applied.runs.extend(runs);
         let has_left = store.leaving_stacks()? < left_before;
         if !(waits && has_left) || *options.stop.borrow() {
             break;
@@ -211,6 +213,8 @@ fn standing(store: &Store, planned: &Planned) -> Result<Vec<Object>, StoreError>
     let mut objects = resulting(planned);
     if planned.is_part {
         add_others(planned, &mut objects, store.stacks_and_policies()?);
+        // As those of a whole plan stand: policies are asked the same.
+        objects.sort_by(|a, b| a.address.cmp(&b.address));
     }
     Ok(objects)
 }

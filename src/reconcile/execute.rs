@@ -109,7 +109,8 @@ impl Execution<'_> {
         untold: Vec<Run>,
         retries: &Retries,
     ) -> Result<Vec<Ended>, ReconcileError> {
-        let scene = Scene::of(store, self.owner())?;
+        let stacks = waiting.iter().chain(&untold).map(|run| &run.stack);
+        let scene = Scene::of(store, self.owner(), stacks)?;
         let workers = self.parallelism.clamp(1, waiting.len().max(1));
         let shared = Shared {
             store: Mutex::new(store),

@@ -6,10 +6,11 @@
 //! judged by itself: a bad commit below a good head is found. What the newest commit no longer
 //! holds does not count, so a revert makes good what was denied.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use tracing::debug_span;
 
 use super::attached::attached;
 use super::decide::resulting_of;
@@ -74,14 +75,13 @@ pub fn judge(
     let (Ok(from), Ok(head)) = (last.commit.parse::<CommitId>(), head.parse::<CommitId>()) else {
         return Ok(Vec::new());
     };
-    let mut active = store.objects()?;
-    active.retain(|object| object.phase == Phase::Active);
     // By its recorded name: a commit that renames the stack does not escape.
     let id = last
         .manager_stack
         .clone()
         .unwrap_or_else(|| planned.settings.manager_stack.clone());
-    let policies = |kind| attached(&active, &id, &[], kind).map_err(ReconcileError::Unguarded);
+    let near = store.policies_around(&BTreeSet::from([id.clone()]))?;
+    let policies = |kind| attached(&near, &id, &[], kind).map_err(ReconcileError::Unguarded);
     let repository = planned.settings.repository.as_ref();
     let guard = Guard {
         planned,
@@ -107,7 +107,13 @@ pub fn judge(
         return Ok(Vec::new());
     }
     let pushes = guard.pushes(manager, branch, &head)?;
-    guard.rulings(active, &pushes, &head)
+    let mut recorded = match pushes.len() {
+        // Then the changes are the planned ones, of objects that the plan has looked at.
+        0 | 1 => planned.recorded.clone(),
+        _ => store.objects()?,
+    };
+    recorded.retain(|object| object.phase == Phase::Active);
+    guard.rulings(recorded, &pushes, &head)
 }
 
 impl Guard<'_> {
@@ -121,7 +127,9 @@ impl Guard<'_> {
             return Ok(Vec::new());
         }
         // A branch that was moved by force, or whose first parents lead elsewhere, is one push.
-        let commits = match manager.moves(self.cache, branch, &self.last, head)? {
+        let moves =
+            debug_span!("fetch").in_scope(|| manager.moves(self.cache, branch, &self.last, head));
+        let commits = match moves? {
             Some(commits) => commits,
             None => vec![(head.clone(), self.cache.commit_info(head)?)],
         };
@@ -182,7 +190,9 @@ impl Guard<'_> {
                 .collect();
             self.judge_push(&mut ruling, push, is_newest && !counted.is_empty());
             self.judge_plan(&mut ruling, push.info.author.name(), &objects, &counted);
-            objects = resulting_of(&objects, &changes);
+            if !is_newest {
+                objects = resulting_of(&objects, &changes);
+            }
             rulings.push(ruling);
         }
         // Something waited for its turn, or was not recorded: the commit is as it was.
@@ -256,8 +266,12 @@ impl Guard<'_> {
         if self.plan_policies.is_empty() {
             return;
         }
+        let recorded: HashMap<&str, &Object> = objects
+            .iter()
+            .map(|object| (object.address.as_str(), object))
+            .collect();
         let shown = json!({
-            "resource_changes": changes.iter().map(|c| shown(c, objects)).collect::<Vec<_>>(),
+            "resource_changes": changes.iter().map(|c| shown(c, &recorded)).collect::<Vec<_>>(),
         });
         let mut run = PolicyRun {
             id: ruling.commit.clone(),
@@ -306,13 +320,12 @@ fn said(policy: &str, rules: &Rules, rule: &str) -> Vec<String> {
 }
 
 /// The change as `terraform show -json` prints it.
-fn shown(change: &Change, recorded: &[Object]) -> Value {
+fn shown(change: &Change, recorded: &HashMap<&str, &Object>) -> Value {
     let object = &change.object;
     let address = change.moved_from.as_ref().unwrap_or(&object.address);
     let before = || {
         recorded
-            .iter()
-            .find(|recorded| recorded.address == *address)
+            .get(address.as_str())
             .map_or(Value::Null, |recorded| json!(recorded.attributes))
     };
     let after = || json!(object.attributes);

@@ -24,14 +24,15 @@ use crate::policy::{
     judge_trigger,
 };
 use crate::run::{RunState, RunType};
-use crate::stack::{Object, Phase, StackId, StackSpec};
-use crate::store::{NewJudgement, NewRun, Run, Store, StoreError};
+use crate::stack::{Object, StackId, StackSpec};
+use crate::store::{NewJudgement, NewRun, Run, StackRecord, Store, StoreError};
 
-/// The stacks of one round as policies see them, and who is told of their runs.
+/// What policies say to the runs of one round: they, the stacks as they see them, and who is told.
 pub(super) struct Scene {
     policies: Vec<Object>,
-    /// The attachments of policies, by stack.
+    /// The attachments of policies, by stack; only of the round's stacks.
     attachments: BTreeMap<String, Vec<Object>>,
+    /// The round's; all where a TRIGGER policy is to see all.
     stacks: BTreeMap<StackId, PolicyStack>,
     notified: Vec<Policy>,
 }
@@ -45,27 +46,16 @@ pub(super) enum Gate {
 }
 
 impl Scene {
-    pub(super) fn of(store: &Store, owner: Option<&str>) -> Result<Self, StoreError> {
-        let mut objects = store.objects()?;
-        objects.retain(|object| object.phase == Phase::Active);
-        let records = store.stacks()?;
-        let last: BTreeMap<StackId, RunState> = store
-            .last_runs()?
-            .into_iter()
-            .map(|run| (run.stack, run.state))
-            .collect();
-        let stacks = objects
-            .iter()
-            .filter(|object| object.is_stack())
-            .map(|object| {
-                let spec = StackSpec::read(object, owner);
-                let state = last.get(&spec.id).map_or("NONE", |state| state.as_str());
-                let described = policy_stack(object, &spec, records.get(&spec.id), state);
-                (spec.id, described)
-            })
-            .collect();
+    /// The scene of a round of runs of `stacks`.
+    pub(super) fn of<'r>(
+        store: &Store,
+        owner: Option<&str>,
+        stacks: impl Iterator<Item = &'r StackId>,
+    ) -> Result<Self, StoreError> {
+        let ids: BTreeSet<String> = stacks.map(ToString::to_string).collect();
+        let mut policies = store.policies_around(&ids)?;
         // They are not attached: all of them hear of all runs.
-        let notified = objects
+        let notified = policies
             .iter()
             .filter(|object| {
                 object.kind == "spacelift_policy" && object.text("type") == "NOTIFICATION"
@@ -73,20 +63,48 @@ impl Scene {
             .filter_map(|policy| read_policy(policy).ok())
             .collect();
         let mut attachments: BTreeMap<String, Vec<Object>> = BTreeMap::new();
-        objects.retain(|object| match object.kind.as_str() {
-            "spacelift_policy_attachment" => {
-                let stack = object.text("stack_id").to_owned();
-                attachments.entry(stack).or_default().push(object.clone());
-                false
-            }
-            kind => kind == "spacelift_policy",
-        });
-        Ok(Self {
-            policies: objects,
+        for attachment in policies.extract_if(.., |object| object.kind != "spacelift_policy") {
+            let stack = attachment.text("stack_id").to_owned();
+            attachments.entry(stack).or_default().push(attachment);
+        }
+        let mut scene = Self {
+            policies,
             attachments,
-            stacks,
+            stacks: BTreeMap::new(),
             notified,
-        })
+        };
+        for object in store.active_stacks(&ids)? {
+            let spec = StackSpec::read(&object, owner);
+            let state = store.last_run(&spec.id)?.map(|run| run.state);
+            let record = store.stack(&spec.id)?;
+            scene.add(&object, spec, Some(&record), state);
+        }
+        let triggers = |stack| !matches!(scene.attached(stack, PolicyType::Trigger), Ok(none) if none.is_empty());
+        if !scene.stacks.values().any(triggers) {
+            return Ok(scene);
+        }
+        let records = store.stacks()?;
+        let last = store.last_runs()?.into_iter();
+        let last: BTreeMap<StackId, RunState> = last.map(|run| (run.stack, run.state)).collect();
+        let objects = store.stacks_and_policies()?;
+        for object in objects.iter().filter(|object| object.is_stack()) {
+            let spec = StackSpec::read(object, owner);
+            let (record, state) = (records.get(&spec.id), last.get(&spec.id).copied());
+            scene.add(object, spec, record, state);
+        }
+        Ok(scene)
+    }
+
+    fn add(
+        &mut self,
+        object: &Object,
+        spec: StackSpec,
+        record: Option<&StackRecord>,
+        state: Option<RunState>,
+    ) {
+        let state = state.map_or("NONE", RunState::as_str);
+        let described = policy_stack(object, &spec, record, state);
+        self.stacks.insert(spec.id, described);
     }
 
     fn attached(&self, stack: &PolicyStack, kind: PolicyType) -> Result<Vec<Policy>, String> {

@@ -73,14 +73,38 @@ impl Store {
         self.select_objects(&query, params![list(files)])
     }
 
-    /// All active stacks and policies.
+    /// All active stacks and policies, in no order: one would have SQLite go through all objects.
     pub fn stacks_and_policies(&self) -> Result<Vec<Object>, StoreError> {
         let query = format!(
             "SELECT {OBJECT_COLUMNS} FROM object
-             WHERE kind IN ('spacelift_stack', 'spacelift_policy') AND phase = 'active'
-             ORDER BY rowid"
+             WHERE kind IN ('spacelift_stack', 'spacelift_policy') AND phase = 'active'"
         );
         self.select_objects(&query, [])
+    }
+
+    /// The active ones among the stacks with these ids.
+    pub fn active_stacks(&self, ids: &BTreeSet<String>) -> Result<Vec<Object>, StoreError> {
+        let query = format!(
+            "SELECT {OBJECT_COLUMNS} FROM object
+             WHERE id IN (SELECT value FROM json_each(?1))
+                   AND kind = 'spacelift_stack' AND phase = 'active'"
+        );
+        self.select_objects(&query, params![list(ids)])
+    }
+
+    /// All active policies, and the active attachments of policies to `stacks`.
+    pub fn policies_around(&self, stacks: &BTreeSet<String>) -> Result<Vec<Object>, StoreError> {
+        let query = format!(
+            "SELECT {OBJECT_COLUMNS} FROM object WHERE rowid IN (
+                 SELECT rowid FROM object
+                     WHERE kind IN ('spacelift_stack', 'spacelift_policy')
+                         AND kind = 'spacelift_policy' AND phase = 'active'
+                 UNION SELECT rowid FROM object
+                     WHERE stack_id IN (SELECT value FROM json_each(?1))
+                         AND kind = 'spacelift_policy_attachment' AND phase = 'active')
+             ORDER BY rowid"
+        );
+        self.select_objects(&query, params![list(stacks)])
     }
 
     /// The active policy attachments of `stacks`.

@@ -150,6 +150,15 @@ impl Store {
         )
     }
 
+    /// The last run of the stack that blocked it.
+    pub fn last_run(&self, stack: &StackId) -> Result<Option<Run>, StoreError> {
+        let runs = self.select(
+            "WHERE stack = ?1 AND kind IN ('TRACKED', 'DESTROY') ORDER BY id DESC LIMIT 1",
+            [stack.as_str()],
+        );
+        Ok(runs?.pop())
+    }
+
     pub fn run(&self, id: &RunId) -> Result<Run, StoreError> {
         let number = self.number(id)?;
         self.select("WHERE id = ?1", params![number])?
