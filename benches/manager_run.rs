@@ -288,6 +288,7 @@ fn once(repository: &Path, directory: &Path) -> Result<Taken> {
     let manager = Manager {
         remote: Remote::new(text(repository), None),
         branch: None,
+        variables: Default::default(),
     };
     let (_sender, stop) = tokio::sync::watch::channel(true);
     let options = Apply {

@@ -207,6 +207,7 @@ impl World {
         let manager = Manager {
             remote: Remote::new(path.to_str().unwrap(), None),
             branch: None,
+            variables: Default::default(),
         };
         let (mut part, mut whole) = (self.store("part"), self.store("whole"));
         let of_part = plan(&manager, &cache, Some(&part)).unwrap();

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use dayfly::files::Directory;
-use dayfly::module::{Type, Value, evaluate, evaluate_text};
+use dayfly::module::{Given, Type, Value, evaluate, evaluate_text};
 use dayfly::problem::Severity;
 use serde_json::{Value as Json, json};
 
@@ -212,7 +212,7 @@ fn what_terraform_refuses_is_refused() -> Result<()> {
         let (fine, _) = terraform(directory.path(), &["validate", "-no-color"])?;
         ensure!(!fine, "terraform accepts {case}");
         let files = Directory::new(directory.path());
-        let evaluation = evaluate(&files, "", &BTreeMap::new(), "manager");
+        let evaluation = evaluate(&files, "", &Given::default(), "manager");
         if !evaluation
             .problems
             .iter()
@@ -239,7 +239,7 @@ fn modules_have_the_outputs_of_terraform() -> Result<()> {
         let directory = tempfile::tempdir()?;
         copy(&tree, directory.path())?;
         let judged = apply(directory.path())?;
-        let evaluation = evaluate(&Directory::new(&tree), "", &BTreeMap::new(), "manager");
+        let evaluation = evaluate(&Directory::new(&tree), "", &Given::default(), "manager");
         let errors: Vec<_> = evaluation
             .problems
             .iter()

@@ -179,6 +179,7 @@ pub(super) fn once(repository: &Path, directory: &Path, is_stopped: bool) -> Res
     let manager = Manager {
         remote: Remote::new(text(repository), None),
         branch: None,
+        variables: Default::default(),
     };
     let (_sender, stop) = tokio::sync::watch::channel(is_stopped);
     let options = Apply {

@@ -111,6 +111,7 @@ impl ManagerArgs {
         Ok(Manager {
             remote,
             branch: self.branch.clone(),
+            variables: config::terraform_variables(),
         })
     }
 }

@@ -180,6 +180,16 @@ pub fn host_environment() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// What `TF_VAR_*` of this machine say, by what stands after the prefix.
+pub fn terraform_variables() -> BTreeMap<String, String> {
+    let variables = host_environment().into_iter();
+    let named = variables.filter_map(|(name, value)| {
+        let name = name.strip_prefix("TF_VAR_")?.to_owned();
+        Some((name, value))
+    });
+    named.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Tokens;

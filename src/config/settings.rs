@@ -111,6 +111,8 @@ impl Settings {
                 None => default.runner,
             },
         };
+        // Their values are expressions: `module` reads them.
+        reader.block("variables")?;
         reader.finish()?;
         Ok(settings)
     }

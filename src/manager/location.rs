@@ -20,6 +20,8 @@ pub struct Manager {
     pub remote: Remote,
     /// `None` is the branch that its HEAD points to.
     pub branch: Option<String>,
+    /// What the machine says of the root module's variables: `TF_VAR_*` without the prefix.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// What a manager repository says of itself without its files.

@@ -40,6 +40,14 @@ impl Constraint {
         })
     }
 
+    /// Whether text is a value of it as it stands: a plain type, or no constraint at all.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(
+            self.kind,
+            None | Some(Type::String | Type::Number | Type::Bool)
+        )
+    }
+
     /// The value as the constraint wants it.
     pub(super) fn apply(&self, value: &Value) -> Result<Value, String> {
         let Some(kind) = &self.kind else {

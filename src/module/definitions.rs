@@ -18,6 +18,8 @@ use crate::problem::Problem;
 mod blocks;
 mod calls;
 
+pub(super) use blocks::constant;
+
 /// A module directory: its definitions and what could not be read of it.
 #[derive(Debug, Default)]
 pub(super) struct Module {

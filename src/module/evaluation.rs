@@ -14,8 +14,8 @@ use super::object::Item;
 use super::order::order;
 use super::origin::Origin;
 use super::presence::{InstanceStanding, Presence, Standing};
+use super::root_values::Given;
 use super::tree::Tree;
-use super::value::Value;
 use crate::files::Files;
 use crate::problem::Problem;
 
@@ -71,21 +71,16 @@ impl Evaluation {
 
 /// Evaluates the module in the directory `root` of the tree and all that it calls.
 ///
-/// `variables` are the values of the root module's variables, `current_stack` is the id of the
-/// manager stack. Whatever is wrong is among the problems; the rest is evaluated all the same.
-pub fn evaluate(
-    files: &dyn Files,
-    root: &str,
-    variables: &BTreeMap<String, Value>,
-    current_stack: &str,
-) -> Evaluation {
+/// `given` is what gives values to the root module's variables beside the files, `current_stack` is
+/// the id of the manager stack. Whatever is wrong is among the problems; the rest is evaluated all the same.
+pub fn evaluate(files: &dyn Files, root: &str, given: &Given, current_stack: &str) -> Evaluation {
     let looked = Cell::new(false);
     let tree = Tree {
         files,
         root,
         looked: &looked,
     };
-    let evaluator = Evaluator::new(tree, variables, current_stack);
+    let evaluator = Evaluator::new(tree, given, current_stack);
     let root_instance = match evaluator.root() {
         Ok(instance) => instance,
         Err(reason) => {

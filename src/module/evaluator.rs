@@ -3,8 +3,8 @@
 //! A mistake is reported where it stands; what refers to it fails silently. A failure within an
 //! environment fails the environment.
 
-use std::cell::{RefCell, RefMut};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::{OnceCell, RefCell, RefMut};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use super::expression::{Evaluated, Mistake, Stop};
 use super::findings::Findings;
 use super::instance::{Dependencies, Instance, Slot, Slots};
 use super::object::Item;
+use super::root_values::{Given, RootValues};
 use super::tree::Tree;
 use super::value::Value;
 use crate::problem::{Problem, Severity};
@@ -21,7 +22,8 @@ pub(super) struct Evaluator<'a> {
     pub tree: Tree<'a>,
     /// The id of the manager stack.
     pub current_stack: &'a str,
-    root_variables: &'a BTreeMap<String, Value>,
+    given: &'a Given,
+    root_values: OnceCell<RootValues>,
     modules: RefCell<HashMap<String, Result<Arc<Module>, String>>>,
     instances: RefCell<Vec<Rc<Instance>>>,
     items: RefCell<Vec<Rc<Item>>>,
@@ -54,15 +56,12 @@ pub(super) enum Subject {
 }
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn new(
-        tree: Tree<'a>,
-        root_variables: &'a BTreeMap<String, Value>,
-        current_stack: &'a str,
-    ) -> Self {
+    pub(super) fn new(tree: Tree<'a>, given: &'a Given, current_stack: &'a str) -> Self {
         Self {
             tree,
             current_stack,
-            root_variables,
+            given,
+            root_values: OnceCell::new(),
             modules: RefCell::default(),
             instances: RefCell::default(),
             items: RefCell::default(),
@@ -79,7 +78,14 @@ impl<'a> Evaluator<'a> {
         if module.files.is_empty() {
             return Err("there are no .tf files in it".to_owned());
         }
-        Ok(self.add_instance(|id| Instance::new(id, module, String::new())))
+        let values = RootValues::read(&self.tree, &module, self.given);
+        let root = self.add_instance(|id| Instance::new(id, module, String::new()));
+        for problem in &values.problems {
+            self.add_problem(&root, problem.clone());
+        }
+        // The first and only time.
+        let _ = self.root_values.set(values);
+        Ok(root)
     }
 
     pub(super) fn add_instance(&self, make: impl FnOnce(usize) -> Instance) -> Rc<Instance> {
@@ -267,7 +273,21 @@ impl<'a> Evaluator<'a> {
         instance.address_of(&name.unwrap_or_default())
     }
 
-    pub(super) fn root_value(&self, name: &str) -> Option<Value> {
-        self.root_variables.get(name).cloned()
+    /// What is given to a variable of the root; an error is that it cannot be told.
+    pub(super) fn root_value(&self, name: &str) -> Evaluated<Option<(Value, Option<Place>)>> {
+        let Some(values) = self.root_values.get().filter(|values| !values.incomplete) else {
+            return Err(Stop::Reported);
+        };
+        let Some(given) = values.get(name) else {
+            return Ok(None);
+        };
+        if given.is_of_commit {
+            // No environment is as it was at the commit before.
+            self.tree.looked.set(true);
+        }
+        match &given.value {
+            Some(value) => Ok(Some((value.clone(), given.place.clone()))),
+            None => Err(Stop::Reported),
+        }
     }
 }

@@ -18,18 +18,8 @@ use crate::problem::Problem;
 
 /// The text of a JSON file in HCL, and where in the file each part of it comes from.
 pub(super) fn to_hcl(path: &str, json: &str) -> Result<(String, Written), Problem> {
-    let mut writer = Writer {
-        path,
-        json,
-        hcl: String::new(),
-        positions: Vec::new(),
-    };
-    let root: &RawValue = serde_json::from_str(json).map_err(|error| {
-        let mut problem = Problem::error(format!("syntax error: {error}")).in_file(path);
-        problem.line = Some(error.line());
-        problem.column = Some(error.column());
-        problem
-    })?;
+    let mut writer = Writer::new(path, json);
+    let root = writer.root()?;
     for body in writer.objects(root)? {
         writer.body(&body, Form::Root)?;
     }
@@ -38,6 +28,19 @@ pub(super) fn to_hcl(path: &str, json: &str) -> Result<(String, Written), Proble
         positions: writer.positions,
     };
     Ok((writer.hcl, written))
+}
+
+/// The members of the object that a JSON file is: each name, and where its value stands and how.
+pub(super) fn members<'a>(
+    path: &'a str,
+    json: &'a str,
+) -> Result<Vec<(String, usize, &'a str)>, Problem> {
+    let writer = Writer::new(path, json);
+    let root = writer.root()?;
+    let members = writer.object(root)?.0.into_iter();
+    Ok(members
+        .map(|(name, value)| (name, writer.position(value), value.get()))
+        .collect())
 }
 
 /// The block that an object stands for, which tells what its members are.
@@ -169,12 +172,32 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    fn new(path: &'a str, json: &'a str) -> Self {
+        Self {
+            path,
+            json,
+            hcl: String::new(),
+            positions: Vec::new(),
+        }
+    }
+
+    fn root(&self) -> Result<&'a RawValue, Problem> {
+        serde_json::from_str(self.json).map_err(|error| {
+            let mut problem = Problem::error(format!("syntax error: {error}")).in_file(self.path);
+            problem.line = Some(error.line());
+            problem.column = Some(error.column());
+            problem
+        })
+    }
+
+    fn object(&self, value: &'a RawValue) -> Result<Object<'a>, Problem> {
+        serde_json::from_str(value.get())
+            .map_err(|_| self.problem("an object is expected here", value))
+    }
+
     /// One object, or each of a list of objects.
     fn objects(&self, value: &'a RawValue) -> Result<Vec<Object<'a>>, Problem> {
-        let one = |value: &'a RawValue| {
-            serde_json::from_str(value.get())
-                .map_err(|_| self.problem("an object is expected here", value))
-        };
+        let one = |value: &'a RawValue| self.object(value);
         match value.get().chars().next() {
             Some('n') => Ok(Vec::new()),
             Some('[') => self.items(value)?.into_iter().map(one).collect(),

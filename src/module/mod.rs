@@ -36,6 +36,7 @@ mod object;
 mod order;
 mod origin;
 mod presence;
+mod root_values;
 pub mod schema;
 mod source;
 mod standalone;
@@ -52,6 +53,7 @@ pub use number::Number;
 pub(crate) use order::order;
 pub use origin::{Call, Origin, is_environments};
 pub use presence::Presence;
+pub use root_values::{Given, OF_COMMIT};
 pub use standalone::{ExpressionError, evaluate_expression, evaluate_text};
 pub use value::{Field, Type, Value};
 

@@ -49,6 +49,7 @@ impl Evaluator<'_> {
                     Some(expression) => evaluate(expression, &frame)?.as_bool() != Some(false),
                     None => true,
                 };
+                let is_given = given.is_some();
                 let given = given.filter(|value| nullable || !value.is_null());
                 let (value, place) = match (given, &variable.default) {
                     (Some(value), _) => (value, place),
@@ -59,11 +60,16 @@ impl Evaluator<'_> {
                             ..variable.place.clone()
                         },
                     ),
-                    (None, None) if instance.parent.is_none() => {
+                    (None, None) if instance.parent.is_none() && !is_given => {
                         let message = format!(
                             "no value is given for the variable \"{name}\", which has no default"
                         );
-                        return Err(frame.mistake(message, variable.place.offset));
+                        let hint = format!(
+                            "set it in `variables {{ {name} = … }}` of dayfly.hcl, in \
+                             terraform.tfvars, or as TF_VAR_{name} of the machine"
+                        );
+                        let at = variable.place.offset;
+                        return Err(frame.mistake_with_hint(message, at, Some(hint)));
                     }
                     (None, None) => {
                         let message = format!("the variable \"{name}\" must not be null");
@@ -105,7 +111,10 @@ impl Evaluator<'_> {
     ) -> Evaluated<(Option<Value>, Place)> {
         let Some((parent, call)) = instance.parent else {
             let place = instance.module.variables[name].place.clone();
-            return Ok((self.root_value(name), place));
+            return Ok(match self.root_value(name)? {
+                Some((value, given)) => (Some(value), given.unwrap_or(place)),
+                None => (None, place),
+            });
         };
         let parent = self.instance(parent);
         let Some((_, call)) = parent.module.calls.get_index(call) else {

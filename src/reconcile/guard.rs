@@ -6,7 +6,7 @@
 //! judged by itself: a bad commit below a good head is found. What the newest commit no longer
 //! holds does not count, so a revert makes good what was denied.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -180,7 +180,10 @@ impl Guard<'_> {
                 self.planned.comparison.changes.clone()
             } else {
                 let tree = self.cache.tree(&push.head)?;
-                let evaluation = module::evaluate(&tree, "", &BTreeMap::new(), &self.stack.id);
+                let evaluation = {
+                    let given = self.planned.given.at(&push.head.to_string());
+                    module::evaluate(&tree, "", &given, &self.stack.id)
+                };
                 compare(&objects, &evaluation).changes
             };
             let counted: Vec<Change> = changes

@@ -42,7 +42,7 @@ use crate::error::{Diagnose, Kind};
 use crate::files::Files;
 use crate::git::{GitError, Repository};
 use crate::manager::{Manager, ManagerError, Snapshot, check_services};
-use crate::module::{self, Evaluation, Resource};
+use crate::module::{self, Evaluation, Given, Resource};
 use crate::policy::PolicyError;
 use crate::problem::{Problem, Severity};
 use crate::runner::RunnerError;
@@ -157,6 +157,7 @@ pub struct Planned {
     /// Whether there is a `dayfly.hcl`.
     pub has_settings: bool,
     pub settings: Settings,
+    pub given: Given,
     pub evaluation: Evaluation,
     /// The recorded objects that the evaluation was compared with.
     pub recorded: Vec<Object>,
@@ -193,7 +194,8 @@ pub fn plan(
 ) -> Result<Planned, ReconcileError> {
     let snapshot = debug_span!("fetch").in_scope(|| manager.snapshot_or_directory(cache))?;
     let settings = snapshot.settings()?;
-    let basis = scope::basis(&settings);
+    let given = given_at(manager, &snapshot, snapshot.branch(), &settings);
+    let basis = scope::basis(&settings, &given);
     if let (Some(store), Some(commit)) = (store, snapshot.commit())
         && let Some(last) = store.evaluated()?
         && last.basis == basis
@@ -207,28 +209,28 @@ pub fn plan(
             whole: snapshot.files(),
             files: shown.collect(),
         };
-        let evaluation = evaluate(&part, &settings);
+        let evaluation = evaluate(&part, &settings, &given);
         let recorded = store.objects_of(&files)?;
         if scope::stands_for_all(store, &last, &files, &evaluation, &recorded)? {
             let others = store.other_previews(&files)?;
-            let mut planned = compared(&snapshot, settings, basis, evaluation, recorded)?;
+            let mut planned = compared(&snapshot, settings, given, evaluation, recorded)?;
             planned.is_part = true;
             planned.deletions.all += others;
             return Ok(planned);
         }
     }
-    let evaluation = evaluate(snapshot.files(), &settings);
+    let evaluation = evaluate(snapshot.files(), &settings, &given);
     let recorded = match store {
         Some(store) => debug_span!("objects").in_scope(|| store.objects())?,
         None => Vec::new(),
     };
-    compared(&snapshot, settings, basis, evaluation, recorded)
+    compared(&snapshot, settings, given, evaluation, recorded)
 }
 
 fn compared(
     snapshot: &Snapshot,
     settings: Settings,
-    basis: String,
+    given: Given,
     evaluation: Evaluation,
     recorded: Vec<Object>,
 ) -> Result<Planned, ReconcileError> {
@@ -246,6 +248,7 @@ fn compared(
             .filter(|resource| is_told(resource));
         let told = told.filter_map(|resource| resource.origin.environment());
         let told = told.map(|call| call.file.clone());
+        let basis = scope::basis(&settings, &given);
         scope::evaluated(commit, basis, &evaluation, &recorded, &comparison, told)
     });
     Ok(Planned {
@@ -253,6 +256,7 @@ fn compared(
         branch: snapshot.branch().map(str::to_owned),
         has_settings: snapshot.has_settings()?,
         settings,
+        given,
         evaluation,
         recorded,
         is_part: false,
@@ -269,13 +273,15 @@ pub fn plan_against(
     commit: &str,
 ) -> Result<Planned, ReconcileError> {
     let before = manager.snapshot_at(commit)?;
-    let base = evaluate(before.files(), &before.settings()?);
-    let recorded = base.resources.iter().map(Object::from_resource).collect();
     let snapshot = manager.snapshot_or_directory(cache)?;
+    let settings = before.settings()?;
+    let given = given_at(manager, &before, snapshot.branch(), &settings);
+    let base = evaluate(before.files(), &settings, &given);
+    let recorded = base.resources.iter().map(Object::from_resource).collect();
     let settings = snapshot.settings()?;
-    let basis = scope::basis(&settings);
-    let evaluation = evaluate(snapshot.files(), &settings);
-    let mut planned = compared(&snapshot, settings, basis, evaluation, recorded)?;
+    let given = given_at(manager, &snapshot, snapshot.branch(), &settings);
+    let evaluation = evaluate(snapshot.files(), &settings, &given);
+    let mut planned = compared(&snapshot, settings, given, evaluation, recorded)?;
     let is_error = |problem: &&Problem| problem.severity == Severity::Error;
     let errors = base.problems.iter().filter(is_error).count();
     if errors > 0 {
@@ -287,9 +293,34 @@ pub fn plan_against(
     Ok(planned)
 }
 
-fn evaluate(files: &dyn Files, settings: &Settings) -> Evaluation {
-    debug_span!("evaluate")
-        .in_scope(|| module::evaluate(files, "", &Default::default(), &settings.manager_stack))
+fn evaluate(files: &dyn Files, settings: &Settings, given: &Given) -> Evaluation {
+    debug_span!("evaluate").in_scope(|| module::evaluate(files, "", given, &settings.manager_stack))
+}
+
+/// What gives values to the root's variables: the machine, and what Spacelift says of a run that is
+/// known here and the same for a plan and for an apply.
+fn given_at(
+    manager: &Manager,
+    snapshot: &Snapshot,
+    branch: Option<&str>,
+    settings: &Settings,
+) -> Given {
+    let supplied = [
+        ("spacelift_stack_id", Some(settings.manager_stack.clone())),
+        ("spacelift_stack_branch", branch.map(str::to_owned)),
+        ("spacelift_commit_branch", branch.map(str::to_owned)),
+        (
+            "spacelift_commit_sha",
+            snapshot.commit().map(ToString::to_string),
+        ),
+    ];
+    let supplied = supplied.into_iter();
+    Given {
+        machine: manager.variables.clone(),
+        supplied: supplied
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect(),
+    }
 }
 
 /// What a look at the whole repository found.
@@ -313,7 +344,8 @@ pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, Reco
             .iter()
             .map(problem_of_manager),
     );
-    let evaluation = evaluate(snapshot.files(), &settings);
+    let given = given_at(manager, &snapshot, snapshot.branch(), &settings);
+    let evaluation = evaluate(snapshot.files(), &settings, &given);
     problems.extend(evaluation.problems.iter().cloned());
     problems.extend(unusable_policies(&evaluation, snapshot.files()).1);
     problems.extend(not_acted_upon(&evaluation));

@@ -14,14 +14,23 @@ use sha2::{Digest, Sha256};
 use super::ReconcileError;
 use crate::config::Settings;
 use crate::files::{Entry, Files, FilesError};
-use crate::module::{Evaluation, is_environments};
+use crate::module::{self, Evaluation, Given, is_environments};
 use crate::stack::{Comparison, Object, Phase};
 use crate::store::{Claims, Evaluated, Store};
 
 /// What an evaluation comes from beside the commit, as a digest.
-pub(super) fn basis(settings: &Settings) -> String {
+pub(super) fn basis(settings: &Settings, given: &Given) -> String {
     let mut digest = String::new();
-    let text = format!("{} {}", env!("CARGO_PKG_VERSION"), settings.manager_stack);
+    let mut supplied = given.supplied.clone();
+    // Whoever asks for the commit is evaluated at each.
+    supplied.remove(module::OF_COMMIT);
+    let parts = (
+        env!("CARGO_PKG_VERSION"),
+        &settings.manager_stack,
+        &given.machine,
+        supplied,
+    );
+    let text = serde_json::json!(parts).to_string();
     for byte in Sha256::digest(text) {
         // Writing to a string cannot fail.
         let _ = write!(digest, "{byte:02x}");

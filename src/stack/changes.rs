@@ -403,7 +403,7 @@ mod tests {
 
     use super::*;
     use crate::files::Directory;
-    use crate::module::{Origin, evaluate};
+    use crate::module::{Given, Origin, evaluate};
 
     #[test]
     fn each_is_deleted_before_what_it_is_recorded_to_depend_on() {
@@ -435,7 +435,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("main.tf"), "").unwrap();
         let files = Directory::new(directory.path());
-        let nothing = evaluate(&files, "", &BTreeMap::new(), "manager");
+        let nothing = evaluate(&files, "", &Given::default(), "manager");
         let changes = compare(&recorded, &nothing).changes;
         let deleted: Vec<&str> = changes
             .iter()

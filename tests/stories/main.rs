@@ -43,6 +43,7 @@ mod ranges;
 mod ranges_that_double;
 mod refused_tokens;
 mod renames;
+mod root_variables;
 mod signed_commits;
 mod ssh;
 mod stacks;

@@ -81,6 +81,7 @@ impl Stage {
         Manager {
             remote: Remote::new(&path, None),
             branch: None,
+            variables: Default::default(),
         }
     }
 

@@ -58,7 +58,7 @@ impl Names for Nothing {
     }
 }
 
-fn constant(
+pub(in crate::module) fn constant(
     expression: &Expression,
     source: &Arc<Source>,
 ) -> Result<Value, (String, Option<usize>)> {

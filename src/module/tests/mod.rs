@@ -6,13 +6,14 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{Evaluation, Resource, Value, evaluate};
+use super::{Evaluation, Given, Resource, evaluate};
 use crate::files::Directory;
 use crate::problem::Severity;
 
 mod json_files;
 mod presences;
 mod refusals;
+mod root_values;
 
 const ROOT: &str = r#"
 terraform {
@@ -150,7 +151,7 @@ impl Repository {
         evaluate(
             &Directory::new(self.0.path()),
             "",
-            &BTreeMap::new(),
+            &Given::default(),
             "manager",
         )
     }
@@ -274,8 +275,11 @@ output "slug" {
 }
 "#;
     fs::write(directory.path().join("main.tf"), body).unwrap();
-    let variables = BTreeMap::from([("namespace".to_owned(), Value::from("acme"))]);
-    let evaluation = evaluate(&Directory::new(directory.path()), "", &variables, "manager");
+    let given = Given {
+        machine: BTreeMap::from([("namespace".to_owned(), "acme".to_owned())]),
+        ..Given::default()
+    };
+    let evaluation = evaluate(&Directory::new(directory.path()), "", &given, "manager");
     assert_eq!(errors(&evaluation), [""; 0]);
     let warnings: Vec<&str> = evaluation
         .problems
@@ -313,7 +317,7 @@ fn deep_expressions_are_refused_or_evaluated_on_a_small_stack() {
         let evaluation = evaluate(
             &Directory::new(directory.path()),
             "",
-            &BTreeMap::new(),
+            &Given::default(),
             "manager",
         );
         if fine {
@@ -329,7 +333,7 @@ fn deep_expressions_are_refused_or_evaluated_on_a_small_stack() {
     let evaluation = evaluate(
         &Directory::new(directory.path()),
         "",
-        &BTreeMap::new(),
+        &Given::default(),
         "manager",
     );
     assert_eq!(evaluation.outputs["x"], 120);
@@ -345,7 +349,7 @@ fn deep_expressions_are_refused_or_evaluated_on_a_small_stack() {
     let evaluation = evaluate(
         &Directory::new(directory.path()),
         "",
-        &BTreeMap::new(),
+        &Given::default(),
         "manager",
     );
     assert!(

@@ -1,11 +1,10 @@
 //! What is not accepted, and what is said about it.
 
-use std::collections::BTreeMap;
 use std::fs;
 
 use super::errors;
 use crate::files::Directory;
-use crate::module::evaluate;
+use crate::module::{Given, evaluate};
 
 /// A body of a module, and parts of the errors it must give, each in its turn.
 const REFUSALS: &[(&str, &[&str])] = &[
@@ -169,7 +168,7 @@ fn what_is_refused_says_why_and_nothing_twice() {
         let evaluation = evaluate(
             &Directory::new(directory.path()),
             "",
-            &BTreeMap::new(),
+            &Given::default(),
             "manager",
         );
         let errors = errors(&evaluation);
