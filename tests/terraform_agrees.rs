@@ -1,6 +1,11 @@
 //! Terraform is the judge: the same expressions and modules, evaluated by it and by dayfly.
 //!
-//! An error of Terraform's is agreement only with an error of ours.
+//! An error of Terraform's is agreement only with an error of ours. The last line that is printed
+//! counts them all. `SEED=7` makes other expressions by chance than those of every run, and
+//! `COUNT=5000` more of them.
+
+#[path = "terraform/generator.rs"]
+mod generator;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -91,8 +96,88 @@ fn ours(text: &str) -> Result<Value, String> {
     evaluate_text(text, "case.tf", &BTreeMap::new()).map_err(|error| error.to_string())
 }
 
+/// What was compared, and where the two differ.
+#[derive(Default)]
+struct Agreement {
+    count: usize,
+    differences: Vec<String>,
+}
+
 #[test]
-fn expressions_have_the_values_of_terraform() -> Result<()> {
+fn dayfly_agrees_with_terraform() -> Result<()> {
+    let mut all = Agreement::default();
+    let seed = number("SEED")?.unwrap_or(1);
+    for (part, agreement) in [
+        ("expressions", expressions()?),
+        ("expressions by chance", generated(seed)?),
+        ("files that are refused", refusals()?),
+        ("outputs of modules", modules()?),
+    ] {
+        println!("{:>5} {part}", agreement.count);
+        all.count += agreement.count;
+        all.differences.extend(agreement.differences);
+    }
+    let agreed = all.count - all.differences.len();
+    ensure!(
+        all.differences.is_empty(),
+        "{}\n{agreed} of {} agree (SEED={seed})",
+        all.differences.join("\n"),
+        all.count
+    );
+    println!("{agreed} of {} agree", all.count);
+    Ok(())
+}
+
+/// A number from the environment.
+#[expect(clippy::disallowed_methods, reason = "a test that a person steers")]
+fn number(name: &str) -> Result<Option<u64>> {
+    match std::env::var(name) {
+        Ok(text) => Ok(Some(
+            text.parse().with_context(|| format!("{name}={text}"))?,
+        )),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Each has the value and the type that it has in Terraform, or none in both.
+fn generated(seed: u64) -> Result<Agreement> {
+    let mut chance = generator::Chance::new(seed);
+    let count = number("COUNT")?.unwrap_or(1500);
+    let cases: Vec<String> = (0..count)
+        .map(|index| generator::expression(&mut chance, 1 + usize::from(index % 3 == 0) * 2))
+        .collect();
+    // The text is exact where a JSON number would not be; the value has the type.
+    let pair = |case: &str| format!("[\njsonencode([\n{case}\n]),\n{case}\n]");
+    let mut text = String::new();
+    for (index, case) in cases.iter().enumerate() {
+        let pair = pair(case);
+        text += &format!("output \"x{index}\" {{\n  value = try({pair}, null)\n}}\n");
+    }
+    let directory = tempfile::tempdir()?;
+    fs::write(directory.path().join("main.tf"), text)?;
+    let judged = apply(directory.path())?;
+    let mut differences = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        // An output that is null is not listed; one that no run will ever know is listed as null.
+        let theirs = judged
+            .get(&format!("x{index}"))
+            .filter(|(value, _)| !value.is_null())
+            .map(|(value, kind)| (value[0].clone(), kind.clone()));
+        let ours =
+            ours(&pair(case)).map(|pair| (pair.to_json()[0].clone(), type_json(&pair.kind())));
+        if ours.as_ref().ok() != theirs.as_ref() {
+            differences.push(format!(
+                "{case}\n  terraform: {theirs:?}\n  dayfly:    {ours:?}"
+            ));
+        }
+    }
+    Ok(Agreement {
+        count: cases.len(),
+        differences,
+    })
+}
+
+fn expressions() -> Result<Agreement> {
     let mut values = lines("values.txt")?;
     values.extend(blocks("blocks.txt")?);
     let errors = lines("errors.txt")?;
@@ -136,15 +221,10 @@ fn expressions_have_the_values_of_terraform() -> Result<()> {
             ));
         }
     }
-    let count = values.len() + errors.len();
-    println!("{} of {count} agree", count - differences.len());
-    ensure!(
-        differences.is_empty(),
-        "{} differ:\n{}",
-        differences.len(),
-        differences.join("\n")
-    );
-    Ok(())
+    Ok(Agreement {
+        count: values.len() + errors.len(),
+        differences,
+    })
 }
 
 /// Whether the text calls the function, not one whose name ends alike.
@@ -176,6 +256,12 @@ fn each_function_of_terraform_is_judged_or_refused_by_name() -> Result<()> {
         if refused == calls(&corpus, name) {
             open.push(name);
         }
+        // What reads files is judged in the trees, which have some.
+        let reads = name.starts_with("file") || name.starts_with("template");
+        if !refused && !reads && name != "sensitive" {
+            let made = generator::functions().any(|made| made == name);
+            ensure!(made, "no expression by chance calls {name}");
+        }
     }
     ensure!(
         open.is_empty(),
@@ -200,8 +286,7 @@ const REFUSED: [&str; 12] = [
     "count.index",
 ];
 
-#[test]
-fn what_terraform_refuses_is_refused() -> Result<()> {
+fn refusals() -> Result<Agreement> {
     let mut differences = Vec::new();
     for case in REFUSED {
         let directory = tempfile::tempdir()?;
@@ -218,20 +303,16 @@ fn what_terraform_refuses_is_refused() -> Result<()> {
             .iter()
             .any(|problem| problem.severity == Severity::Error)
         {
-            differences.push(case);
+            differences.push(format!("{case}\n  terraform: refuses it"));
         }
     }
-    println!(
-        "{} of {} agree",
-        REFUSED.len() - differences.len(),
-        REFUSED.len()
-    );
-    ensure!(differences.is_empty(), "accepted: {differences:?}");
-    Ok(())
+    Ok(Agreement {
+        count: REFUSED.len(),
+        differences,
+    })
 }
 
-#[test]
-fn modules_have_the_outputs_of_terraform() -> Result<()> {
+fn modules() -> Result<Agreement> {
     let mut differences = Vec::new();
     let mut count = 0;
     for entry in fs::read_dir(fixtures().join("trees"))? {
@@ -261,14 +342,7 @@ fn modules_have_the_outputs_of_terraform() -> Result<()> {
             tree.display()
         );
     }
-    println!("{} of {count} agree", count - differences.len());
-    ensure!(
-        differences.is_empty(),
-        "{} differ:\n{}",
-        differences.len(),
-        differences.join("\n")
-    );
-    Ok(())
+    Ok(Agreement { count, differences })
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

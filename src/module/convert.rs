@@ -232,10 +232,10 @@ pub(super) fn common(kinds: &[Type], also_unsafe: bool) -> Option<Type> {
         return elements().map(Type::set);
     }
     if all(is_object) {
-        return common_object(&known, also_unsafe).or_else(|| elements().map(Type::map));
+        return common_object(&known, also_unsafe).unwrap_or_else(|| elements().map(Type::map));
     }
     if all(is_tuple) {
-        return common_tuple(&known, also_unsafe).or_else(|| elements().map(Type::list));
+        return common_tuple(&known, also_unsafe).unwrap_or_else(|| elements().map(Type::list));
     }
     if any(is_map)
         && all(|kind| matches!(kind, Type::Map(_) | Type::Object(_)))
@@ -274,7 +274,9 @@ fn elements_of(kind: &Type) -> Vec<Type> {
     }
 }
 
-fn common_object(kinds: &[&Type], also_unsafe: bool) -> Option<Type> {
+/// Attribute by attribute; `None` if the objects have not all the same, `Some(None)` if one of them
+/// has no common type.
+fn common_object(kinds: &[&Type], also_unsafe: bool) -> Option<Option<Type>> {
     let Type::Object(first) = kinds.first()? else {
         return None;
     };
@@ -293,12 +295,14 @@ fn common_object(kinds: &[&Type], also_unsafe: bool) -> Option<Type> {
             };
             own.push(fields.get(name)?.kind.clone());
         }
-        attributes.push((name.clone(), common(&own, also_unsafe)?));
+        attributes.push(common(&own, also_unsafe).map(|kind| (name.clone(), kind)));
     }
-    Some(Type::object(attributes))
+    let attributes: Option<Vec<_>> = attributes.into_iter().collect();
+    Some(attributes.map(Type::object))
 }
 
-fn common_tuple(kinds: &[&Type], also_unsafe: bool) -> Option<Type> {
+/// Item by item, likewise.
+fn common_tuple(kinds: &[&Type], also_unsafe: bool) -> Option<Option<Type>> {
     let Type::Tuple(first) = kinds.first()? else {
         return None;
     };
@@ -317,9 +321,10 @@ fn common_tuple(kinds: &[&Type], also_unsafe: bool) -> Option<Type> {
             };
             own.push(others[index].clone());
         }
-        items.push(common(&own, also_unsafe)?);
+        items.push(common(&own, also_unsafe));
     }
-    Some(Type::Tuple(items.into()))
+    let items: Option<Vec<Type>> = items.into_iter().collect();
+    Some(items.map(|items| Type::Tuple(items.into())))
 }
 
 fn with_article(kind: &Type) -> String {

@@ -289,6 +289,10 @@ fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
         ));
     }
     match name {
+        "try" | "can" if call.args.expand_final() => {
+            let message = format!("{name} takes expressions, not the items of a list");
+            return Err(frame.mistake(message, offset));
+        }
         "try" => return first_success(call, frame, offset),
         "can" => {
             let [argument] = call.args.iter().collect::<Vec<_>>()[..] else {

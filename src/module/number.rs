@@ -122,6 +122,12 @@ impl Number {
         if !value.is_finite() {
             return None;
         }
+        if value == 0.0 && value.is_sign_negative() {
+            return Some(Self {
+                repr: Repr::NegativeZero,
+                precision: 53,
+            });
+        }
         let bits = value.to_bits();
         let exponent = i64::try_from((bits >> 52) & 0x7ff).ok()?;
         let fraction = i64::try_from(bits & ((1 << 52) - 1)).ok()?;
@@ -138,6 +144,7 @@ impl Number {
         Some(Self::rounded(BigInt::from(mantissa), exponent, 53))
     }
 
+    /// The nearest floating point number.
     pub fn to_f64(&self) -> f64 {
         match &self.repr {
             #[expect(
@@ -146,7 +153,12 @@ impl Number {
             )]
             Repr::Integer(value) => *value as f64,
             Repr::NegativeZero => -0.0,
-            Repr::Wide(_) => self.to_string().parse().unwrap_or(f64::NAN),
+            // The shortest digits of a power of two may lie nearer to its neighbour.
+            Repr::Wide(_) => {
+                let sign = if self.is_negative() { "-" } else { "" };
+                let digits = format!("{sign}{}", self.exact().plain(None));
+                digits.parse().unwrap_or(f64::NAN)
+            }
         }
     }
 
@@ -275,6 +287,7 @@ impl Number {
                 };
                 Self::rounded(whole, 0, self.precision)
             }
+            Repr::NegativeZero => Self::from(0),
             _ => self.clone(),
         }
     }

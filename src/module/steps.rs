@@ -76,11 +76,71 @@ fn splat(
         .collect::<Evaluated<Vec<_>>>()?;
     Ok(match value {
         Value::List(element, _) | Value::Set(element, _) => {
-            let kind = results.first().map_or_else(|| element.clone(), Value::kind);
+            let kind = match results.first() {
+                Some(first) => first.kind(),
+                None => kind_behind(element, steps, frame, offset)?,
+            };
             Value::List(kind, results.into())
         }
         _ => Value::tuple(results),
     })
+}
+
+/// The type of what the steps lead to from a value of the type, where there is no value: an empty
+/// list has elements of a type too, and what they lack is a mistake.
+fn kind_behind(
+    kind: &Type,
+    steps: &[Decorated<TraversalOperator>],
+    frame: &Frame<'_>,
+    offset: Option<usize>,
+) -> Evaluated<Type> {
+    let Some((step, rest)) = steps.split_first() else {
+        return Ok(kind.clone());
+    };
+    let at = start(step).or(offset);
+    let key = match step.value() {
+        TraversalOperator::GetAttr(name) => Value::string(name.as_str()),
+        TraversalOperator::LegacyIndex(position) => Value::Number(Number::count(
+            usize::try_from(*position.value()).unwrap_or(usize::MAX),
+        )),
+        TraversalOperator::Index(key) => evaluate(key, frame)?,
+        TraversalOperator::FullSplat(_) | TraversalOperator::AttrSplat(_) => {
+            return Ok(match kind {
+                Type::List(element) | Type::Set(element) => {
+                    Type::list(kind_behind(element, rest, frame, offset)?)
+                }
+                Type::Tuple(items) => Type::Tuple(
+                    items
+                        .iter()
+                        .map(|item| kind_behind(item, rest, frame, offset))
+                        .collect::<Evaluated<_>>()?,
+                ),
+                _ => Type::Any,
+            });
+        }
+    };
+    let by_name = matches!(step.value(), TraversalOperator::GetAttr(_));
+    let next = match (kind, &key) {
+        (Type::Any, _) => return Ok(Type::Any),
+        (Type::Object(fields), Value::String(name)) => {
+            fields.get(name.as_ref()).map(|field| field.kind.clone())
+        }
+        (Type::Map(element), _) => Some(element.as_ref().clone()),
+        (Type::List(element), _) if !by_name => Some(element.as_ref().clone()),
+        (Type::Tuple(items), Value::Number(number)) => number
+            .as_i64()
+            .and_then(|position| usize::try_from(position).ok())
+            .and_then(|position| items.get(position).cloned()),
+        _ => None,
+    };
+    let Some(next) = next else {
+        let message = format!(
+            "an element of the empty list, a {}, has no such part",
+            kind.name()
+        );
+        return Err(frame.mistake(message, at));
+    };
+    kind_behind(&next, rest, frame, offset)
 }
 
 /// `value.name`.

@@ -199,7 +199,8 @@ impl Value {
                 Some(integer) => integer.into(),
                 None => match number.to_string().parse::<u64>() {
                     Ok(integer) => integer.into(),
-                    Err(_) => number.to_f64().into(),
+                    // What is printed is what a reader takes for it.
+                    Err(_) => number.to_string().parse().unwrap_or(f64::NAN).into(),
                 },
             },
             Self::String(text) => text.as_ref().into(),

@@ -51,15 +51,19 @@ pub(super) fn coalesce(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn coalescelist(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=usize::MAX)?;
-    for argument in context.arguments {
-        match argument {
-            Value::Null(_) => {}
-            Value::List(_, items) | Value::Tuple(items) if items.is_empty() => {}
-            Value::List(..) | Value::Tuple(_) => return Ok(argument.clone()),
-            _ => return Err("all arguments must be lists or tuples".to_owned()),
-        }
+    let is_list = |kind: &Type| matches!(kind, Type::List(_) | Type::Tuple(_));
+    if !context
+        .arguments
+        .iter()
+        .all(|argument| is_list(&argument.kind()))
+    {
+        return Err("all arguments must be lists or tuples".to_owned());
     }
-    Err("no argument is a list with items".to_owned())
+    let has_items = |argument: &&Value| argument.items().is_some_and(|items| !items.is_empty());
+    let found = context.arguments.iter().find(has_items);
+    found
+        .cloned()
+        .ok_or_else(|| "no argument is a list with items".to_owned())
 }
 
 pub(super) fn compact(context: &Context<'_>) -> Result<Value, String> {
@@ -130,15 +134,21 @@ pub(super) fn distinct(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn element(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
-    let (Value::List(_, items) | Value::Tuple(items)) = context.value(0)? else {
-        return Err("argument 1 must be a list or tuple".to_owned());
+    let (items, is_list) = match context.value(0)? {
+        Value::List(_, items) => (items, true),
+        Value::Tuple(items) => (items, false),
+        _ => return Err("argument 1 must be a list or tuple".to_owned()),
     };
-    let index =
-        usize::try_from(context.integer(1)?).map_err(|_| "the index must not be negative")?;
-    if items.is_empty() {
-        return Err("an empty list has no elements".to_owned());
+    let index = context.integer(1)?;
+    // Terraform counts from the end of a list, and fails for a tuple.
+    if index < 0 && !is_list {
+        return Err("the index into a tuple must not be negative".to_owned());
     }
-    Ok(items[index % items.len()].clone())
+    let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
+    let position = index.checked_rem_euclid(length);
+    position
+        .and_then(|position| items.get(usize::try_from(position).ok()?).cloned())
+        .ok_or_else(|| "an empty list has no elements".to_owned())
 }
 
 pub(super) fn flatten(context: &Context<'_>) -> Result<Value, String> {

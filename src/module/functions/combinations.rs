@@ -59,18 +59,17 @@ pub(super) fn setsubtract(context: &Context<'_>) -> Result<Value, String> {
 pub(super) fn setproduct(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=usize::MAX)?;
     let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
-    let mut ordered = false;
+    let mut is_set = false;
     let mut elements = Vec::new();
     for index in 0..context.arguments.len() {
         let value = context.value(index)?;
         let (items, element) = match value {
-            Value::Set(element, items) => (items.clone(), element.clone()),
-            Value::List(element, items) => {
-                ordered = true;
+            Value::Set(element, items) => {
+                is_set = true;
                 (items.clone(), element.clone())
             }
+            Value::List(element, items) => (items.clone(), element.clone()),
             Value::Tuple(_) => {
-                ordered = true;
                 let (element, items) = context.list(index, Type::Any)?;
                 (items, element)
             }
@@ -89,10 +88,10 @@ pub(super) fn setproduct(context: &Context<'_>) -> Result<Value, String> {
     }
     let kind = Type::Tuple(elements.into());
     let rows = rows.into_iter().map(Value::tuple);
-    Ok(if ordered {
-        Value::List(kind, rows.collect())
-    } else {
+    Ok(if is_set {
         Value::set(kind, rows)
+    } else {
+        Value::List(kind, rows.collect())
     })
 }
 

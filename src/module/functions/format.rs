@@ -13,13 +13,22 @@ const WIDEST: usize = 10_000;
 
 pub(super) fn format(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=usize::MAX)?;
-    formatted(&context.text(0)?, &context.arguments[1..]).map(Value::from)
+    formatted(&context.text(0)?, arguments(context)?).map(Value::from)
+}
+
+/// What is formatted. A bare `null`, whose type nobody knows, Terraform never makes a string of.
+fn arguments<'a>(context: &'a Context<'_>) -> Result<&'a [Value], String> {
+    let arguments = &context.arguments[1..];
+    match arguments.contains(&Value::null()) {
+        true => Err("an argument is null, of no type".to_owned()),
+        false => Ok(arguments),
+    }
 }
 
 pub(super) fn formatlist(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=usize::MAX)?;
     let layout = context.text(0)?;
-    let arguments = &context.arguments[1..];
+    let arguments = arguments(context)?;
     let mut length: Option<usize> = None;
     for argument in arguments {
         if let Some(items) = argument.items() {

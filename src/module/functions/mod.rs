@@ -17,6 +17,7 @@ mod csv;
 mod dates;
 mod encoding;
 mod files;
+mod floats;
 mod format;
 mod glob;
 mod networks;

@@ -1,6 +1,6 @@
 //! Functions of numbers.
 
-use super::Context;
+use super::{Context, floats};
 use crate::module::number::Number;
 use crate::module::value::{Type, Value};
 
@@ -35,9 +35,11 @@ fn numbers(context: &Context<'_>) -> Result<Vec<Number>, String> {
         .collect()
 }
 
+/// The first of those that are equal: Terraform prints a negative zero otherwise.
 pub(super) fn max(context: &Context<'_>) -> Result<Value, String> {
     Ok(numbers(context)?
         .into_iter()
+        .rev()
         .max()
         .map_or_else(Value::null, Value::Number))
 }
@@ -57,17 +59,15 @@ fn finite(value: f64) -> Result<Value, String> {
 
 pub(super) fn log(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
-    finite(context.number(0)?.to_f64().ln() / context.number(1)?.to_f64().ln())
+    finite(floats::ln(context.number(0)?.to_f64()) / floats::ln(context.number(1)?.to_f64()))
 }
 
 pub(super) fn pow(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
-    finite(
-        context
-            .number(0)?
-            .to_f64()
-            .powf(context.number(1)?.to_f64()),
-    )
+    let (base, exponent) = (context.number(0)?.to_f64(), context.number(1)?.to_f64());
+    finite(floats::power(base, exponent).ok_or(
+        "the exponent must be a whole number or 0.5: with others Terraform's last digits differ between machines",
+    )?)
 }
 
 pub(super) fn signum(context: &Context<'_>) -> Result<Value, String> {
@@ -119,15 +119,15 @@ pub(super) fn range(context: &Context<'_>) -> Result<Value, String> {
         3 => context.number(2)?,
         _ => Number::from(if end < start { -1 } else { 1 }),
     };
-    if step.is_zero() {
-        return Err("the step must not be zero".to_owned());
-    }
     let down = step.is_negative();
     if (down && start < end) || (!down && end < start) {
         let relation = if down { "below" } else { "above" };
         return Err(format!(
             "with this step the end must be {relation} the start"
         ));
+    }
+    if step.is_zero() && start != end {
+        return Err("the step must not be zero".to_owned());
     }
     let mut numbers = Vec::new();
     let mut next = start;

@@ -144,6 +144,12 @@ pub(super) fn substr(context: &Context<'_>) -> Result<Value, String> {
     let text = context.text(0)?;
     let count = i64::try_from(text.graphemes(true).count()).unwrap_or(i64::MAX);
     let (offset, length) = (context.integer(1)?, context.integer(2)?);
+    // Of nothing from the end Terraform makes all up to the end.
+    let length = if offset < 0 && length == 0 {
+        -1
+    } else {
+        length
+    };
     let offset = if offset < 0 {
         let from_end = offset.saturating_add(count);
         if from_end < 0 { 0 } else { from_end }
