@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 
 use super::constraint::Constraint;
 use super::expression::start;
+use super::lifecycle::{Lifecycle, Moved};
 use super::origin::is_environments;
 use super::source::{Source, parse_body};
 use crate::files::{Files, join};
@@ -17,6 +18,7 @@ use crate::problem::Problem;
 
 mod blocks;
 mod calls;
+mod lifecycle;
 
 pub(super) use blocks::constant;
 
@@ -37,6 +39,11 @@ pub(super) struct Module {
     pub resources: IndexMap<String, Resource>,
     /// By `type.name`.
     pub data: IndexMap<String, Data>,
+    pub moved: Vec<(Moved, Place)>,
+    /// Addresses of what is removed and destroyed.
+    pub removed: Vec<(String, Place)>,
+    /// Addresses of what is removed and not to be destroyed.
+    pub retained: Vec<String>,
     /// Files in which something may stand that is not among the definitions.
     pub doubtful: Vec<Doubtful>,
     /// Some file could not be read or does not parse.
@@ -125,6 +132,7 @@ pub(super) struct Resource {
     pub depends_on: Vec<Expression>,
     pub preconditions: Vec<Check>,
     pub postconditions: Vec<Check>,
+    pub lifecycle: Lifecycle,
     pub broken: bool,
 }
 
@@ -159,6 +167,7 @@ impl Module {
                 }
             }
         }
+        module.check_moves();
         Ok(module)
     }
 
@@ -244,6 +253,8 @@ impl Module {
                 "data" => self.add_data(place, &block),
                 "terraform" => self.add_terraform(source, &block),
                 "provider" => true,
+                "moved" => self.add_moved(&place, &block),
+                "removed" => self.add_removed(&place, &block),
                 other => {
                     let (message, hint) = unsupported_block(other);
                     let problem = source.problem(message, place.offset);
@@ -307,9 +318,9 @@ fn is_configuration(name: &str) -> bool {
 
 fn unsupported_block(kind: &str) -> (String, Option<&'static str>) {
     match kind {
-        "moved" | "removed" | "import" => (
+        "import" => (
             format!("{kind} blocks are not supported"),
-            Some("take the block out; a resource under a new address is made anew"),
+            Some("take the block out: what stands is recorded by an apply"),
         ),
         "check" | "ephemeral" => (
             format!("{kind} blocks are not supported"),

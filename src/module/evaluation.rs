@@ -10,6 +10,7 @@ use super::blocking::{Waits, block_duplicates, spread};
 use super::evaluator::Evaluator;
 use super::findings::Findings;
 use super::instance::{Instance, Slot, done};
+use super::lifecycle::{Lifecycle, Moves};
 use super::object::Item;
 use super::order::order;
 use super::origin::Origin;
@@ -57,8 +58,29 @@ impl Evaluation {
         match self.standing.presence(address, origin) {
             // Its block stands: if it is not among the resources, it failed.
             Presence::Present if !self.addresses().contains(address) => Presence::Unreadable,
+            Presence::Gone if self.is_kept_elsewhere(address) => Presence::Unreadable,
             presence => presence,
         }
+    }
+
+    /// Whether what is gone from `address` is not to be destroyed, or may stand at another address
+    /// that cannot be read.
+    fn is_kept_elsewhere(&self, address: &str) -> bool {
+        let moves = &self.standing.moves;
+        let may_stand = |to: &String| {
+            !self.addresses().contains(to) && self.standing.presence_at(to) != Presence::Gone
+        };
+        moves.retain(address) || moves.after(address).iter().any(may_stand)
+    }
+
+    /// The addresses that `moved` blocks say the resource at `address` may have had.
+    pub fn addresses_before(&self, address: &str) -> Vec<String> {
+        self.standing.moves.before(address)
+    }
+
+    /// What the block of the resource at `address` says of its life; `None` if it is gone.
+    pub fn lifecycle(&self, address: &str) -> Option<&Lifecycle> {
+        self.standing.lifecycle(address)
     }
 
     fn addresses(&self) -> &HashSet<String> {
@@ -264,5 +286,6 @@ fn standing(evaluator: &Evaluator<'_>) -> Standing {
         };
         instances.insert(instance.address.clone(), standing);
     }
-    Standing { instances }
+    let moves = Moves::gather(evaluator);
+    Standing { instances, moves }
 }

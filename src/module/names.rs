@@ -11,6 +11,7 @@ use hcl_edit::expr::TraversalOperator;
 use super::evaluator::Evaluator;
 use super::expression::{Evaluated, Frame, Names, Stop, evaluate, start};
 use super::instance::{Expansion, Instance, Key, Repetition, Shape};
+use super::lifecycle::Ignored;
 use super::nearest::nearest;
 use super::number::Number;
 use super::object::Object;
@@ -203,7 +204,16 @@ impl<'a> ModuleNames<'a> {
             .evaluator
             .resources(self.instance, index, frame.depth)?;
         let (chosen, taken) = choose(&expansion, &steps[1..], frame)?;
+        let ignored = &resources[index].lifecycle.ignored;
+        let doubtful = |what: &str| {
+            let message = format!("{what} of {key} may be another than is written: ignore_changes");
+            let hint = "refer to the value itself, or take it out of ignore_changes".to_owned();
+            frame.mistake_with_hint(message, at, Some(hint))
+        };
         let Some(item) = chosen else {
+            if *ignored != Ignored::None {
+                return Err(doubtful("an attribute"));
+            }
             let value = |item| {
                 let object = self.object(item, frame)?;
                 let schema = schema::resource(kind).ok_or(Stop::Reported)?;
@@ -216,6 +226,9 @@ impl<'a> ModuleNames<'a> {
         };
         let step = steps.get(taken + 1);
         if let Some(attribute) = step.and_then(attribute_name) {
+            if attribute != "id" && ignored.contains(attribute) {
+                return Err(doubtful(attribute));
+            }
             let object = self.object(item, frame)?;
             if let Some(value) = object.attribute(schema, &normal(attribute)) {
                 return Ok((value, taken + 2));
@@ -225,6 +238,9 @@ impl<'a> ModuleNames<'a> {
                     format!("the attribute {attribute} of {key} is known to Spacelift only");
                 return Err(frame.mistake(message, step.and_then(start).or(at)));
             }
+        }
+        if *ignored != Ignored::None {
+            return Err(doubtful("an attribute"));
         }
         Ok((self.object(item, frame)?.value(schema), taken + 1))
     }

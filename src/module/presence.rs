@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::definitions::Module;
 use super::instance::Expansion;
-use super::origin::Origin;
+use super::lifecycle::{Lifecycle, Moves, block_of, modules};
+use super::origin::{Call, Origin};
 
 /// What the repository says about a recorded resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub enum Presence {
 pub(super) struct Standing {
     /// By address; empty if the root module could not be read.
     pub instances: HashMap<String, InstanceStanding>,
+    pub moves: Moves,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,27 @@ impl Standing {
             return Presence::Unreadable;
         };
         self.step(at, &origin.file, name, suffix, InstanceStanding::resource)
+    }
+
+    /// The same of an address of which no more is known.
+    pub(super) fn presence_at(&self, address: &str) -> Presence {
+        let around = modules(address).into_iter().skip(1);
+        let calls = around.map(|(module, _)| Call {
+            address: module.to_owned(),
+            file: String::new(),
+        });
+        let origin = Origin {
+            calls: calls.collect(),
+            ..Origin::default()
+        };
+        self.presence(address, &origin)
+    }
+
+    /// What the block of a resource says, if that stands.
+    pub(super) fn lifecycle(&self, address: &str) -> Option<&Lifecycle> {
+        let (module, name) = block_of(address);
+        let resource = self.instances.get(module)?.module.resources.get(name)?;
+        Some(&resource.lifecycle)
     }
 
     fn step(

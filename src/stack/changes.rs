@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::lifecycle::{ignore_changes, moved_to, not_to_go, prevented, prevents_destroy};
 use super::{Object, Phase};
 use crate::config::Limits;
 use crate::module::{Evaluation, Presence, order, schema};
@@ -71,11 +72,12 @@ pub fn compare(recorded: &[Object], evaluation: &Evaluation) -> Comparison {
         .filter(|object| object.phase == Phase::Active)
         .map(|object| (object.address.as_str(), object))
         .collect();
-    let desired: Vec<Object> = evaluation
+    let mut desired: Vec<Object> = evaluation
         .resources
         .iter()
         .map(Object::from_resource)
         .collect();
+    ignore_changes(&mut desired, &active, evaluation, &mut comparison);
     let by_address: BTreeMap<&str, &Object> = desired
         .iter()
         .map(|object| (object.address.as_str(), object))
@@ -107,10 +109,18 @@ pub fn compare(recorded: &[Object], evaluation: &Evaluation) -> Comparison {
             };
             list.insert(object.address.clone());
         } else if !comparison.kept.contains(address) {
-            comparison.changes.extend(match present {
+            let change = match present {
                 None => Some(Change::added(object)),
                 Some(present) => changed(present, object),
-            });
+            };
+            let is_replaced = |change: &&Change| change.action == ChangeAction::Replaced;
+            if change.as_ref().filter(is_replaced).is_some() && prevents_destroy(object, evaluation)
+            {
+                comparison.problems.push(prevented(object, "replaced"));
+                comparison.kept.insert(object.address.clone());
+                continue;
+            }
+            comparison.changes.extend(change);
         }
     }
     let deletions = in_order(&deleted).into_iter().rev();
@@ -159,9 +169,10 @@ fn moved<'a>(
         .iter()
         .filter(|object| !active.contains_key(object.address.as_str()))
         .filter_map(|object| {
-            let before = gone.get(&(object.kind.as_str(), object.id()))?;
+            let by_id = || gone.get(&(object.kind.as_str(), object.id())).copied();
+            let before = moved_to(&object.address, active, evaluation).or_else(by_id)?;
             let is_same = !object.is_stack() || !is_another_stack(before, object);
-            is_same.then_some((object.address.as_str(), *before))
+            is_same.then_some((object.address.as_str(), before))
         })
         .collect()
 }
@@ -192,7 +203,7 @@ fn deleted<'a>(
             None => {}
         }
     }
-    let protected: BTreeSet<&str> = gone
+    let mut protected: BTreeSet<&str> = gone
         .iter()
         .filter(|object| object.is_stack() && object.flag("protect_from_deletion"))
         .map(|object| object.id())
@@ -206,9 +217,17 @@ fn deleted<'a>(
                 "put it back with protect_from_deletion = false, apply, then remove it",
             ));
     }
-    let (stay, mut go): (Vec<&Object>, Vec<&Object>) = gone
-        .into_iter()
-        .partition(|object| protected.contains(object.stack_id()));
+    let mut prevents = BTreeSet::new();
+    for object in not_to_go(&gone, standing, evaluation) {
+        comparison.problems.push(prevented(object, "deleted"));
+        prevents.insert(object.address.as_str());
+        // A stack does not leave without what it holds.
+        protected.insert(object.stack_id());
+    }
+    protected.remove("");
+    let (stay, mut go): (Vec<&Object>, Vec<&Object>) = gone.into_iter().partition(|object| {
+        protected.contains(object.stack_id()) || prevents.contains(object.address.as_str())
+    });
     comparison
         .kept
         .extend(stay.iter().map(|object| object.address.clone()));

@@ -3,6 +3,7 @@
 //! Everything here is pure. Unreadable is not absent: what cannot be evaluated stays as recorded.
 
 mod changes;
+mod lifecycle;
 mod object;
 mod spec;
 

@@ -106,7 +106,7 @@ impl Module {
     }
 
     /// Reports an argument or block that may not stand in a block.
-    fn refuse_unknown(
+    pub(super) fn refuse_unknown(
         &mut self,
         place: &Place,
         body: &Body,
@@ -295,33 +295,8 @@ impl Module {
         let (kind, name) = (kind.to_owned(), name.to_owned());
         let (repeat, mut sound) = self.repeat(&place, &block.body);
         let depends_on = self.references(&place, &block.body);
-        let mut preconditions = Vec::new();
-        let mut postconditions = Vec::new();
-        for lifecycle in block.body.get_blocks("lifecycle") {
-            let known = [
-                "create_before_destroy",
-                "prevent_destroy",
-                "ignore_changes",
-                "replace_triggered_by",
-            ];
-            let checks = ["precondition", "postcondition"];
-            sound &= !self.refuse_unknown(&place, &lifecycle.body, &known, &checks, "lifecycle");
-            for ignored in ["prevent_destroy", "ignore_changes", "replace_triggered_by"] {
-                if let Some(attribute) = lifecycle.body.get_attribute(ignored) {
-                    let mut warning = place
-                        .source
-                        .problem(format!("{ignored} has no effect yet"), start(attribute));
-                    warning.severity = crate::problem::Severity::Warning;
-                    self.problems.push(warning);
-                }
-            }
-            let (before, complete) = self.checks(&place, &lifecycle.body, "precondition");
-            preconditions.extend(before);
-            sound &= complete;
-            let (after, complete) = self.checks(&place, &lifecycle.body, "postcondition");
-            postconditions.extend(after);
-            sound &= complete;
-        }
+        let read = self.read_lifecycle(&place, &block.body);
+        sound &= !read.broken;
         for unsupported in ["provisioner", "connection"] {
             for inner in block.body.get_blocks(unsupported) {
                 let message = format!("{unsupported} blocks are not supported");
@@ -338,8 +313,9 @@ impl Module {
             repeat,
             body: block.body,
             depends_on,
-            preconditions,
-            postconditions,
+            preconditions: read.preconditions,
+            postconditions: read.postconditions,
+            lifecycle: read.lifecycle,
             broken: !sound,
             place: place.clone(),
         };
@@ -447,7 +423,7 @@ impl Module {
     }
 
     /// The checks of one kind, and whether all of them were complete.
-    fn checks(&mut self, place: &Place, body: &Body, kind: &str) -> (Vec<Check>, bool) {
+    pub(super) fn checks(&mut self, place: &Place, body: &Body, kind: &str) -> (Vec<Check>, bool) {
         let mut checks = Vec::new();
         let mut complete = true;
         for block in body.get_blocks(kind) {

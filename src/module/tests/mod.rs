@@ -288,10 +288,7 @@ output "slug" {
         .collect();
     assert_eq!(
         warnings,
-        [
-            "the attribute administrative of spacelift_stack is deprecated",
-            "ignore_changes has no effect yet",
-        ]
+        ["the attribute administrative of spacelift_stack is deprecated",]
     );
     let stack = &evaluation.resources[0];
     assert_eq!(

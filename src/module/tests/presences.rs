@@ -189,7 +189,7 @@ const BREAKAGES: &[Breakage] = {
                 );
             },
             [Unreadable, Unreadable, Present, Present],
-            "moved blocks",
+            "cannot be moved to another type",
         ),
         (
             "a foreign resource in the template",
@@ -410,7 +410,7 @@ fn a_resource_taken_out_of_the_template_is_gone() {
     );
     repository.write(
         "hello/moved.tf",
-        "moved {\n  from = spacelift_policy.push\n  to = spacelift_policy.pushed\n}\n",
+        "import {\n  to = spacelift_policy.push\n  id = \"push\"\n}\n",
     );
     assert_eq!(
         repository.evaluate().presence(policy, origin),

@@ -150,7 +150,35 @@ const REFUSALS: &[(&str, &[&str])] = &[
         &["calls itself in a circle"],
     ),
     ("module \"x\" {}", &["has no source"]),
-    ("moved {}", &["moved blocks are not supported"]),
+    ("moved {}", &["a moved block has the addresses from and to"]),
+    (
+        "moved {\n  from = spacelift_stack.a\n  to = spacelift_policy.a\n}",
+        &["cannot be moved to another type"],
+    ),
+    (
+        "locals {}\nresource \"spacelift_context\" \"a\" { name = \"a\" }\nmoved {\n  from = spacelift_context.a\n  to = spacelift_context.b\n}",
+        &["main.tf:4:1: spacelift_context.a has moved, but still stands in this module"],
+    ),
+    (
+        "removed {\n  from = spacelift_context.a\n  lifecycle {\n    destroy = false\n  }\n}",
+        &["removed is supported with destroy = true only"],
+    ),
+    (
+        "removed {\n  from = spacelift_context.a\n}",
+        &["spacelift_context.a stays as it is recorded"],
+    ),
+    (
+        "resource \"spacelift_context\" \"a\" {\n  name = \"a\"\n  lifecycle {\n    replace_triggered_by = [terraform_data.x]\n    ignore_changes = [labels[0]]\n    prevent_destroy = 1 == 1\n  }\n}",
+        &[
+            "main.tf:5:5: replace_triggered_by is not supported",
+            "main.tf:6:5: ignore_changes is all or a list",
+            "main.tf:7:5: prevent_destroy is true or false",
+        ],
+    ),
+    (
+        "resource \"spacelift_context\" \"a\" {\n  name = \"a\"\n  lifecycle {\n    ignore_changes = [name]\n  }\n}\noutput \"x\" { value = spacelift_context.a.name }",
+        &["name of spacelift_context.a may be another than is written: ignore_changes"],
+    ),
     ("check \"x\" {}", &["check blocks are not supported"]),
     ("varable \"x\" {}", &["there is no block varable"]),
     ("a = 1", &["only blocks stand here"]),
