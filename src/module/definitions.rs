@@ -167,6 +167,14 @@ impl Module {
                 }
             }
         }
+        for name in files.links(directory).map_err(|error| error.to_string())? {
+            if is_configuration(&name) {
+                let path = join(directory, &name);
+                module.files.insert(path.clone(), String::new());
+                let problem = Problem::error(LINK).in_file(path.clone());
+                module.doubt(path, None, Some(problem));
+            }
+        }
         module.check_moves();
         Ok(module)
     }
@@ -309,6 +317,8 @@ fn is_lone_call(body: &Body) -> bool {
     let first = structures.next().and_then(Structure::as_block);
     first.is_some_and(|block| block.ident.as_str() == "module") && structures.next().is_none()
 }
+
+pub(super) const LINK: &str = "is a link or a submodule, which is not followed";
 
 /// Which files Terraform reads in a directory.
 fn is_configuration(name: &str) -> bool {

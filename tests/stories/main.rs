@@ -22,6 +22,7 @@ mod comments;
 mod crashes;
 mod demo;
 mod disorder;
+mod every_file_broken;
 mod expiry;
 mod future_times;
 mod git_races;
