@@ -29,6 +29,9 @@ pub struct Excerpt {
     pub text: String,
     /// How many characters of `text` stand before the problem.
     pub before: usize,
+    /// The whole block, where the hint says to put it elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -95,6 +98,14 @@ impl Problem {
         ))
     }
 
+    /// The problem with the whole block in which it is, if what stands there is known.
+    pub fn with_block(mut self, block: Option<&str>) -> Self {
+        if let Some(excerpt) = &mut self.excerpt {
+            excerpt.block = block.map(str::to_owned);
+        }
+        self
+    }
+
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -111,6 +122,7 @@ impl Excerpt {
             return Self {
                 text: line.to_owned(),
                 before,
+                block: None,
             };
         }
         let start = before
@@ -122,6 +134,7 @@ impl Excerpt {
         Self {
             text: format!("{}{window}{}", ellipsis(head), ellipsis(tail)),
             before: before - start + usize::from(head),
+            block: None,
         }
     }
 }

@@ -175,6 +175,10 @@ impl Output {
         }
         if let Some(hint) = problem.hint.as_ref().filter(|_| !self.is_read_by_runner) {
             self.hint(hint);
+            let block = problem.excerpt.as_ref().and_then(|it| it.block.as_ref());
+            for line in block.iter().flat_map(|text| text.lines()) {
+                self.talk(format_args!("    {}", escaped(line)));
+            }
         }
     }
 

@@ -49,7 +49,7 @@ pub(super) fn excerpt(problem: &Problem) -> Vec<String> {
     let (Some(line), Some(excerpt)) = (problem.line, &problem.excerpt) else {
         return Vec::new();
     };
-    let Excerpt { text, before } = excerpt.as_ref();
+    let Excerpt { text, before, .. } = excerpt.as_ref();
     let number = line.to_string();
     let blank = " ".repeat(number.len());
     let left: String = text.chars().take(*before).collect();

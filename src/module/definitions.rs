@@ -1,6 +1,7 @@
 //! What the files of one directory define, read once however often the module is called.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use hcl_edit::Span;
@@ -133,6 +134,8 @@ pub(super) struct Resource {
     pub preconditions: Vec<Check>,
     pub postconditions: Vec<Check>,
     pub lifecycle: Lifecycle,
+    /// Of the whole block.
+    pub span: Option<Range<usize>>,
     pub broken: bool,
 }
 
@@ -288,6 +291,15 @@ impl Module {
     /// Whether the file is there and is not, or not wholly, understood.
     pub(super) fn doubts(&self, path: &str) -> bool {
         self.doubtful.iter().any(|file| file.path == path)
+    }
+}
+
+impl Resource {
+    /// The whole block as it stands; `None` if it is not written in HCL.
+    pub(super) fn text(&self) -> Option<&str> {
+        let Source { text, written, .. } = &*self.place.source;
+        let span = self.span.clone().filter(|_| written.is_none())?;
+        text.get(span).map(str::trim_end)
     }
 }
 

@@ -259,7 +259,7 @@ impl Evaluator<'_> {
                 if resource.broken || instance.module.refused {
                     return Err(Stop::Reported);
                 }
-                Item::check_kind(resource)?;
+                Item::check_kind(self, instance, resource)?;
                 let names = ModuleNames::new(self, instance, &NONE);
                 let members = self.expand(
                     &resource.repeat,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::attributes::{Findings, attributes};
 use super::definitions::Resource;
 use super::evaluator::Evaluator;
-use super::expression::{Evaluated, Frame, Mistake, Stop, start};
+use super::expression::{Evaluated, Frame, Stop, start};
 use super::identity;
 use super::instance::{Instance, Repetition, Slot, Slots};
 use super::names::ModuleNames;
@@ -63,34 +63,33 @@ impl Item {
     }
 
     /// Refuses resources that are not of Spacelift's provider.
-    pub(super) fn check_kind(resource: &Resource) -> Evaluated<()> {
+    pub(super) fn check_kind(
+        evaluator: &Evaluator<'_>,
+        instance: &Instance,
+        resource: &Resource,
+    ) -> Evaluated<()> {
         let kind = &resource.kind;
         if schema::resource(kind).is_some() {
             return Ok(());
         }
-        let (message, hint) = if kind.starts_with("spacelift_") {
+        let problem = if kind.starts_with("spacelift_") {
+            let message = format!("there is no resource type {kind}, or it is not supported");
             let near = nearest(kind, schema::kinds());
-            (
-                format!("there is no resource type {kind}, or it is not supported"),
-                near.map(|near| format!("did you mean {near}?")),
-            )
+            let problem = resource.place.problem(message);
+            match near {
+                Some(near) => problem.with_hint(format!("did you mean {near}?")),
+                None => problem,
+            }
         } else {
-            (
-                format!("the resource type {kind} is not supported in a manager repository"),
-                Some(
-                    "what all previews share belongs into the service's common stack: move the \
-                     block into a repository of its own and add a spacelift_stack for that here"
-                        .to_owned(),
-                ),
-            )
+            let message =
+                format!("the resource type {kind} is not supported in a manager repository");
+            let hint = "what all previews share belongs into the service's common stack: move the \
+                        block into a repository of its own and add a spacelift_stack for that here";
+            let problem = resource.place.problem(message).with_hint(hint);
+            problem.with_block(resource.text())
         };
-        let (source, offset) = (resource.place.source.clone(), resource.place.offset);
-        Err(Stop::Mistake(Box::new(Mistake {
-            message,
-            hint,
-            source,
-            offset,
-        })))
+        evaluator.add_problem(instance, problem);
+        Err(Stop::Reported)
     }
 }
 

@@ -130,3 +130,30 @@ fn mistake_of_a_shared_module_is_told_once() {
     let problems = all["problems"].as_array().unwrap();
     assert_eq!(problems.iter().filter(lacking).count(), 40);
 }
+
+#[test]
+fn foreign_resource_of_the_demo_of_2021_is_shown_to_be_moved() {
+    let world = World::new();
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/demo_2021");
+    let validated = world.dayfly(&["validate", "--manager", demo]).exited(1);
+    insta::assert_snapshot!(format!("{}{}", validated.stderr, validated.stdout));
+    // The service that does not refer to it goes on.
+    let data = world.path("data").to_str().unwrap().to_owned();
+    let words = [
+        "plan",
+        "--output",
+        "json",
+        "--manager",
+        demo,
+        "--data-dir",
+        &data,
+    ];
+    let planned = world.dayfly(&words).exited(1).json();
+    let changes = planned["changes"].as_array().unwrap().iter();
+    let stacks: Vec<&str> = changes
+        .filter(|change| change["type"] == "spacelift_stack")
+        .map(|change| change["address"].as_str().unwrap())
+        .collect();
+    let plain = "module.plain-service.module.instances.module.acme-plain-service-4-0a1b2c3";
+    assert_eq!(stacks, [format!("{plain}.spacelift_stack.this")]);
+}

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use hcl_edit::Decorated;
 use hcl_edit::expr::{Expression, ObjectKey, TraversalOperator};
 use hcl_edit::structure::{Block, Body, Structure};
+use hcl_edit::{Decorated, Span};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 
@@ -307,6 +307,7 @@ impl Module {
             }
         }
         let key = format!("{kind}.{name}");
+        let span = block.span();
         let resource = Resource {
             kind,
             name,
@@ -316,6 +317,7 @@ impl Module {
             preconditions: read.preconditions,
             postconditions: read.postconditions,
             lifecycle: read.lifecycle,
+            span,
             broken: !sound,
             place: place.clone(),
         };
