@@ -252,3 +252,90 @@ pub(super) fn planned_changes(plan: &TerraformPlan) -> Vec<PolicyChange> {
 fn nanoseconds(time: Time) -> i64 {
     i64::try_from(time.as_nanosecond()).unwrap_or_default()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says where it stopped")]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Map, Value, json};
+
+    use super::trigger_input;
+    use crate::clock::Time;
+    use crate::module::Origin;
+    use crate::stack::{Change, ChangeAction, Object, Phase};
+
+    const ADDRESS: &str = "module.hello.module.x.spacelift_environment_variable.version";
+
+    fn change(action: ChangeAction, before: Value, moved_from: Option<&str>) -> Change {
+        let attributes = json!({"id": "s/V", "stack_id": "abc", "write_only": false});
+        Change {
+            action,
+            object: Object {
+                address: ADDRESS.to_owned(),
+                kind: "spacelift_environment_variable".to_owned(),
+                name: "version".to_owned(),
+                attributes: Arc::new(attributes.as_object().unwrap().clone()),
+                depends_on: Arc::from([]),
+                origin: Origin::default(),
+                phase: Phase::Active,
+            },
+            before: before.as_object().cloned().unwrap_or_default(),
+            moved_from: moved_from.map(str::to_owned),
+        }
+    }
+
+    fn told(change: Change) -> Vec<Map<String, Value>> {
+        let now = Time::UNIX_EPOCH;
+        let input = trigger_input("manager", "c0ffee", &[change], false, Vec::new(), now);
+        let told = serde_json::to_value(input.run.run.changes).unwrap();
+        serde_json::from_value(told).unwrap()
+    }
+
+    #[test]
+    fn each_change_is_told_field_by_field_as_the_contract_has_it() {
+        let differs = || json!({"value": "1"});
+        for (action, before, moved_from, expected) in [
+            (ChangeAction::Added, json!({}), None, "added"),
+            (ChangeAction::Changed, differs(), None, "changed"),
+            (ChangeAction::Changed, differs(), Some("a.b"), "changed"),
+            (ChangeAction::Changed, json!({}), Some("a.b"), "no-op"),
+            (
+                ChangeAction::Replaced,
+                differs(),
+                None,
+                "destroy-Before-create-replaced",
+            ),
+            (ChangeAction::Deleted, json!({}), None, "deleted"),
+        ] {
+            let changes = told(change(action, before, moved_from));
+            assert_eq!(changes.len(), 2, "{expected}");
+            for (change, phase) in changes.into_iter().zip(["plan", "apply"]) {
+                let names: Vec<&String> = change.keys().collect();
+                assert_eq!(names, ["action", "entity", "moved", "phase"]);
+                assert_eq!(change["phase"], phase);
+                assert_eq!(change["action"], expected);
+                assert_eq!(change["moved"], moved_from.is_some());
+                let entity = change["entity"].as_object().unwrap();
+                assert_eq!(entity.len(), 6, "{entity:?}");
+                assert_eq!(entity["address"], ADDRESS);
+                assert_eq!(entity["name"], "version");
+                assert_eq!(entity["type"], "spacelift_environment_variable");
+                assert_eq!(entity["entity_vendor"], "terraform");
+                assert_eq!(entity["entity_type"], "resource");
+                let values = &entity["data"]["values"];
+                // The end of the text's SHA-256, as Spacelift sanitises it; other types stay.
+                assert_eq!(values["stack_id"], "f20015ad");
+                assert_eq!(values["write_only"], false);
+                assert_eq!(
+                    values["context_id"],
+                    Value::Null,
+                    "what is not set is there"
+                );
+                assert!(values.as_object().unwrap().contains_key("context_id"));
+            }
+        }
+        // Another line of the same file is no change.
+        assert!(told(change(ChangeAction::Changed, json!({}), None)).is_empty());
+    }
+}
