@@ -8,6 +8,8 @@
     reason = "what is written here is known to be right"
 )]
 
+#[path = "opa/chance.rs"]
+mod chance;
 #[path = "opa/corpus.rs"]
 mod corpus;
 #[path = "opa/inputs.rs"]
@@ -99,6 +101,59 @@ fn dayfly_agrees_with_what_opa_said() -> Result<()> {
 fn dayfly_agrees_with_opa_itself() -> Result<()> {
     find_opa()?;
     println!("{}", agreement(&cases()?, said_by_opa)?);
+    Ok(())
+}
+
+/// `SEED=7` makes other expressions than those of every run, and `COUNT=5000` more of them.
+#[test]
+#[ignore = "needs opa: scripts/opa-agrees"]
+fn expressions_by_chance_agree_with_opa_itself() -> Result<()> {
+    find_opa()?;
+    let number = |name: &str, default: u64| match std::env::var(name) {
+        Ok(text) => text.parse().with_context(|| format!("{name}={text}")),
+        Err(_) => Ok(default),
+    };
+    let seed = number("SEED", 1)?;
+    let count = usize::try_from(number("COUNT", 1000)?)?;
+    let (compared, refused, differences) = chance::differences(seed, count)?;
+    ensure!(
+        differences.is_empty(),
+        "{}\n{} of {compared} by chance agree (SEED={seed})",
+        differences.join("\n"),
+        compared - differences.len()
+    );
+    ensure!(
+        compared >= count / 3,
+        "only {compared} of {count} have a value to compare"
+    );
+    println!("{compared} of {compared} by chance agree, {refused} are refused by dayfly alone");
+    Ok(())
+}
+
+/// Whether the text calls the function, not one whose name ends alike.
+fn calls(text: &str, name: &str) -> bool {
+    let within = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    text.match_indices(&format!("{name}("))
+        .any(|(start, _)| !text.as_bytes()[..start].last().is_some_and(within))
+}
+
+#[test]
+fn each_builtin_that_a_policy_may_call_has_a_case() -> Result<()> {
+    let cases = cases()?;
+    let (v0, v1) = (
+        dayfly::policy::builtin_names(dayfly::policy::Engine::RegoV0),
+        dayfly::policy::builtin_names(dayfly::policy::Engine::RegoV1),
+    );
+    let mut names: Vec<&String> = v0.iter().chain(&v1).collect();
+    names.sort();
+    names.dedup();
+    let is_open = |name: &&String| !cases.iter().any(|case| calls(&case.policy, name));
+    let open: Vec<&str> = names
+        .into_iter()
+        .filter(is_open)
+        .map(String::as_str)
+        .collect();
+    ensure!(open.is_empty(), "no case calls {}", open.join(", "));
     Ok(())
 }
 

@@ -95,9 +95,13 @@ impl<'c> ser::Serializer for &'c mut Converter {
         Ok(value.into())
     }
     fn serialize_f32(self, value: f32) -> Result<Value, Unwritable> {
-        Ok(f64::from(value).into())
+        self.serialize_f64(value.into())
     }
+    /// A whole number of more than 64 bits has become a float, and another number.
     fn serialize_f64(self, value: f64) -> Result<Value, Unwritable> {
+        if value.abs() >= 9_223_372_036_854_775_808.0 {
+            return Err(Unwritable(format!("{value} has more than 64 bits")));
+        }
         Ok(value.into())
     }
     fn serialize_char(self, value: char) -> Result<Value, Unwritable> {
@@ -302,6 +306,13 @@ mod tests {
             assert_eq!(value, regorus::Value::from(json));
         };
         same(values.clone(), value_of(&values));
+        let larger: serde_json::Value = serde_json::from_str("[18446744073709551617]").unwrap();
+        assert!(
+            value_of(&larger)
+                .unwrap_err()
+                .to_string()
+                .contains("64 bits")
+        );
         let (plan, push, trigger) = (
             PlanInput::default(),
             PushInput::default(),

@@ -33,11 +33,11 @@ pub(super) fn check(walk: &Walk<'_>, problems: &mut Vec<Problem>) {
                         .with_hint("write 0 - x"),
                 );
             }
-            Expr::Number { span, .. } if !is_exact(span.text()) => {
-                problems.push(problem_at(
-                    span,
-                    format!("the number {} has more than 64 bits", span.text()),
-                ));
+            Expr::Number { span, .. } => {
+                problems.extend(unlike(span.text()).map(|hint| {
+                    let message = format!("the number {} is kept otherwise by OPA", span.text());
+                    problem_at(span, message).with_hint(hint)
+                }));
             }
             Expr::AssignExpr {
                 span, op, lhs, rhs, ..
@@ -108,10 +108,26 @@ fn wildcard(expression: &Expr) -> Option<&Span> {
     }
 }
 
-fn is_exact(number: &str) -> bool {
-    number.contains(['.', 'e', 'E'])
-        || number.parse::<i64>().is_ok()
-        || number.parse::<u64>().is_ok()
+/// What to write instead of a number that OPA, which keeps the text of each, has otherwise than the
+/// engine, which has 64 bits.
+fn unlike(number: &str) -> Option<String> {
+    if number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok() {
+        return None;
+    }
+    let fewer = || Some("write one of at most 64 bits, or of 15 digits".to_owned());
+    if !number.contains(['.', 'e', 'E']) {
+        return fewer();
+    }
+    let Some(float) = number.parse::<f64>().ok().filter(|float| float.is_finite()) else {
+        return fewer();
+    };
+    // Go's rounding to the nearest and ours are the same; more digits are kept by one of the two.
+    let digits = number.split(['e', 'E']).next().unwrap_or_default();
+    if digits.bytes().filter(u8::is_ascii_digit).count() > 15 {
+        return fewer();
+    }
+    let written = format!("{float}");
+    (written != number).then(|| format!("write {written}"))
 }
 
 /// An object with a variable in the place of a value.

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::builtins;
 use super::contract::{self, RESULT, Shape};
+use super::convert::value_of;
 use super::error::{FailureReason, PolicyError, PolicyFailure};
 use super::kind::{Engine, PolicyType};
 use super::prelude::prelude;
@@ -148,7 +149,16 @@ impl Policy {
 
     /// What the policy says of any input, such as one that was kept.
     pub fn evaluate(&self, input: &serde_json::Value) -> Result<Opinion, PolicyFailure> {
-        self.ask(&Value::from(input.clone()), self.kind.time_limit())
+        let input = self.converted(input)?;
+        self.ask(&input, self.kind.time_limit())
+    }
+
+    fn converted(&self, input: &serde_json::Value) -> Result<Value, PolicyFailure> {
+        value_of(input).map_err(|error| PolicyFailure {
+            policy: self.name.clone(),
+            reason: FailureReason::Failed,
+            message: format!("the input cannot be judged: {error}"),
+        })
     }
 
     /// What joins the policy's text, in Rego v1: with it OPA comes to the same answers.
@@ -168,7 +178,7 @@ impl Policy {
             limit: self.kind.time_limit(),
             check_interval: STEPS_BETWEEN_LOOKS,
         });
-        engine.set_input(Value::from(input.clone()));
+        engine.set_input(self.converted(input)?);
         let mut values = serde_json::Map::new();
         for name in &self.rules {
             let query = format!("data.{}.{name}", source::PACKAGE);

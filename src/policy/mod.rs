@@ -32,6 +32,7 @@ mod testing;
 mod trigger;
 
 pub use approval::{Approval, ApprovalNote, ApprovalVerdict, judge_approval};
+pub use builtins::builtin_names;
 pub use error::{FailureReason, PolicyError, PolicyFailure};
 pub use evaluate::{Opinion, Policy, RuleValue, Rules};
 pub use flags::{FlagChange, Flags};

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `not f(input.x)` | `__not1 := input.x; not f(__not1)` | an absent `x` would make it true |
 //! | `a + b`, `a & b` | `plus(a, b)`, `and(a, b)` | a value of another type would fail the policy |
+//! | `y := x in c` | `y := internal.member_2(x, c)` | an absent `c` would make it false |
 //! | `some x in c` | `some x in internal.collection(c)` | a null `c` would fail it as well |
 //! | `deny[input.x[_]]` without a body | the member in a body | as would an absent `x` |
 //! | `by[x] contains y` | the same, and an object that is empty | `by` would be undefined |
@@ -20,7 +21,7 @@ use regorus::unstable::{
     ArithOp, BinOp, Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleHead,
 };
 
-use super::builtins::COLLECTION;
+use super::builtins::{COLLECTION, MEMBER_2, MEMBER_3};
 use super::calls::path;
 use super::extent::{Child, children, extent};
 use super::negation::Hoisted;
@@ -210,7 +211,11 @@ impl<'t> Writer<'t> {
                 Child::Expr(expr) => {
                     let place = extent(expr, self.text);
                     self.copy(cursor, place.start, out);
-                    let written = self.expression(expr);
+                    // As a condition it fails either way, and the engine's own is the faster.
+                    let written = match **expr {
+                        Expr::Membership { key: None, .. } => self.parts(expr),
+                        _ => self.expression(expr),
+                    };
                     *cursor = place.end;
                     if collection_at.as_ref() == Some(&place) && !is_plain(expr) {
                         let _ = write!(out, "{COLLECTION}({written})");
@@ -258,6 +263,42 @@ impl<'t> Writer<'t> {
             let (left, right) = (self.expression(lhs), self.expression(rhs));
             return self.call(function, &place, (lhs, left), (rhs, right));
         }
+        if let Expr::Membership {
+            key,
+            value,
+            collection,
+            ..
+        } = expr
+            && (key.is_some() || !is_plain(collection))
+        {
+            let first = extent(key.as_ref().unwrap_or(value), self.text);
+            let last = extent(collection, self.text);
+            let function = if key.is_some() { MEMBER_3 } else { MEMBER_2 };
+            let looked_for: Vec<String> = key
+                .iter()
+                .chain([value])
+                .map(|part| self.expression(part))
+                .collect();
+            let collection = self.expression(collection);
+            let lines = self.slice(first.start..last.start).matches('\n').count();
+            let kept: usize = looked_for
+                .iter()
+                .map(|part| part.matches('\n').count())
+                .sum();
+            return format!(
+                "{}{function}({}, {}{collection}){}",
+                self.slice(place.start..first.start),
+                looked_for.join(", "),
+                "\n".repeat(lines.saturating_sub(kept)),
+                self.slice(last.end..place.end),
+            );
+        }
+        self.parts(expr)
+    }
+
+    /// The expression, with what it is made of written anew.
+    fn parts(&mut self, expr: &Expr) -> String {
+        let place = extent(expr, self.text);
         let mut out = String::new();
         let mut cursor = place.start;
         for child in children(expr) {

@@ -214,6 +214,10 @@ fn check_functions(module: &Module, calls: &[Call<'_>], problems: &mut Vec<Probl
         }
         let count = call.parameters.len();
         match builtins::argument_count(function, engine_of(module)) {
+            None if let Some(reason) = builtins::absent(function) => problems.push(problem_at(
+                call.span,
+                format!("the builtin {function} is not available: {reason}"),
+            )),
             None => problems.push(
                 problem_at(call.span, format!("there is no function {function}"))
                     .with_hint("dayfly has most of OPA's builtins, but not all of them"),

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
+use md5::Md5;
 use regorus::Value;
+use sha1::Sha1;
 use sha2::digest::{Digest, OutputSizeUser};
 use sha2::{Sha256, Sha512};
 
@@ -13,8 +15,29 @@ pub(super) fn sanitized(arguments: &[Value]) -> Answer {
     Ok(string(arguments.first()).map(|text| sanitize(text).into()))
 }
 
+pub(super) fn md5(arguments: &[Value]) -> Answer {
+    Ok(digest::<Md5>(arguments))
+}
+
+pub(super) fn sha1(arguments: &[Value]) -> Answer {
+    Ok(digest::<Sha1>(arguments))
+}
+
 pub(super) fn sha256(arguments: &[Value]) -> Answer {
-    Ok(string(arguments.first()).map(|text| hex(&Sha256::digest(text.as_bytes())).into()))
+    Ok(digest::<Sha256>(arguments))
+}
+
+fn digest<D: Digest>(arguments: &[Value]) -> Option<Value> {
+    let text = string(arguments.first())?;
+    Some(hex(&D::digest(text.as_bytes())).into())
+}
+
+pub(super) fn hmac_md5(arguments: &[Value]) -> Answer {
+    Ok(hmac::<Md5>(arguments, 64))
+}
+
+pub(super) fn hmac_sha1(arguments: &[Value]) -> Answer {
+    Ok(hmac::<Sha1>(arguments, 64))
 }
 
 pub(super) fn hmac_sha256(arguments: &[Value]) -> Answer {

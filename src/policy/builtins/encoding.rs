@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use base64::Engine;
+use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use regorus::Value;
 
 use super::{Answer, engines_own, string};
@@ -28,6 +31,34 @@ fn escaped(value: &Value) -> Value {
     out.into()
 }
 
+pub(super) fn base64_decode(arguments: &[Value]) -> Answer {
+    decoded(arguments, &STANDARD, DecodePaddingMode::RequireCanonical)
+}
+
+/// OPA takes these without their padding, too.
+pub(super) fn base64url_decode(arguments: &[Value]) -> Answer {
+    decoded(arguments, &URL_SAFE, DecodePaddingMode::Indifferent)
+}
+
+/// Go is lenient about line ends and about the bits behind the last byte.
+fn decoded(arguments: &[Value], alphabet: &Alphabet, padding: DecodePaddingMode) -> Answer {
+    let Some(text) = string(arguments.first()) else {
+        return Ok(None);
+    };
+    let config = GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(padding);
+    let engine = GeneralPurpose::new(alphabet, config);
+    match engine
+        .decode(text.replace(['\r', '\n'], ""))
+        .map(String::from_utf8)
+    {
+        Ok(Ok(text)) => Ok(Some(text.into())),
+        Ok(Err(_)) => Err("what it decodes is not UTF-8, which no string here can hold".to_owned()),
+        Err(_) => Ok(None),
+    }
+}
+
 pub(super) fn urlquery_encode(arguments: &[Value]) -> Answer {
     Ok(string(arguments.first()).map(|text| encoded(text).into()))
 }
@@ -50,17 +81,55 @@ fn encoded(text: &str) -> String {
 
 /// A `%` without two digits behind it is an error.
 pub(super) fn urlquery_decode(arguments: &[Value]) -> Answer {
-    let Some(text) = string(arguments.first()) else {
-        return Ok(None);
-    };
-    let is_sound = text.split('%').skip(1).all(|after| {
-        let digits = after.as_bytes().iter().take(2);
-        digits.clone().count() == 2 && digits.clone().all(u8::is_ascii_hexdigit)
-    });
-    if is_sound {
-        engines_own("urlquery.decode", arguments)
-    } else {
-        Ok(None)
+    match string(arguments.first()).and_then(unescaped) {
+        Some(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text.into())),
+            Err(_) => Err("what it decodes is not UTF-8".to_owned()),
+        },
+        None => Ok(None),
+    }
+}
+
+/// What Go refuses, a `;` and half an escape, has no answer.
+pub(super) fn urlquery_decode_object(arguments: &[Value]) -> Answer {
+    match string(arguments.first()) {
+        Some(text) if !text.contains(';') && unescaped(text).is_some() => {
+            engines_own("urlquery.decode_object", arguments)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Go's `url.QueryUnescape`.
+fn unescaped(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            other => other,
+        });
+    }
+    Some(bytes)
+}
+
+/// What is no string is no JSON.
+pub(super) fn json_is_valid(arguments: &[Value]) -> Answer {
+    match arguments {
+        [Value::String(_)] => engines_own("json.is_valid", arguments),
+        _ => Ok(Some(false.into())),
+    }
+}
+
+pub(super) fn yaml_is_valid(arguments: &[Value]) -> Answer {
+    match arguments {
+        [Value::String(_)] => engines_own("yaml.is_valid", arguments),
+        _ => Ok(Some(false.into())),
     }
 }
 

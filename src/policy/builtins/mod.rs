@@ -29,12 +29,69 @@ pub(super) const FORBIDDEN: [&str; 5] = [
     "trace",
 ];
 
+/// Builtins of OPA's that are not offered, each with the reason: families end with a dot.
+pub(super) const ABSENT: &[(&str, &str)] = &[
+    ("crypto.parse_private_keys", KEYS),
+    ("crypto.x509.", KEYS),
+    ("io.jwt.", KEYS),
+    ("providers.aws.sign_req", KEYS),
+    (
+        "net.lookup_ip_addr",
+        "its answer changes with the network, so a run could not be judged again",
+    ),
+    ("rego.metadata.", "annotations are not kept"),
+    ("graphql.", UNUSED),
+    ("json.match_schema", UNUSED),
+    ("json.verify_schema", UNUSED),
+    ("net.cidr_merge", UNUSED),
+    ("regex.globs_match", UNUSED),
+    ("strings.render_template", UNUSED),
+    ("strings.split_n", UNUSED),
+    ("uri.", UNUSED),
+];
+
+const KEYS: &str = "no input of a policy holds a token, a key or a certificate";
+const UNUSED: &str = "the engine does not have it";
+
+/// Why OPA's builtin is not offered.
+pub(super) fn absent(function: &str) -> Option<&'static str> {
+    let is_it = |name: &str| name == function || name.ends_with('.') && function.starts_with(name);
+    let row = ABSENT.iter().find(|(name, _)| is_it(name));
+    row.map(|(_, reason)| *reason)
+}
+
+/// All builtins that a policy of that version may call, by their names.
+pub fn builtin_names(engine: Engine) -> Vec<String> {
+    let added = ADDED
+        .iter()
+        .chain(ADDED_V0)
+        .map(|(name, _, _)| (*name).to_owned());
+    let mut names: Vec<String> = BUILTINS
+        .keys()
+        .map(|name| (*name).to_owned())
+        .chain(added)
+        .collect();
+    names.sort();
+    names.dedup();
+    names.retain(|name| {
+        let name = name.as_str();
+        argument_count(name, engine).is_some()
+            && !FORBIDDEN.contains(&name)
+            && !UNLIKE_OPA.contains(&name)
+    });
+    names
+}
+
 /// The engine's builtins whose values differ from OPA's, without a place to mend that.
 pub(super) const UNLIKE_OPA: [&str; 3] = ["yaml.marshal", "yaml.unmarshal", "uuid.parse"];
 
 /// Makes something that cannot be searched absent: `some x in null` has no member in OPA, and is an
 /// error in the engine.
 pub(super) const COLLECTION: &str = "internal.collection";
+
+/// `x in c` and `k, x in c`, undefined where one of them is.
+pub(super) const MEMBER_2: &str = "internal.member_2";
+pub(super) const MEMBER_3: &str = "internal.member_3";
 
 /// What a builtin gives. `Ok(None)` is undefined, as OPA has it for an argument of a wrong type; an
 /// error fails the policy.
@@ -45,7 +102,11 @@ pub(super) type Builtin = fn(&[Value]) -> Answer;
 /// Names, number of arguments, and what they do.
 const ADDED: &[(&str, u8, Builtin)] = &[
     ("sanitized", 1, digests::sanitized),
+    ("crypto.md5", 1, digests::md5),
+    ("crypto.sha1", 1, digests::sha1),
     ("crypto.sha256", 1, digests::sha256),
+    ("crypto.hmac.md5", 2, digests::hmac_md5),
+    ("crypto.hmac.sha1", 2, digests::hmac_sha1),
     ("crypto.hmac.sha256", 2, digests::hmac_sha256),
     ("crypto.hmac.sha512", 2, digests::hmac_sha512),
     ("crypto.hmac.equal", 2, digests::equal),
@@ -81,6 +142,7 @@ const ADDED: &[(&str, u8, Builtin)] = &[
     ("glob.match", 3, glob::is_match),
     ("glob.quote_meta", 1, glob::quote_meta),
     ("net.cidr_contains", 2, networks::contains),
+    ("net.cidr_expand", 1, networks::expand),
     ("net.cidr_intersects", 2, networks::intersects),
     ("net.cidr_contains_matches", 2, networks::contains_matches),
     ("semver.compare", 2, text::semver_compare),
@@ -98,6 +160,19 @@ const ADDED: &[(&str, u8, Builtin)] = &[
     ),
     ("array.flatten", 1, encoding::flatten),
     (COLLECTION, 1, collection),
+    (MEMBER_2, 2, has_member),
+    (MEMBER_3, 3, has_entry),
+    ("object.subset", 2, subset),
+    ("json.is_valid", 1, encoding::json_is_valid),
+    ("yaml.is_valid", 1, encoding::yaml_is_valid),
+    (
+        "urlquery.decode_object",
+        1,
+        encoding::urlquery_decode_object,
+    ),
+    ("substring", 3, text::substring),
+    ("base64.decode", 1, encoding::base64_decode),
+    ("base64url.decode", 1, encoding::base64url_decode),
 ];
 
 /// Builtins that OPA has kept for Rego v0 and removed from v1.
@@ -135,7 +210,8 @@ pub(super) fn argument_count(function: &str, engine: Engine) -> Option<usize> {
         let row = table.iter().find(|(name, _, _)| *name == function)?;
         Some(usize::from(row.1))
     };
-    if function == COLLECTION {
+    // The engine's names for its own use are no functions of OPA's.
+    if function.starts_with("internal.") || function.starts_with("__") {
         return None;
     }
     find(ADDED)
@@ -149,6 +225,41 @@ pub(super) fn argument_count(function: &str, engine: Engine) -> Option<usize> {
 fn collection(arguments: &[Value]) -> Answer {
     Ok(match arguments {
         [value @ (Value::Array(_) | Value::Set(_) | Value::Object(_))] => Some(value.clone()),
+        _ => None,
+    })
+}
+
+/// What cannot be a part of the other has no answer.
+fn subset(arguments: &[Value]) -> Answer {
+    match arguments {
+        [Value::Object(_), Value::Object(_)]
+        | [Value::Set(_), Value::Set(_)]
+        | [Value::Array(_), Value::Array(_) | Value::Set(_)] => {
+            engines_own("object.subset", arguments)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn has_member(arguments: &[Value]) -> Answer {
+    Ok(match arguments {
+        [value, Value::Array(items)] => Some(items.contains(value).into()),
+        [value, Value::Set(items)] => Some(items.contains(value).into()),
+        [value, Value::Object(fields)] => Some(fields.values().any(|field| field == value).into()),
+        [_, _] => Some(false.into()),
+        _ => None,
+    })
+}
+
+fn has_entry(arguments: &[Value]) -> Answer {
+    Ok(match arguments {
+        [key, value, Value::Array(items)] => {
+            let at = key.as_i64().ok().and_then(|key| usize::try_from(key).ok());
+            Some((at.and_then(|at| items.get(at)) == Some(value)).into())
+        }
+        [key, value, Value::Set(items)] => Some((key == value && items.contains(value)).into()),
+        [key, value, Value::Object(fields)] => Some((fields.get(key) == Some(value)).into()),
+        [_, _, _] => Some(false.into()),
         _ => None,
     })
 }

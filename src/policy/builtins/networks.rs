@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use regorus::Value;
 
-use super::{Answer, string};
+use super::numbers::set;
+use super::{Answer, engines_own, string};
 
 #[derive(Clone, Copy)]
 struct Network {
@@ -110,4 +111,22 @@ pub(super) fn contains_matches(arguments: &[Value]) -> Answer {
         }
     }
     Ok(Some(super::numbers::set(found.into_iter())))
+}
+
+/// As a set; what has more than 65,536 addresses fails the policy.
+pub(super) fn expand(arguments: &[Value]) -> Answer {
+    let Some(range) = string(arguments.first()) else {
+        return Ok(None);
+    };
+    let width = if range.contains(':') { 128u32 } else { 32 };
+    let length = range
+        .split_once('/')
+        .and_then(|(_, length)| length.parse().ok());
+    if length.is_some_and(|length: u32| width.saturating_sub(length) > 16) {
+        return Err(format!("{range} has more than 65,536 addresses"));
+    }
+    Ok(match engines_own("net.cidr_expand", arguments)? {
+        Some(Value::Array(items)) => Some(set(items.iter().cloned())),
+        other => other,
+    })
 }

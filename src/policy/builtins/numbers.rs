@@ -16,27 +16,42 @@ struct Decimal {
 
 /// How many digits a quotient has: more than a float can tell apart.
 const QUOTIENT_SCALE: u32 = 40;
+/// As many decimal digits a float keeps of any number.
+const KEPT_DIGITS: usize = 15;
 /// Beyond this a float is taken as it is.
 const MAX_SCALE: u32 = 340;
 
 impl Decimal {
-    fn read(value: &Value) -> Option<Self> {
-        let Value::Number(_) = value else { return None };
+    /// `None` for what is no number. One of more digits than a float keeps is an error: OPA counts on
+    /// with others than those that are left here.
+    fn read(value: &Value) -> Result<Option<Self>, String> {
+        let Value::Number(_) = value else {
+            return Ok(None);
+        };
         if let Ok(whole) = value.as_i128() {
-            return Some(Self {
+            return Ok(Some(Self {
                 digits: whole.into(),
                 scale: 0,
-            });
+            }));
         }
+        let Ok(float) = value.as_f64() else {
+            return Ok(None);
+        };
         // The shortest decimal that means this float is the one that was written.
-        let text = format!("{}", value.as_f64().ok()?);
+        let text = format!("{float}");
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-        let scale = u32::try_from(fraction.len()).ok()?;
-        Some(Self {
-            digits: BigInt::from_str(&format!("{whole}{fraction}")).ok()?,
-            scale,
-        })
-        .filter(|decimal| decimal.scale <= MAX_SCALE)
+        let digits = format!("{whole}{fraction}");
+        let significant = digits.trim_start_matches(['-', '0']).trim_end_matches('0');
+        if significant.len() > KEPT_DIGITS {
+            return Err(format!(
+                "{text} has more digits than are kept: multiply before dividing, or round"
+            ));
+        }
+        let (Ok(digits), Ok(scale)) = (BigInt::from_str(&digits), u32::try_from(fraction.len()))
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Self { digits, scale }).filter(|decimal| decimal.scale <= MAX_SCALE))
     }
 
     fn at_scale(&self, scale: u32) -> BigInt {
@@ -64,10 +79,10 @@ impl Decimal {
     }
 }
 
-fn both(arguments: &[Value]) -> Option<(Decimal, Decimal)> {
+fn both(arguments: &[Value]) -> Result<Option<(Decimal, Decimal)>, String> {
     match arguments {
-        [left, right] => Some((Decimal::read(left)?, Decimal::read(right)?)),
-        _ => None,
+        [left, right] => Ok(Decimal::read(left)?.zip(Decimal::read(right)?)),
+        _ => Ok(None),
     }
 }
 
@@ -87,7 +102,7 @@ fn times(left: &Decimal, right: &Decimal) -> Decimal {
 }
 
 pub(super) fn plus(arguments: &[Value]) -> Answer {
-    match both(arguments) {
+    match both(arguments)? {
         Some((left, right)) => add(&left, &right, 1).value(),
         None => Ok(None),
     }
@@ -99,21 +114,21 @@ pub(super) fn minus(arguments: &[Value]) -> Answer {
         let kept = left.iter().filter(|member| !right.contains(member));
         return Ok(Some(set(kept.cloned())));
     }
-    match both(arguments) {
+    match both(arguments)? {
         Some((left, right)) => add(&left, &right, -1).value(),
         None => Ok(None),
     }
 }
 
 pub(super) fn mul(arguments: &[Value]) -> Answer {
-    match both(arguments) {
+    match both(arguments)? {
         Some((left, right)) => times(&left, &right).value(),
         None => Ok(None),
     }
 }
 
 pub(super) fn div(arguments: &[Value]) -> Answer {
-    let Some((left, right)) = both(arguments) else {
+    let Some((left, right)) = both(arguments)? else {
         return Ok(None);
     };
     if right.digits == BigInt::ZERO {
@@ -130,7 +145,7 @@ pub(super) fn div(arguments: &[Value]) -> Answer {
 
 /// Of whole numbers; the sign is that of the dividend.
 pub(super) fn rem(arguments: &[Value]) -> Answer {
-    Ok(match both(arguments) {
+    Ok(match both(arguments)? {
         Some((left, right))
             if left.scale == 0 && right.scale == 0 && right.digits != BigInt::ZERO =>
         {
@@ -180,7 +195,7 @@ fn fold(arguments: &[Value], first: i32, join: fn(&Decimal, &Decimal) -> Decimal
         scale: 0,
     };
     for number in numbers {
-        let Some(number) = Decimal::read(number) else {
+        let Some(number) = Decimal::read(number)? else {
             return Ok(None);
         };
         all = join(&all, &number);

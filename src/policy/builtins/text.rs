@@ -2,7 +2,7 @@
 
 use regorus::Value;
 
-use super::{Answer, engines_own, string};
+use super::{Answer, engines_own, integer, string};
 
 /// Go maps letter by letter: a letter that has no single capital stays.
 pub(super) fn upper(arguments: &[Value]) -> Answer {
@@ -30,6 +30,14 @@ fn mapped(text: &str, map: impl Fn(char) -> char) -> Value {
 }
 
 /// In letters; an empty text is found nowhere.
+/// Places that are no whole numbers lead nowhere.
+pub(super) fn substring(arguments: &[Value]) -> Answer {
+    match (integer(arguments.get(1)), integer(arguments.get(2))) {
+        (Some(_), Some(_)) => engines_own("substring", arguments),
+        _ => Ok(None),
+    }
+}
+
 pub(super) fn indexof(arguments: &[Value]) -> Answer {
     match string(arguments.get(1)) {
         Some("") => Ok(None),

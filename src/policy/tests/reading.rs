@@ -319,7 +319,21 @@ fn what_the_engine_takes_otherwise_than_opa_is_refused() {
         ),
         (
             "a := 100000000000000000000",
-            "the number 100000000000000000000 has more than 64 bits",
+            "the number 100000000000000000000 is kept otherwise by OPA",
+        ),
+        ("a := 1.0", "the number 1.0 is kept otherwise by OPA"),
+        ("a := 1e3", "the number 1e3 is kept otherwise by OPA"),
+        (
+            "a := 0.12345678901234567890",
+            "the number 0.12345678901234567890 is kept otherwise by OPA",
+        ),
+        (
+            "a := io.jwt.decode(\"x\")",
+            "the builtin io.jwt.decode is not available: no input of a policy holds a token",
+        ),
+        (
+            "a := internal.member_2(1, [1])",
+            "there is no function internal.member_2",
         ),
         (
             "a if input.x = {\"b\": y}",
