@@ -171,6 +171,7 @@ const ADDED: &[(&str, u8, Builtin)] = &[
         encoding::urlquery_decode_object,
     ),
     ("substring", 3, text::substring),
+    ("units.parse", 1, text::units_parse),
     ("base64.decode", 1, encoding::base64_decode),
     ("base64url.decode", 1, encoding::base64url_decode),
 ];

@@ -30,6 +30,21 @@ fn mapped(text: &str, map: impl Fn(char) -> char) -> Value {
 }
 
 /// In letters; an empty text is found nowhere.
+/// The engine knows more units than OPA does.
+pub(super) fn units_parse(arguments: &[Value]) -> Answer {
+    const UNITS: [&str; 13] = [
+        "", "m", "k", "ki", "mi", "g", "gi", "t", "ti", "p", "pi", "e", "ei",
+    ];
+    let unit = string(arguments.first()).map(|text| {
+        let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+        text[number.len()..].to_ascii_lowercase()
+    });
+    match unit {
+        Some(unit) if UNITS.contains(&unit.as_str()) => engines_own("units.parse", arguments),
+        _ => Ok(None),
+    }
+}
+
 /// Places that are no whole numbers lead nowhere.
 pub(super) fn substring(arguments: &[Value]) -> Answer {
     match (integer(arguments.get(1)), integer(arguments.get(2))) {
