@@ -17,10 +17,6 @@ pub trait Files {
     /// The entries of a directory sorted by name; empty if there is no such directory.
     fn list(&self, directory: &str) -> Result<Vec<Entry>, FilesError>;
 
-    /// The names in a directory of what is neither a file nor a directory: links and submodules, which
-    /// are not followed. What they lead to is unknown, not absent.
-    fn links(&self, directory: &str) -> Result<Vec<String>, FilesError>;
-
     /// Makes ready what is going to be read, where each reading would cost a call of its own.
     fn prepare(&self, _paths: &[String]) -> Result<(), FilesError> {
         Ok(())
@@ -88,34 +84,6 @@ impl Directory {
     }
 }
 
-impl Directory {
-    /// The names in a directory, what each is, and whether the name is text.
-    fn found(&self, directory: &str) -> Result<Vec<(String, fs::FileType, bool)>, FilesError> {
-        let Some(located) = self.locate(directory)? else {
-            return Ok(Vec::new());
-        };
-        if !located.is_dir() {
-            return Ok(Vec::new());
-        }
-        let fail = |source| FilesError::Read {
-            path: directory.to_owned(),
-            source,
-        };
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&located).map_err(fail)? {
-            let entry = entry.map_err(fail)?;
-            let name = entry.file_name();
-            let text = name.to_string_lossy().into_owned();
-            found.push((
-                text,
-                entry.file_type().map_err(fail)?,
-                name.to_str().is_some(),
-            ));
-        }
-        Ok(found)
-    }
-}
-
 impl Files for Directory {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, FilesError> {
         let Some(located) = self.locate(path)? else {
@@ -133,22 +101,29 @@ impl Files for Directory {
     }
 
     fn list(&self, directory: &str) -> Result<Vec<Entry>, FilesError> {
-        let found = self.found(directory)?.into_iter();
-        let named = found.filter(|(_, kind, is_named)| *is_named && !kind.is_symlink());
-        let mut entries: Vec<Entry> = named
-            .map(|(name, kind, _)| Entry {
-                name,
-                is_directory: kind.is_dir(),
-            })
-            .collect();
+        let Some(located) = self.locate(directory)? else {
+            return Ok(Vec::new());
+        };
+        if !located.is_dir() {
+            return Ok(Vec::new());
+        }
+        let fail = |source| FilesError::Read {
+            path: directory.to_owned(),
+            source,
+        };
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(&located).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let kind = entry.file_type().map_err(fail)?;
+            if let (false, Ok(name)) = (kind.is_symlink(), entry.file_name().into_string()) {
+                entries.push(Entry {
+                    name,
+                    is_directory: kind.is_dir(),
+                });
+            }
+        }
         entries.sort();
         Ok(entries)
-    }
-
-    fn links(&self, directory: &str) -> Result<Vec<String>, FilesError> {
-        let found = self.found(directory)?.into_iter();
-        let others = found.filter(|(_, kind, is_named)| kind.is_symlink() || !is_named);
-        Ok(others.map(|(name, ..)| name).collect())
     }
 }
 

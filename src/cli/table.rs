@@ -43,7 +43,11 @@ pub(super) fn table<const N: usize>(
     lines.join("\n")
 }
 
+/// Of escaped text: it has no line breaks, so what is ASCII is a letter each.
 fn letters(text: &str) -> usize {
+    if text.is_ascii() {
+        return text.len();
+    }
     text.graphemes(true).count()
 }
 

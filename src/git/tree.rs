@@ -43,8 +43,6 @@ impl Directory {
 enum Kind {
     File,
     Directory,
-    /// A link, a submodule, or anything whose name is no text.
-    Other,
 }
 
 const LINK_MODE: i32 = 0o120_000;
@@ -155,15 +153,13 @@ impl Objects {
             return Ok(known.clone());
         }
         let tree = self.found(id, |repository| repository.find_tree(id))?;
-        let entries = tree.iter().map(|entry| {
+        let entries = tree.iter().filter_map(|entry| {
             let kind = match entry.kind() {
-                _ if entry.name().is_err() => Kind::Other,
                 Some(ObjectType::Tree) => Kind::Directory,
                 Some(ObjectType::Blob) if entry.filemode() != LINK_MODE => Kind::File,
-                _ => Kind::Other,
+                _ => return None,
             };
-            let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-            (name, kind, entry.id())
+            Some((entry.name().ok()?.to_owned(), kind, entry.id()))
         });
         let mut entries: Vec<_> = entries.collect();
         // Git sorts a directory as if its name ended in a slash.
@@ -203,22 +199,11 @@ impl Files for CommitTree {
             .map_err(fail(directory))?;
         let entries = found.iter().flat_map(|directory| &directory.0);
         Ok(entries
-            .filter(|(_, kind, _)| *kind != Kind::Other)
             .map(|(name, kind, _)| Entry {
                 name: name.clone(),
                 is_directory: *kind == Kind::Directory,
             })
             .collect())
-    }
-
-    fn links(&self, directory: &str) -> Result<Vec<String>, FilesError> {
-        let found = self
-            .objects()
-            .directory(directory)
-            .map_err(fail(directory))?;
-        let entries = found.iter().flat_map(|directory| &directory.0);
-        let others = entries.filter(|(_, kind, _)| *kind == Kind::Other);
-        Ok(others.map(|(name, ..)| name.clone()).collect())
     }
 
     fn prepare(&self, paths: &[String]) -> Result<(), FilesError> {
@@ -304,7 +289,6 @@ mod tests {
             .map(|entry| entry.name)
             .collect();
         assert_eq!(names, ["file"]);
-        assert_eq!(tree.links("").unwrap(), ["link", "module"]);
         for path in ["link", "link/passwd", "module", "module/x"] {
             assert_eq!(tree.read(path).unwrap(), None, "{path}");
         }

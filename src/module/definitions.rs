@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
@@ -14,7 +14,7 @@ use super::expression::start;
 use super::lifecycle::{Lifecycle, Moved};
 use super::origin::is_environments;
 use super::source::{Source, parse_body};
-use crate::files::{Files, join};
+use crate::files::{Files, FilesError, join};
 use crate::problem::Problem;
 
 mod blocks;
@@ -145,6 +145,64 @@ pub(super) struct Data {
     pub broken: bool,
 }
 
+/// A body, or what is wrong with its file.
+type ParsedBody = Result<(Arc<Source>, Body), Problem>;
+/// By path, what reading it came to.
+type Read<T> = (String, Result<Option<T>, FilesError>);
+
+/// So many files of a directory are in memory both as text and parsed.
+const PARSED_AT_ONCE: usize = 1024;
+/// So many files are parsed before another thread has begun.
+const WORTH_A_THREAD: usize = 64;
+/// Of a thread, in bytes: what a program's first thread has.
+const STACK: usize = 8 << 20;
+
+/// The files, parsed by as many threads as there are cores: a directory of environments is large.
+fn parsed(read: Vec<Read<Vec<u8>>>) -> Vec<Read<(Vec<u8>, ParsedBody)>> {
+    let parse = |(path, read): Read<Vec<u8>>| {
+        let read = read.map(|bytes| {
+            bytes.map(|bytes| {
+                let body = parse_body(&path, bytes.clone());
+                (bytes, body)
+            })
+        });
+        (path, read)
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let others = (cores - 1).min(read.len() / WORTH_A_THREAD);
+    if others == 0 {
+        return read.into_iter().map(parse).collect();
+    }
+    let count = read.len();
+    let waiting = Mutex::new(read.into_iter().enumerate());
+    let parsed = Mutex::new(Vec::with_capacity(count));
+    let work = || {
+        let take = || lock(&waiting).by_ref().take(WORTH_A_THREAD / 4).collect();
+        let mut part: Vec<_> = take();
+        while !part.is_empty() {
+            let done = part.into_iter().map(|(index, file)| (index, parse(file)));
+            let done: Vec<_> = done.collect();
+            lock(&parsed).extend(done);
+            part = take();
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..others {
+            let thread = std::thread::Builder::new().stack_size(STACK);
+            // Without it, the others do its work.
+            let _ = thread.spawn_scoped(scope, work);
+        }
+        work();
+    });
+    let mut parsed = parsed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    parsed.sort_unstable_by_key(|(index, _)| *index);
+    parsed.into_iter().map(|(_, file)| file).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Module {
     /// Reads a directory. What is wrong in its files is among the problems; an error is that
     /// there is no such directory or that it could not be listed.
@@ -158,32 +216,33 @@ impl Module {
             return Err("there is no such directory".to_owned());
         }
         let names = entries.into_iter().filter(|entry| !entry.is_directory);
-        for entry in names.filter(|entry| is_configuration(&entry.name)) {
-            let path = join(directory, &entry.name);
-            module.files.insert(path.clone(), String::new());
-            match files.read(&path) {
-                Ok(Some(bytes)) => module.add_file(&entry.name, path, bytes),
-                Ok(None) => module.doubt(path, None, None),
-                Err(error) => {
-                    let problem = Problem::error(error.to_string()).in_file(path.clone());
-                    module.doubt(path, None, Some(problem));
-                }
-            }
-        }
-        for name in files.links(directory).map_err(|error| error.to_string())? {
-            if is_configuration(&name) {
-                let path = join(directory, &name);
+        let names = names.filter(|entry| is_configuration(&entry.name));
+        let names: Vec<String> = names.map(|entry| entry.name).collect();
+        for names in names.chunks(PARSED_AT_ONCE) {
+            let read = names.iter().map(|name| {
+                let path = join(directory, name);
+                let content = files.read(&path);
+                (path, content)
+            });
+            let read: Vec<_> = read.collect();
+            for (name, (path, read)) in names.iter().zip(parsed(read)) {
                 module.files.insert(path.clone(), String::new());
-                let problem = Problem::error(LINK).in_file(path.clone());
-                module.doubt(path, None, Some(problem));
+                match read {
+                    Ok(Some((bytes, body))) => module.add_file(name, path, &bytes, body),
+                    Ok(None) => module.doubt(path, None, None),
+                    Err(error) => {
+                        let problem = Problem::error(error.to_string()).in_file(path.clone());
+                        module.doubt(path, None, Some(problem));
+                    }
+                }
             }
         }
         module.check_moves();
         Ok(module)
     }
 
-    fn add_file(&mut self, name: &str, path: String, bytes: Vec<u8>) {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+    fn add_file(&mut self, name: &str, path: String, bytes: &[u8], body: ParsedBody) {
+        let text = String::from_utf8_lossy(bytes).into_owned();
         let stem = name.strip_suffix(".json").unwrap_or(name);
         let stem = stem.strip_suffix(".tf").unwrap_or(stem);
         let unsupported = if stem == "override" || stem.ends_with("_override") {
@@ -218,7 +277,7 @@ impl Module {
             });
             return;
         }
-        match parse_body(&path, bytes) {
+        match body {
             Ok((source, body)) => {
                 if is_lone_call(&body) {
                     self.lone_calls.insert(path.clone());
@@ -329,8 +388,6 @@ fn is_lone_call(body: &Body) -> bool {
     let first = structures.next().and_then(Structure::as_block);
     first.is_some_and(|block| block.ident.as_str() == "module") && structures.next().is_none()
 }
-
-pub(super) const LINK: &str = "is a link or a submodule, which is not followed";
 
 /// Which files Terraform reads in a directory.
 fn is_configuration(name: &str) -> bool {

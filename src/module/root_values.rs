@@ -11,7 +11,7 @@ use hcl_edit::expr::{Expression, FuncCall};
 use hcl_edit::structure::{Body, Structure};
 use hcl_edit::visit::{Visit, visit_func_call};
 
-use super::definitions::{LINK, Module, Place, constant};
+use super::definitions::{Module, Place, constant};
 use super::expression::start;
 use super::json;
 use super::json_syntax;
@@ -84,26 +84,17 @@ impl RootValues {
                 return values;
             }
         };
-        match tree.files.links(tree.root) {
-            Ok(links) => {
-                for name in links.into_iter().filter(|name| is_automatic(name)) {
-                    values.doubt(Problem::error(LINK).in_file(join(tree.root, &name)));
-                }
-            }
-            Err(error) => values.doubt(Problem::error(error.to_string())),
-        }
         let names: Vec<&str> = entries
             .iter()
             .filter(|entry| !entry.is_directory)
             .map(|entry| entry.name.as_str())
             .collect();
-        let mut later: Vec<&str> = names
-            .iter()
-            .copied()
-            .filter(|name| is_automatic(name) && !PLAIN.contains(name))
-            .collect();
+        let plain = ["terraform.tfvars", "terraform.tfvars.json"];
+        let automatic =
+            |name: &&str| name.ends_with(".auto.tfvars") || name.ends_with(".auto.tfvars.json");
+        let mut later: Vec<&str> = names.iter().copied().filter(automatic).collect();
         later.sort_unstable();
-        let first = PLAIN.into_iter().filter(|name| names.contains(name));
+        let first = plain.into_iter().filter(|name| names.contains(name));
         for name in first.chain(later) {
             values.add_file(tree, module, &join(tree.root, name));
         }
@@ -261,14 +252,6 @@ impl RootValues {
         };
         self.values.insert(name.to_owned(), value);
     }
-}
-
-/// The files that are read first, in their order.
-const PLAIN: [&str; 2] = ["terraform.tfvars", "terraform.tfvars.json"];
-
-/// Which files Terraform reads without being told to.
-fn is_automatic(name: &str) -> bool {
-    PLAIN.contains(&name) || name.ends_with(".auto.tfvars") || name.ends_with(".auto.tfvars.json")
 }
 
 /// A value without references and functions.

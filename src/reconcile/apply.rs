@@ -142,11 +142,12 @@ fn record(
 ) -> Result<BTreeMap<RepositoryKey, String>, ReconcileError> {
     let stacks_span = debug_span!("stacks");
     let mut objects = stacks_span.in_scope(|| standing(store, planned))?;
-    let looked = debug_span!("tips").in_scope(|| look(planned, &objects, mirrors));
+    let specs = stacks_span.in_scope(|| stacks(&objects, planned));
+    let looked = debug_span!("tips").in_scope(|| look(planned, &specs, mirrors));
     let grows = stacks_span.enter();
     let records = store.stacks()?;
     if planned.is_part {
-        let mut judged = moved(&stacks(&objects, planned), &records, &looked);
+        let mut judged = moved(&specs, &records, &looked);
         judged.insert(planned.settings.manager_stack.clone());
         add_others(planned, &mut objects, store.policy_attachments(&judged)?);
     }
@@ -177,6 +178,7 @@ fn record(
             now,
         },
         &objects,
+        &specs,
     );
     if !decided.manager_run.runs.is_empty() || !queued.is_empty() {
         // Nothing is recorded where nothing can be run.
@@ -232,7 +234,7 @@ fn add_others(planned: &Planned, objects: &mut Vec<Object>, recorded: Vec<Object
 
 /// The stacks whose branch stands elsewhere than when it was last seen.
 fn moved(
-    stacks: &[(&Object, StackSpec)],
+    stacks: &[StackSpec],
     records: &BTreeMap<StackId, StackRecord>,
     looked: &BTreeMap<RepositoryKey, Result<Looked, GitError>>,
 ) -> BTreeSet<String> {
@@ -242,25 +244,23 @@ fn moved(
         let seen = records.get(&spec.id)?.seen_commit.as_deref()?;
         (seen != tip.as_str()).then(|| spec.id.to_string())
     };
-    stacks
-        .iter()
-        .filter_map(|(_, spec)| has_moved(spec))
-        .collect()
+    stacks.iter().filter_map(has_moved).collect()
 }
 
 fn look(
     planned: &Planned,
-    objects: &[Object],
+    stacks: &[StackSpec],
     mirrors: &Mirrors,
 ) -> BTreeMap<RepositoryKey, Result<Looked, GitError>> {
     let mut wanted: BTreeMap<RepositoryKey, (RepositoryName, BTreeSet<String>)> = BTreeMap::new();
-    for (_, spec) in stacks(objects, planned) {
-        if let Some(repository) = spec.repository {
-            wanted
-                .entry(RepositoryKey::from(&repository))
-                .or_insert_with(|| (repository, BTreeSet::new()))
-                .1
-                .insert(spec.branch);
+    for spec in stacks {
+        if let Some(repository) = &spec.repository {
+            let (_, branches) = wanted
+                .entry(RepositoryKey::from(repository))
+                .or_insert_with(|| (repository.clone(), BTreeSet::new()));
+            if !branches.contains(&spec.branch) {
+                branches.insert(spec.branch.clone());
+            }
         }
     }
     mirrors.look(&planned.settings, &wanted)

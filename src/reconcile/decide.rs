@@ -77,7 +77,7 @@ pub(super) fn resulting_of(recorded: &[Object], changes: &[Change]) -> Vec<Objec
 }
 
 /// The stacks among `objects`, in types.
-pub(super) fn stacks<'o>(objects: &'o [Object], planned: &Planned) -> Vec<(&'o Object, StackSpec)> {
+pub(super) fn stacks(objects: &[Object], planned: &Planned) -> Vec<StackSpec> {
     let owner = planned
         .settings
         .repository
@@ -86,12 +86,17 @@ pub(super) fn stacks<'o>(objects: &'o [Object], planned: &Planned) -> Vec<(&'o O
     objects
         .iter()
         .filter(|object| object.is_stack())
-        .map(|object| (object, StackSpec::read(object, owner)))
+        .map(|object| StackSpec::read(object, owner))
         .collect()
 }
 
-/// Decides the manager run that `objects`, the resulting ones, call for.
-pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
+/// Decides the manager run that `objects`, the resulting ones, call for; `specs` are the stacks among
+/// them, in their order.
+pub(super) fn decide(
+    situation: &Situation<'_>,
+    objects: &[Object],
+    specs: &[StackSpec],
+) -> Decided {
     let planned = situation.planned;
     let mut decided = Decided {
         manager_run: ManagerRun {
@@ -103,7 +108,11 @@ pub(super) fn decide(situation: &Situation<'_>, objects: &[Object]) -> Decided {
         },
         problems: Vec::new(),
     };
-    let stacks = debug_span!("stacks").in_scope(|| stacks(objects, planned));
+    let stacks: Vec<(&Object, &StackSpec)> = objects
+        .iter()
+        .filter(|object| object.is_stack())
+        .zip(specs)
+        .collect();
     let mut wanted: BTreeMap<StackId, (RunType, String)> = BTreeMap::new();
     let mut judged: BTreeMap<StackId, Vec<Arc<NewJudgement>>> = BTreeMap::new();
 
@@ -434,16 +443,15 @@ fn stack_input(situation: &Situation<'_>, object: &Object, spec: &StackSpec) -> 
 fn triggered(
     situation: &Situation<'_>,
     objects: &[Object],
-    stacks: &[(&Object, StackSpec)],
+    stacks: &[(&Object, &StackSpec)],
     decided: &mut Decided,
 ) -> (Vec<(StackId, String)>, Option<Arc<NewJudgement>>) {
     let planned = situation.planned;
-    let changes: Vec<Change> = situation
+    let changes: Vec<&Change> = situation
         .unjudged
         .iter()
         .chain(&planned.comparison.changes)
         .filter(|change| change.is_visible())
-        .cloned()
         .collect();
     decided.manager_run.judged = true;
     if changes.is_empty() {

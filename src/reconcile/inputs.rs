@@ -15,7 +15,7 @@ use crate::store::{Run, StackRecord};
 pub(super) fn trigger_input(
     manager_stack: &str,
     commit: &str,
-    changes: &[Change],
+    changes: &[&Change],
     failed: bool,
     stacks: Vec<PolicyStack>,
     now: Time,
@@ -44,8 +44,8 @@ pub(super) fn trigger_input(
         },
         changes: changes
             .iter()
-            .filter(|c| c.is_visible())
-            .flat_map(policy_changes)
+            .filter(|change| change.is_visible())
+            .flat_map(|change| policy_changes(change))
             .collect(),
         created_at: nanoseconds(now),
         updated_at: nanoseconds(now),

@@ -210,9 +210,11 @@ pub fn plan(
             files: shown.collect(),
         };
         let evaluation = evaluate(&part, &settings, &given);
-        let recorded = store.objects_of(&files)?;
-        if scope::stands_for_all(store, &last, &files, &evaluation, &recorded)? {
-            let others = store.other_previews(&files)?;
+        let recorded = debug_span!("objects").in_scope(|| store.objects_of(&files))?;
+        let stands_for_all = debug_span!("scope")
+            .in_scope(|| scope::stands_for_all(store, &last, &files, &evaluation, &recorded))?;
+        if stands_for_all {
+            let others = debug_span!("others").in_scope(|| store.other_previews(&files))?;
             let mut planned = compared(&snapshot, settings, given, evaluation, recorded)?;
             planned.is_part = true;
             planned.deletions.all += others;

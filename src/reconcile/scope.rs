@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::ReconcileError;
 use crate::config::Settings;
-use crate::files::{Entry, Files, FilesError, join};
+use crate::files::{Entry, Files, FilesError};
 use crate::module::{self, Evaluation, Given, is_environments};
 use crate::stack::{Comparison, Object, Phase};
 use crate::store::{Claims, Evaluated, Store};
@@ -79,14 +79,6 @@ impl Files for Part<'_> {
             }
         }
         Ok(entries)
-    }
-
-    fn links(&self, directory: &str) -> Result<Vec<String>, FilesError> {
-        let mut links = self.whole.links(directory)?;
-        if is_environments(directory) {
-            links.retain(|name| self.files.contains(&*join(directory, name)));
-        }
-        Ok(links)
     }
 }
 

@@ -62,15 +62,7 @@ impl Store {
     /// The recorded objects of the environments in `files`, those of none, and those on their way
     /// out, in the order in which they were first recorded.
     pub fn objects_of(&self, files: &BTreeSet<String>) -> Result<Vec<Object>, StoreError> {
-        let query = format!(
-            "SELECT {OBJECT_COLUMNS} FROM object WHERE rowid IN (
-                 SELECT rowid FROM object WHERE phase != 'active'
-                 UNION SELECT rowid FROM object WHERE environment IS NULL
-                 UNION SELECT rowid FROM object
-                       WHERE environment IN (SELECT value FROM json_each(?1)))
-             ORDER BY rowid"
-        );
-        self.select_objects(&query, params![list(files)])
+        self.select_objects(&of_files(), params![list(files)])
     }
 
     /// All active stacks and policies, in no order: one would have SQLite go through all objects.
@@ -92,17 +84,20 @@ impl Store {
         self.select_objects(&query, params![list(ids)])
     }
 
+    // The joins are crossed so that SQLite does not go through all objects in the order of their rows.
+
     /// All active policies, and the active attachments of policies to `stacks`.
     pub fn policies_around(&self, stacks: &BTreeSet<String>) -> Result<Vec<Object>, StoreError> {
         let query = format!(
-            "SELECT {OBJECT_COLUMNS} FROM object WHERE rowid IN (
-                 SELECT rowid FROM object
+            "SELECT {OBJECT_COLUMNS} FROM (
+                 SELECT rowid AS row FROM object
                      WHERE kind IN ('spacelift_stack', 'spacelift_policy')
                          AND kind = 'spacelift_policy' AND phase = 'active'
                  UNION SELECT rowid FROM object
                      WHERE stack_id IN (SELECT value FROM json_each(?1))
-                         AND kind = 'spacelift_policy_attachment' AND phase = 'active')
-             ORDER BY rowid"
+                         AND kind = 'spacelift_policy_attachment' AND phase = 'active') AS wanted
+             CROSS JOIN object ON object.rowid = wanted.row
+             ORDER BY wanted.row"
         );
         self.select_objects(&query, params![list(stacks)])
     }
@@ -200,13 +195,28 @@ impl Store {
         let count: i64 = self
             .connection
             .query_row(
-                "SELECT count(*) FROM object WHERE phase != 'active' AND kind = 'spacelift_stack'",
+                "SELECT count(*) FROM object INDEXED BY object_on_its_way_out
+                 WHERE phase != 'active' AND kind = 'spacelift_stack'",
                 [],
                 |row| row.get(0),
             )
             .map_err(self.sql("count the stacks that leave"))?;
         Ok(usize::try_from(count).unwrap_or_default())
     }
+}
+
+/// The query of [`Store::objects_of`]: by indices alone, which SQLite would not choose by itself.
+fn of_files() -> String {
+    format!(
+        "SELECT {OBJECT_COLUMNS} FROM (
+                 SELECT rowid AS row FROM object INDEXED BY object_on_its_way_out
+                     WHERE phase != 'active'
+                 UNION SELECT rowid FROM object WHERE environment IS NULL
+                 UNION SELECT rowid FROM object
+                       WHERE environment IN (SELECT value FROM json_each(?1))) AS wanted
+             CROSS JOIN object ON object.rowid = wanted.row
+             ORDER BY wanted.row"
+    )
 }
 
 fn list(texts: &BTreeSet<String>) -> String {
@@ -235,4 +245,22 @@ pub(super) fn record_evaluated(
         ),
     }
     .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_files;
+    use crate::store::Store;
+
+    #[test]
+    fn one_environment_is_found_without_going_through_all_objects() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let query = format!("EXPLAIN QUERY PLAN {}", of_files());
+        let mut statement = store.connection.prepare(&query).unwrap();
+        let steps = statement.query_map(["[]"], |row| row.get(3)).unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        assert!(steps.iter().any(|step| step.starts_with("SEARCH object")));
+        assert!(!steps.contains(&"SCAN object".to_owned()), "{steps:#?}");
+    }
 }

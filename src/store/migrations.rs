@@ -176,6 +176,15 @@ CREATE TABLE state_version (
     PRIMARY KEY (stack, version)
 ) STRICT;
 ",
+    "
+-- What is asked of all previews, of all stacks and of all manager runs is answered from an index alone.
+DROP INDEX preview;
+CREATE INDEX preview ON object (environment, kind, phase)
+    WHERE kind = 'spacelift_stack' AND phase = 'active';
+DROP INDEX run_blocking;
+CREATE INDEX run_blocking ON run (stack, id, kind) WHERE kind IN ('TRACKED', 'DESTROY');
+CREATE INDEX unjudged ON manager_run (id) WHERE judged = 0;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

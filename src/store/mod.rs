@@ -122,6 +122,8 @@ impl Store {
             .and_then(|()| connection.pragma_update(None, "journal_mode", "WAL"))
             .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
             .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
+            // In kibibytes: a manager run that records everything fills more than the two MiB.
+            .and_then(|()| connection.pragma_update(None, "cache_size", -32_768))
             .map_err(|error| failed("be set up", error))?;
         let newest = migrations::run(&mut connection)
             .map_err(|error| failed("be brought to this version", error))?;

@@ -132,10 +132,11 @@ impl Store {
 
     /// Runs that have not ended, oldest first.
     pub fn unfinished_runs(&self) -> Result<Vec<Run>, StoreError> {
+        // Without the sign SQLite goes through all runs in this order.
         self.select(
             "WHERE state NOT IN
                  ('FINISHED', 'FAILED', 'CANCELED', 'DISCARDED', 'STOPPED', 'SKIPPED')
-             ORDER BY id",
+             ORDER BY +id",
             [],
         )
     }

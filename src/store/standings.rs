@@ -50,8 +50,9 @@ impl Store {
              LEFT JOIN run AS last ON last.id = (
                  SELECT id FROM run WHERE run.stack = object.id
                      AND kind IN ('TRACKED', 'DESTROY') ORDER BY id DESC LIMIT 1)
-             WHERE object.kind = 'spacelift_stack'
-             ORDER BY object.id, object.phase",
+             WHERE object.kind IN ('spacelift_stack', 'spacelift_policy')
+                 AND object.kind = 'spacelift_stack'
+             ORDER BY +object.id, object.phase",
             run_columns.join(", ")
         );
         let mut locks = self.stack_locks()?;

@@ -22,7 +22,6 @@ mod comments;
 mod crashes;
 mod demo;
 mod disorder;
-mod every_file_broken;
 mod expiry;
 mod future_times;
 mod git_races;

@@ -46,12 +46,4 @@ impl Files for Overlay<'_> {
         }
         Ok(entries)
     }
-
-    fn links(&self, directory: &str) -> Result<Vec<String>, FilesError> {
-        let mut links = self.below.links(directory)?;
-        if directory == self.directory {
-            links.retain(|name| name != self.name);
-        }
-        Ok(links)
-    }
 }

@@ -147,18 +147,6 @@ impl Repository {
         self
     }
 
-    fn link(&self, path: &str, to: &str) -> &Self {
-        std::os::unix::fs::symlink(to, self.0.path().join(path)).unwrap();
-        self
-    }
-
-    fn write_bytes(&self, path: &[u8]) -> &Self {
-        use std::os::unix::ffi::OsStrExt;
-        let path = self.0.path().join(std::ffi::OsStr::from_bytes(path));
-        fs::write(path, "").unwrap();
-        self
-    }
-
     fn evaluate(&self) -> Evaluation {
         evaluate(
             &Directory::new(self.0.path()),

@@ -45,30 +45,6 @@ const BREAKAGES: &[Breakage] = {
             "syntax error",
         ),
         (
-            "its file is a link",
-            |it| {
-                it.remove(FILE).link(FILE, "../template/main.tf");
-            },
-            [Unreadable, Present, Present, Present],
-            "acme-hello-aaaa1111.tf: is a link",
-        ),
-        (
-            "its file has a name that is no text",
-            |it| {
-                it.remove(FILE).write_bytes(b"hello/environments/\xff.tf");
-            },
-            [Unreadable, Present, Present, Present],
-            "is a link",
-        ),
-        (
-            "the root has values that are a link",
-            |it| {
-                it.link("terraform.tfvars", "main.tf");
-            },
-            [Present, Present, Present, Present],
-            "terraform.tfvars: is a link",
-        ),
-        (
             "its file is empty of sense",
             |it| {
                 it.write(FILE, "<<<<<<< HEAD\n");
