@@ -287,7 +287,7 @@ mod tests {
 
     fn told(change: Change) -> Vec<Map<String, Value>> {
         let now = Time::UNIX_EPOCH;
-        let input = trigger_input("manager", "c0ffee", &[change], false, Vec::new(), now);
+        let input = trigger_input("manager", "c0ffee", &[&change], false, Vec::new(), now);
         let told = serde_json::to_value(input.run.run.changes).unwrap();
         serde_json::from_value(told).unwrap()
     }
