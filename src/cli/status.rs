@@ -112,6 +112,8 @@ fn news(stack: &Standing) -> Vec<String> {
                 .map(|command| format!("`dayfly runs {} {}`", command.as_str(), run.id))
                 .collect();
             lines.push(format!("{note}: {}", commands.join(" or ").yellow()));
+        } else if run.state == RunState::Skipped {
+            lines.push(format!("was skipped: {note}"));
         } else if run.state == RunState::Queued && !note.is_empty() && stack.lock.is_none() {
             lines.push(note.to_string());
         }

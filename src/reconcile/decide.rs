@@ -203,7 +203,7 @@ pub(super) fn decide(
 
 /// What a person stopped or cancelled stays so until a person, or news, asks for a run.
 fn is_to_be_retried(run: &Run) -> bool {
-    run.state == RunState::Failed
+    matches!(run.state, RunState::Failed | RunState::Skipped)
 }
 
 fn how_it_ended(run: &Run) -> String {

@@ -5,13 +5,20 @@ use std::collections::BTreeMap;
 use super::ReconcileError;
 use super::execute::{Execution, number};
 use super::tell::forget_plan;
+use super::waves::{Wave, wave};
 use crate::clock;
 use crate::run::{RunEvent, RunState, Turn, turns};
 use crate::store::{Run, Store, StoreError};
 
 impl Execution<'_> {
-    /// The runs whose turn it is, oldest first. What is superseded ends; what waits says for what.
-    pub(super) fn due(&self, store: &mut Store) -> Result<Vec<Run>, ReconcileError> {
+    /// The runs whose turn it is, oldest first. What is superseded ends; what waits says for what;
+    /// what is skipped, as a stack that it depends on failed, is added to `skipped`.
+    pub(super) fn due(
+        &self,
+        store: &mut Store,
+        skipped: &mut Vec<Run>,
+    ) -> Result<Vec<Run>, ReconcileError> {
+        let dependencies = store.dependencies()?;
         let mut stacks: BTreeMap<String, Vec<Run>> = BTreeMap::new();
         for run in store.unfinished_runs()? {
             stacks.entry(run.stack.to_string()).or_default().push(run);
@@ -32,7 +39,11 @@ impl Execution<'_> {
                     }
                     Turn::Go => match locks.get(&run.stack).filter(|_| run.kind.is_blocking()) {
                         Some(lock) => say(store, run, &format!("waits: its stack is {lock}"))?,
-                        None => due.push(run.clone()),
+                        None => match wave(store, &dependencies, run)? {
+                            Wave::Here => due.push(run.clone()),
+                            Wave::Waits(note) => say(store, run, &note)?,
+                            Wave::Skipped(note) => skipped.extend(skip(store, run, &note)?),
+                        },
                     },
                 }
             }
@@ -78,6 +89,15 @@ impl Execution<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// Gives the run as it is then; `None` where a person was faster.
+fn skip(store: &mut Store, run: &Run, note: &str) -> Result<Option<Run>, StoreError> {
+    match store.enter(run, RunEvent::Skip, Some(note), clock::now()) {
+        Err(StoreError::Moved { .. }) => Ok(None),
+        Err(error) => Err(error),
+        Ok(_) => store.run(&run.id).map(Some),
     }
 }
 

@@ -15,6 +15,7 @@ use super::mirrors::{Mirrors, RepositoryKey};
 use super::prepare::{Prepared, Unprepared, chain, hooks, mounted_files, secrets};
 use super::retries::Retries;
 use super::states;
+use super::waves::taken_by;
 use crate::clock;
 use crate::config::Settings;
 use crate::policy::input::Change;
@@ -79,8 +80,13 @@ impl Execution<'_> {
     ) -> Result<Vec<Run>, ReconcileError> {
         let mut ended: BTreeMap<u64, Run> = BTreeMap::new();
         let mut retries = Retries::new(self.settings.runner.retries);
-        for _ in 0..ROUNDS {
-            let mut waiting = self.due(store)?;
+        // Each wave of stacks that depend on each other is a round.
+        for _ in 0..ROUNDS + store.dependencies()?.len() {
+            let mut skipped = Vec::new();
+            let mut waiting = self.due(store, &mut skipped)?;
+            for run in skipped {
+                ended.insert(number(&run), run);
+            }
             // One that waits for approval, or for a lock, waits for the next apply.
             waiting.retain(|run| {
                 let before = ended.get(&number(run));
@@ -190,6 +196,7 @@ impl Execution<'_> {
         run: &Run,
         changes: Vec<Change>,
     ) -> Result<(), ReconcileError> {
+        self.wake(shared, run)?;
         if let Err(reason) = self.ended(shared, run, changes) {
             lock(&shared.store).note(&run.id, &reason)?;
         }
@@ -396,7 +403,10 @@ impl Execution<'_> {
         };
         let finished = outcome.state == RunState::Finished;
         if finished && run.kind == RunType::Tracked {
-            lock(&shared.store).set_outputs(&run.stack, &outcome.outputs)?;
+            let store = &mut lock(&shared.store);
+            store.set_outputs(&run.stack, &outcome.outputs)?;
+            let taken = taken_by(store, run, &prepared.inputs)?;
+            store.set_taken(&run.stack, &taken)?;
         }
         if outcome.state == RunState::Unconfirmed {
             lock(&shared.store).keep_inputs(&run.id, &prepared.inputs)?;

@@ -22,6 +22,7 @@ mod states;
 mod tell;
 mod tell_stack;
 mod tell_state;
+mod waves;
 
 pub use apply::{Applied, Apply, apply, find_tool};
 pub use execute::Watch;
@@ -241,6 +242,7 @@ fn compared(
     comparison.keep_recorded(&unusable);
     comparison.problems.extend(problems);
     comparison.problems.extend(not_acted_upon(&evaluation));
+    comparison.problems.extend(waves::circles(&evaluation));
     let deletions = Deletions::count(&recorded, &comparison.changes);
     let commit = snapshot.commit().map(ToString::to_string);
     let evaluated = commit.as_deref().and_then(|commit| {
@@ -351,6 +353,7 @@ pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, Reco
     problems.extend(evaluation.problems.iter().cloned());
     problems.extend(unusable_policies(&evaluation, snapshot.files()).1);
     problems.extend(not_acted_upon(&evaluation));
+    problems.extend(waves::circles(&evaluation));
     let resources = &evaluation.resources;
     let environments: BTreeSet<&str> = resources
         .iter()
@@ -430,13 +433,11 @@ fn applies_itself(manager: &Manager, planned: &Planned) -> Result<(), ReconcileE
     }
 }
 
-const NOT_ACTED_UPON: [&str; 6] = [
+const NOT_ACTED_UPON: [&str; 4] = [
     "spacelift_drift_detection",
     "spacelift_scheduled_delete_stack",
     "spacelift_scheduled_run",
     "spacelift_scheduled_task",
-    "spacelift_stack_dependency",
-    "spacelift_stack_dependency_reference",
 ];
 
 /// Whether a plan may have something to say of the resource each time.

@@ -12,6 +12,7 @@ use super::execute::{Execution, GRACE, Shared, disk, lock};
 use super::inputs::policy_stack;
 use super::mirrors::RepositoryKey;
 use super::states::{self, StateError};
+use super::waves::taken;
 use crate::error::Error;
 use crate::event::RepositoryName;
 use crate::git::{CommitId, Repository};
@@ -19,7 +20,7 @@ use crate::policy::input::Stack as PolicyStack;
 use crate::policy::{Policy, PolicyType};
 use crate::run::{INTERRUPTED, RunState, RunType};
 use crate::runner::{self, Hold, Holder, Hooks, Patience, Tool, ToolPath};
-use crate::stack::{Object, Phase, RunInputs, StackSpec};
+use crate::stack::{Dependencies, Object, Phase, RunInputs, StackSpec};
 use crate::store::Run;
 
 /// Why a run cannot be executed: the note of its end.
@@ -92,7 +93,11 @@ impl Execution<'_> {
                     .filter(|o| o.phase == Phase::Active)
                     .cloned()
                     .collect();
-                let inputs = self.inputs(stack, &spec, run, &active)?;
+                let mut inputs = self.inputs(stack, &spec, run, &active)?;
+                let dependencies = Dependencies::read(&active);
+                // They win over what the stack sets itself, as on Spacelift.
+                let taken = taken(&lock(&shared.store), &dependencies, &spec.id)?;
+                inputs.variables.extend(taken);
                 let attached = |kind| {
                     attached(&active, spec.id.as_str(), &spec.labels, kind)
                         .map_err(|problem| problem.to_string())

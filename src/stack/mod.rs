@@ -3,10 +3,12 @@
 //! Everything here is pure. Unreadable is not absent: what cannot be evaluated stays as recorded.
 
 mod changes;
+mod dependencies;
 mod lifecycle;
 mod object;
 mod spec;
 
 pub use changes::{Change, ChangeAction, Comparison, Deletions, compare};
+pub use dependencies::{Dependencies, Dependency, Reference};
 pub use object::{Object, Phase};
 pub use spec::{RunInputs, StackId, StackSpec};

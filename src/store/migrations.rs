@@ -185,6 +185,12 @@ DROP INDEX run_blocking;
 CREATE INDEX run_blocking ON run (stack, id, kind) WHERE kind IN ('TRACKED', 'DESTROY');
 CREATE INDEX unjudged ON manager_run (id) WHERE judged = 0;
 ",
+    "
+CREATE INDEX dependency ON object (kind) WHERE kind IN
+    ('spacelift_stack_dependency', 'spacelift_stack_dependency_reference');
+-- What its last finished run took of the outputs of others, by variable.
+ALTER TABLE stack ADD COLUMN taken TEXT;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

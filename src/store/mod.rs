@@ -3,6 +3,7 @@
 //! The only room with SQL. Migrations are only ever added. Each public function that writes is one
 //! transaction: a crash leaves the old or the new, never a part (invariant 12).
 
+mod dependencies;
 mod evaluated;
 mod judgements;
 mod leaving;

@@ -255,7 +255,11 @@ impl Store {
         number.map_err(|_| StoreError::NoRun(id.to_string()))
     }
 
-    fn select(&self, clause: &str, values: impl rusqlite::Params) -> Result<Vec<Run>, StoreError> {
+    pub(super) fn select(
+        &self,
+        clause: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<Vec<Run>, StoreError> {
         let failed = self.sql("list its runs");
         let mut statement = self
             .connection

@@ -53,5 +53,6 @@ mod sweep_doubts;
 mod sweeps;
 mod validates;
 mod what_people_read;
+mod waves;
 mod workflows;
 mod writers;

@@ -1,0 +1,139 @@
+//! Stacks that depend on each other.
+
+use serde_json::Value;
+
+use crate::support::{PullRequest, SERVICE_10, Scene};
+
+const STACK_10: &str = "hello-service-ca6d5eab";
+const TEMPLATE: &str = "hello-service/template/main.tf";
+
+/// The template with a second stack that takes an output of the first.
+fn with_dependant(scene: &Scene, also: &str) {
+    let template = scene.manager.read("main", TEMPLATE).unwrap();
+    let second = format!(
+        r#"
+resource "spacelift_stack" "second" {{
+  name         = "second-${{var.environment}}"
+  repository   = "hello-infra"
+  branch       = "main"
+  project_root = "second"
+  autodeploy   = true
+  manage_state = true
+  github_enterprise {{
+    namespace = "acme"
+  }}
+}}
+resource "spacelift_stack_destructor" "second" {{
+  stack_id = spacelift_stack.second.id
+}}
+resource "spacelift_stack_dependency" "second" {{
+  stack_id            = spacelift_stack.second.id
+  depends_on_stack_id = "{STACK_10}"
+}}
+resource "spacelift_stack_dependency_reference" "text" {{
+  stack_dependency_id = spacelift_stack_dependency.second.id
+  output_name         = "text"
+  input_name          = "TF_VAR_text"
+}}
+{also}
+"#
+    );
+    scene
+        .manager
+        .commit("main", &[(TEMPLATE, &(template + &second))]);
+    let ledger = scene.world.path("ledger").display().to_string();
+    let module = format!(
+        r#"variable "text" {{}}
+resource "terraform_data" "text" {{
+  triggers_replace = {{ text = var.text, ledger = "{ledger}" }}
+  provisioner "local-exec" {{ command = "echo made '${{self.triggers_replace.text}}' >> ${{self.triggers_replace.ledger}}" }}
+  provisioner "local-exec" {{
+    when    = destroy
+    command = "echo gone >> ${{self.triggers_replace.ledger}}"
+  }}
+}}
+"#
+    );
+    scene.infra.commit("main", &[("second/main.tf", &module)]);
+}
+
+fn runs(scene: &Scene, stack: &str) -> Vec<Value> {
+    let listed = scene.data(&["runs", "--output", "json", "--stack", stack]);
+    listed.json().as_array().unwrap().clone()
+}
+
+fn ledger(scene: &Scene) -> Vec<String> {
+    let text = std::fs::read_to_string(scene.world.path("ledger")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn dependant_takes_outputs_and_is_destroyed_first() {
+    let scene = Scene::new();
+    with_dependant(&scene, "");
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    let second = format!("second-{SERVICE_10}");
+    assert_eq!(runs(&scene, &second)[0]["state"], "FINISHED");
+    assert_eq!(ledger(&scene).len(), 1);
+    assert!(
+        ledger(&scene)[0].starts_with("made aaaa"),
+        "{:?}",
+        ledger(&scene)
+    );
+
+    scene.event("closed", &PullRequest::service());
+    scene.apply().succeeded();
+    assert_eq!(ledger(&scene).last().unwrap(), "gone");
+    let id = |stack: &str| runs(&scene, stack)[0]["id"].as_str().unwrap().to_owned();
+    let ended = |stack: &str| runs(&scene, stack)[0]["state"].clone();
+    assert_eq!(ended(&second), "FINISHED", "{}", id(&second));
+    assert_eq!(ended(STACK_10), "FINISHED");
+    assert_eq!(scene.page(SERVICE_10), None);
+    assert_eq!(scene.stacks(), ["hello-service-common"]);
+}
+
+#[test]
+fn failure_skips_what_depends_on_it_until_it_heals() {
+    let scene = Scene::new();
+    with_dependant(&scene, "");
+    let module = scene.infra.read("main", "main.tf").unwrap();
+    scene.infra.commit(
+        "main",
+        &[("main.tf", "output \"text\" { value = nothing.at.all }")],
+    );
+    scene.event("opened", &PullRequest::service());
+    scene.apply().exited(1);
+    let second = format!("second-{SERVICE_10}");
+    let run = runs(&scene, &second).remove(0);
+    assert_eq!(run["state"], "SKIPPED", "{run}");
+    let note = run["note"].as_str().unwrap();
+    assert!(note.contains(STACK_10) && note.contains("FAILED"), "{note}");
+    assert!(ledger(&scene).is_empty());
+    scene.infra.commit("main", &[("main.tf", &module)]);
+    scene.apply().succeeded();
+    assert_eq!(runs(&scene, &second)[0]["state"], "FINISHED");
+}
+
+#[test]
+fn circle_is_refused_with_its_place() {
+    let scene = Scene::new();
+    with_dependant(
+        &scene,
+        &format!(
+            "resource \"spacelift_stack_dependency\" \"back\" {{\n  stack_id = \"{STACK_10}\"\n  depends_on_stack_id = spacelift_stack.second.id\n}}\n"
+        ),
+    );
+    scene.event("opened", &PullRequest::service());
+    let validated = scene.dayfly(&["validate"]).exited(1);
+    assert!(
+        validated.stderr.contains("in a circle"),
+        "{}",
+        validated.stderr
+    );
+    assert!(
+        validated.stderr.contains("template/main.tf:"),
+        "{}",
+        validated.stderr
+    );
+}
