@@ -1,5 +1,5 @@
-# Code of a fork runs only after somebody has looked at it. A stack is a fork's if it is labelled so:
-# set the label in the template, or by hand in the environment's file.
+# Code of a fork runs only after somebody has looked at it. A stack is a fork's if it is labelled so,
+# as template/main.tf does where the environment's file says fork = true.
 package spacelift
 
 import rego.v1

@@ -72,6 +72,10 @@ pub(super) struct UpsertArgs {
     #[arg(long, value_name = "BRANCH")]
     head_branch: Branch,
 
+    /// The head is in a fork
+    #[arg(long)]
+    fork: bool,
+
     /// The service, where the repository is a source of several
     #[arg(long)]
     service: Option<String>,
@@ -170,7 +174,7 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
         base_branch: None,
         is_open: true,
         is_draft: false,
-        is_fork: false,
+        is_fork: args.fork,
         asks_for_none: false,
         labels: Vec::new(),
     };

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::event::PullRequestId;
+use crate::event::{PullRequest, PullRequestId};
 use crate::module;
 
-/// What expressions of `service.hcl` may refer to.
+/// What expressions of `service.hcl` may refer to; `head` is the pull request as it stands, where
+/// that is known.
 pub(super) fn scope(
     environment: &str,
     pull_request: Option<&PullRequestId>,
-    head: Option<(&str, &str)>,
+    head: Option<&PullRequest>,
 ) -> BTreeMap<String, module::Value> {
     let mut scope = BTreeMap::from([("environment".to_owned(), json!({ "id": environment }))]);
     if let Some(pull_request) = pull_request {
@@ -21,9 +22,10 @@ pub(super) fn scope(
             "name": pull_request.repository.name(),
             "number": pull_request.number,
         });
-        if let Some((sha, branch)) = head {
-            described["head_sha"] = json!(sha);
-            described["head_branch"] = json!(branch);
+        if let Some(head) = head {
+            described["head_sha"] = json!(head.head_sha.as_str());
+            described["head_branch"] = json!(head.head_branch.as_str());
+            described["fork"] = json!(head.is_fork);
         }
         scope.insert("pull_request".to_owned(), described);
     }

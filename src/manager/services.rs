@@ -187,11 +187,7 @@ impl Service {
         pull_request: &PullRequest,
         id: &EnvironmentId,
     ) -> BTreeMap<String, module::Value> {
-        let head = (
-            pull_request.head_sha.as_str(),
-            pull_request.head_branch.as_str(),
-        );
-        scope(id.as_str(), Some(&pull_request.id), Some(head))
+        scope(id.as_str(), Some(&pull_request.id), Some(pull_request))
     }
 
     /// The inputs that `source` sets, as values by name, in their order.

@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::ReconcileError;
+use super::approval::Gate;
 use super::journal::RunJournal;
-use super::judging::{Gate, Scene};
+use super::judging::Scene;
 use super::mirrors::{Mirrors, RepositoryKey};
 use super::prepare::{Prepared, Unprepared, chain, hooks, mounted_files, secrets};
 use super::retries::Retries;
@@ -56,7 +57,7 @@ pub(super) struct Shared<'a> {
     waiting: Mutex<VecDeque<Run>>,
     ended: Mutex<Vec<Ended>>,
     pub(super) tools: Mutex<BTreeMap<bool, ToolPath>>,
-    pub(super) scene: Scene,
+    pub(super) scene: Scene<'a>,
     pub(super) watch: &'a dyn Watch,
 }
 
@@ -116,7 +117,7 @@ impl Execution<'_> {
         retries: &Retries,
     ) -> Result<Vec<Ended>, ReconcileError> {
         let stacks = waiting.iter().chain(&untold).map(|run| &run.stack);
-        let scene = Scene::of(store, self.owner(), stacks)?;
+        let scene = Scene::of(store, self.owner(), self.mirrors, stacks)?;
         let workers = self.parallelism.clamp(1, waiting.len().max(1));
         let shared = Shared {
             store: Mutex::new(store),
@@ -211,6 +212,9 @@ impl Execution<'_> {
         changes: &mut Vec<Change>,
     ) -> Result<bool, ReconcileError> {
         if run.state == RunState::Queued {
+            if let Err(reason) = self.notify_of_new(shared, run) {
+                lock(&shared.store).note(&run.id, &reason)?;
+            }
             match self.approval(shared, run) {
                 Ok(Gate::Open) => self.enter(shared, run, RunEvent::MakeReady, None)?,
                 Ok(Gate::Shut(note)) => {

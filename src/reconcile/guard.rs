@@ -288,7 +288,7 @@ impl Guard<'_> {
         run.commit.author = author.to_owned();
         run.commit.exist_on_tracked_branch = true;
         let plan = TerraformPlan::from_show(&shown, Sanitization::default());
-        let input = plan_input(run, self.stack.clone(), plan);
+        let input = plan_input(run, None, self.stack.clone(), plan);
         let verdict = judge_plan(&self.plan_policies, &input);
         ruling
             .denied

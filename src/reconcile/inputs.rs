@@ -1,12 +1,16 @@
 //! Objects in the shape that policies are asked in.
 
+use std::collections::BTreeMap;
+
+use super::mirrors::Mirrors;
 use crate::clock::Time;
+use crate::event::RepositoryName;
 use crate::git::{CommitId, CommitInfo};
 use crate::policy::input::{
     Action as PolicyAction, Change as PolicyChange, Commit, FinishedRun, Phase as ChangePhase,
     PlanContext, PlanInput, PushInput, PushedCommit, QueueingStack, ResourceChange,
-    Run as PolicyRun, RunInProgress, Stack as PolicyStack, StateChange, TerraformPlan,
-    TriggerInput,
+    Run as PolicyRun, RunInProgress, RuntimeConfig, Sanitization, Space, Stack as PolicyStack,
+    StateChange, TerraformPlan, TriggerInput,
 };
 use crate::stack::{Change, ChangeAction, Object, StackSpec};
 use crate::store::{Run, StackRecord};
@@ -124,9 +128,90 @@ pub(super) fn policy_stack(
             .map(|repository| repository.owner().to_owned()),
         project_root: spec.project_root.clone(),
         repository: object.text("repository").to_owned(),
+        space: space(object),
         state: state.to_owned(),
+        terraform_version: Some(object.text("terraform_version").to_owned())
+            .filter(|version| !version.is_empty()),
+        terraform_workflow_tool: object.text("terraform_workflow_tool").to_owned(),
         tracked_commit,
         ..PolicyStack::default()
+    }
+}
+
+/// Its space as far as the stack names it.
+fn space(stack: &Object) -> Space {
+    match stack.text("space_id") {
+        "" => Space::default(),
+        id => Space {
+            id: id.to_owned(),
+            labels: Vec::new(),
+            name: id.to_owned(),
+        },
+    }
+}
+
+/// What a stack's runs are configured with, as policies see it.
+pub(super) fn runtime_config(stack: &Object) -> RuntimeConfig {
+    RuntimeConfig {
+        after_apply: stack.texts("after_apply"),
+        after_destroy: stack.texts("after_destroy"),
+        after_init: stack.texts("after_init"),
+        after_perform: stack.texts("after_perform"),
+        after_plan: stack.texts("after_plan"),
+        after_run: stack.texts("after_run"),
+        before_apply: stack.texts("before_apply"),
+        before_destroy: stack.texts("before_destroy"),
+        before_init: stack.texts("before_init"),
+        before_perform: stack.texts("before_perform"),
+        before_plan: stack.texts("before_plan"),
+        environment: BTreeMap::new(),
+        git_sparse_checkout_paths: stack.texts("git_sparse_checkout_paths"),
+        project_root: stack.text("project_root").to_owned(),
+        runner_image: stack.text("runner_image").to_owned(),
+        terraform_version: Some(stack.text("terraform_version").to_owned())
+            .filter(|version| !version.is_empty()),
+    }
+}
+
+/// Which strings of the stack's plans policies see only the digest of: a label turns it off, an
+/// attribute of the stack or of its `opentofu` block leaves it to what is sensitive.
+pub(super) fn sanitization(stack: &Object, labels: &[String]) -> Sanitization {
+    const OFF: &str = "feature:disable_resource_sanitization";
+    let opentofu = stack.attributes.get("opentofu");
+    let opentofu = opentofu.and_then(|blocks| blocks.get(0));
+    let is_smart = match opentofu {
+        // Smart unless it says otherwise.
+        Some(block) => block["smart_sanitization"].as_bool().unwrap_or(true),
+        None => stack.flag("terraform_smart_sanitization"),
+    };
+    match (labels.iter().any(|label| label == OFF), is_smart) {
+        (true, _) => Sanitization::Off,
+        (false, true) => Sanitization::Sensitive,
+        (false, false) => Sanitization::All,
+    }
+}
+
+/// A commit of the stack's repository, as far as its mirror knows it.
+pub(super) fn commit_of(mirrors: &Mirrors, stack: &PolicyStack, hash: &str) -> Commit {
+    let owner = stack.namespace.as_deref().unwrap_or_default();
+    let repository: Option<RepositoryName> = format!("{owner}/{}", stack.repository).parse().ok();
+    let mirror = repository.and_then(|repository| mirrors.open(&repository).ok());
+    let info = mirror.zip(hash.parse().ok());
+    let info = info.and_then(|(mirror, commit)| mirror.commit_info(&commit).ok());
+    described(hash, &stack.branch, info.as_ref())
+}
+
+/// A commit that was seen on `branch`.
+fn described(hash: &str, branch: &str, info: Option<&CommitInfo>) -> Commit {
+    Commit {
+        author: info
+            .map(|info| info.author.name().to_owned())
+            .unwrap_or_default(),
+        branch: branch.to_owned(),
+        created_at: info.map(|info| nanoseconds(info.time)).unwrap_or_default(),
+        hash: hash.to_owned(),
+        message: info.map(|info| info.message.clone()).unwrap_or_default(),
+        ..Commit::default()
     }
 }
 
@@ -139,15 +224,8 @@ pub(super) fn push_input(
     affected_files: Vec<String>,
 ) -> PushInput {
     let commit = Commit {
-        author: info
-            .map(|info| info.author.name().to_owned())
-            .unwrap_or_default(),
-        message: info.map(|info| info.message.clone()).unwrap_or_default(),
-        created_at: info.map(|info| nanoseconds(info.time)).unwrap_or_default(),
-        branch: branch.to_owned(),
         exist_on_tracked_branch: stack.branch == branch,
-        hash: tip.to_string(),
-        ..Commit::default()
+        ..described(tip.as_str(), branch, info)
     };
     PushInput {
         push: PushedCommit {
@@ -177,10 +255,11 @@ pub(super) fn run_in_progress(run: &Run, branch: &str) -> RunInProgress {
     }
 }
 
-/// A run as policies see it, with the flags that earlier policies left on it.
+/// A run of `commit` as policies see it, with the flags that earlier policies left on it.
 pub(super) fn policy_run(
     run: &Run,
-    stack: &PolicyStack,
+    commit: Commit,
+    runtime_config: RuntimeConfig,
     flags: Vec<String>,
     changes: Vec<PolicyChange>,
 ) -> PolicyRun {
@@ -190,12 +269,9 @@ pub(super) fn policy_run(
         id: run.id.to_string(),
         kind: run.kind.to_string(),
         state: run.state.to_string(),
-        branch: stack.branch.clone(),
-        commit: Commit {
-            hash: run.commit.clone(),
-            branch: stack.branch.clone(),
-            ..Commit::default()
-        },
+        branch: commit.branch.clone(),
+        commit,
+        runtime_config,
         triggered_by,
         flags,
         changes,
@@ -206,10 +282,16 @@ pub(super) fn policy_run(
 }
 
 /// A plan as a PLAN policy sees it.
-pub(super) fn plan_input(run: PolicyRun, stack: PolicyStack, plan: TerraformPlan) -> PlanInput {
+pub(super) fn plan_input(
+    run: PolicyRun,
+    previous_run: Option<PolicyRun>,
+    stack: PolicyStack,
+    plan: TerraformPlan,
+) -> PlanInput {
     PlanInput {
         spacelift: PlanContext {
             commit: run.commit.clone(),
+            previous_run,
             run,
             stack,
             ..PlanContext::default()
@@ -249,7 +331,7 @@ pub(super) fn planned_changes(plan: &TerraformPlan) -> Vec<PolicyChange> {
     plan.resource_changes.iter().filter_map(change).collect()
 }
 
-fn nanoseconds(time: Time) -> i64 {
+pub(super) fn nanoseconds(time: Time) -> i64 {
     i64::try_from(time.as_nanosecond()).unwrap_or_default()
 }
 

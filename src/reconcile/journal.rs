@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::execute::{Execution, Shared, lock};
-use super::inputs::{plan_input, planned_changes, policy_run};
+use super::inputs::{plan_input, planned_changes};
 use super::judging::{flags, keep};
 use super::prepare::{Prepared, chain};
-use crate::policy::input::{Change, Sanitization, TerraformPlan};
+use crate::policy::input::{Change, Run as PolicyRun, TerraformPlan};
 use crate::policy::{PolicyType, judge_plan};
 use crate::run::{RunEvent, RunState};
 use crate::runner::{Journal, JournalFailure, Verdict};
-use crate::store::Run;
+use crate::store::{Run, Store, StoreError};
 
 /// Writes a run's states down before their effects, and asks the policies about its plan.
 pub(super) struct RunJournal<'a, 's> {
@@ -37,7 +37,7 @@ impl Journal for RunJournal<'_, '_> {
     }
 
     fn judge(&mut self, plan_json: &Value) -> Verdict {
-        let plan = TerraformPlan::from_show(plan_json, Sanitization::default());
+        let plan = TerraformPlan::from_show(plan_json, self.prepared.sanitization);
         *self.changes = planned_changes(&plan);
         let mut store = lock(&self.shared.store);
         // Nothing deploys by itself while the stack is locked, as on Spacelift.
@@ -54,8 +54,15 @@ impl Journal for RunJournal<'_, '_> {
             Err(error) => return Verdict::Deny(vec![chain(error)]),
         };
         let stack = self.prepared.stack.clone();
-        let run = policy_run(self.run, &stack, flags, self.changes.clone());
-        let input = plan_input(run, stack, plan);
+        let run = self
+            .shared
+            .scene
+            .run(self.run, &stack, flags, self.changes.clone());
+        let previous = match self.previous(&store) {
+            Ok(previous) => previous,
+            Err(error) => return Verdict::Deny(vec![chain(error)]),
+        };
+        let input = plan_input(run, previous, stack, plan);
         let verdict = judge_plan(&self.prepared.policies, &input);
         if let Err(reason) = keep(&mut store, self.run, PolicyType::Plan, &input, &verdict) {
             return Verdict::Deny(vec![reason]);
@@ -65,6 +72,18 @@ impl Journal for RunJournal<'_, '_> {
         }
         warnings.extend(verdict.warn);
         warned(warnings)
+    }
+}
+
+impl RunJournal<'_, '_> {
+    /// The run before this one, as a PLAN policy sees it; `None` of the stack's first.
+    fn previous(&self, store: &Store) -> Result<Option<PolicyRun>, StoreError> {
+        let Some(run) = store.run_before(self.run)? else {
+            return Ok(None);
+        };
+        let flags = flags(store, &run)?;
+        let stack = &self.prepared.stack;
+        Ok(Some(self.shared.scene.run(&run, stack, flags, Vec::new())))
     }
 }
 

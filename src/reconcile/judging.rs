@@ -8,48 +8,42 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::approval::{Gate, approval};
 use super::attached::{attached, read_policy};
 use super::execute::{Execution, Shared, lock};
-use super::inputs::{policy_run, policy_stack};
+use super::inputs::{commit_of, policy_run, policy_stack, runtime_config};
+use super::mirrors::Mirrors;
+use super::notice::finished;
 use super::prepare::chain;
 use crate::clock;
 use crate::event::RepositoryName;
 use crate::policy::input::{
-    Account, ApprovalInput, ApprovalRun, Change, FinishedRun, NotificationInput,
-    Phase as ChangePhase, QueueingStack, RunUpdated, Stack as PolicyStack, StateChange,
-    TriggerInput,
+    Change, Phase as ChangePhase, QueueingStack, Run as PolicyRun, RuntimeConfig,
+    Stack as PolicyStack, TriggerInput,
 };
-use crate::policy::{
-    Approval, FlagChange, Flags, Policy, PolicyType, judge_approval, judge_notification,
-    judge_trigger,
-};
+use crate::policy::{FlagChange, Flags, Policy, PolicyType, judge_trigger};
 use crate::run::{RunState, RunType};
 use crate::stack::{Object, StackId, StackSpec};
 use crate::store::{NewJudgement, NewRun, Run, StackRecord, Store, StoreError};
 
 /// What policies say to the runs of one round: they, the stacks as they see them, and who is told.
-pub(super) struct Scene {
+pub(super) struct Scene<'a> {
+    mirrors: &'a Mirrors,
     policies: Vec<Object>,
     /// The attachments of policies, by stack; only of the round's stacks.
     attachments: BTreeMap<String, Vec<Object>>,
     /// The round's; all where a TRIGGER policy is to see all.
     stacks: BTreeMap<StackId, PolicyStack>,
+    runtime_configs: BTreeMap<StackId, RuntimeConfig>,
     notified: Vec<Policy>,
 }
 
-/// What approval policies say.
-pub(super) enum Gate {
-    Open,
-    /// Until they approve; why.
-    Waits(String),
-    Shut(String),
-}
-
-impl Scene {
+impl<'a> Scene<'a> {
     /// The scene of a round of runs of `stacks`.
     pub(super) fn of<'r>(
         store: &Store,
         owner: Option<&str>,
+        mirrors: &'a Mirrors,
         stacks: impl Iterator<Item = &'r StackId>,
     ) -> Result<Self, StoreError> {
         let ids: BTreeSet<String> = stacks.map(ToString::to_string).collect();
@@ -68,9 +62,11 @@ impl Scene {
             attachments.entry(stack).or_default().push(attachment);
         }
         let mut scene = Self {
+            mirrors,
             policies,
             attachments,
             stacks: BTreeMap::new(),
+            runtime_configs: BTreeMap::new(),
             notified,
         };
         for object in store.active_stacks(&ids)? {
@@ -80,17 +76,22 @@ impl Scene {
             scene.add(&object, spec, Some(&record), state);
         }
         let triggers = |stack| !matches!(scene.attached(stack, PolicyType::Trigger), Ok(none) if none.is_empty());
-        if !scene.stacks.values().any(triggers) {
-            return Ok(scene);
+        if scene.stacks.values().any(triggers) {
+            let records = store.stacks()?;
+            let last = store.last_runs()?.into_iter();
+            let last: BTreeMap<StackId, RunState> =
+                last.map(|run| (run.stack, run.state)).collect();
+            let objects = store.stacks_and_policies()?;
+            for object in objects.iter().filter(|object| object.is_stack()) {
+                let spec = StackSpec::read(object, owner);
+                let (record, state) = (records.get(&spec.id), last.get(&spec.id).copied());
+                scene.add(object, spec, record, state);
+            }
         }
-        let records = store.stacks()?;
-        let last = store.last_runs()?.into_iter();
-        let last: BTreeMap<StackId, RunState> = last.map(|run| (run.stack, run.state)).collect();
-        let objects = store.stacks_and_policies()?;
-        for object in objects.iter().filter(|object| object.is_stack()) {
-            let spec = StackSpec::read(object, owner);
-            let (record, state) = (records.get(&spec.id), last.get(&spec.id).copied());
-            scene.add(object, spec, record, state);
+        for (stack, lock) in store.stack_locks()? {
+            if let Some(stack) = scene.stacks.get_mut(&stack) {
+                stack.locked_by = Some(lock.holder);
+            }
         }
         Ok(scene)
     }
@@ -104,10 +105,39 @@ impl Scene {
     ) {
         let state = state.map_or("NONE", RunState::as_str);
         let described = policy_stack(object, &spec, record, state);
+        self.runtime_configs
+            .insert(spec.id.clone(), runtime_config(object));
         self.stacks.insert(spec.id, described);
     }
 
-    fn attached(&self, stack: &PolicyStack, kind: PolicyType) -> Result<Vec<Policy>, String> {
+    /// The stack as policies see it; `None` of one that does not stand.
+    pub(super) fn stack(&self, id: &StackId) -> Option<&PolicyStack> {
+        self.stacks.get(id)
+    }
+
+    /// The run of `stack` as policies see it.
+    pub(super) fn run(
+        &self,
+        run: &Run,
+        stack: &PolicyStack,
+        flags: Vec<String>,
+        changes: Vec<Change>,
+    ) -> PolicyRun {
+        let commit = commit_of(self.mirrors, stack, &run.commit);
+        let config = self.runtime_configs.get(&run.stack).cloned();
+        policy_run(run, commit, config.unwrap_or_default(), flags, changes)
+    }
+
+    /// The NOTIFICATION policies.
+    pub(super) fn notified(&self) -> &[Policy] {
+        &self.notified
+    }
+
+    pub(super) fn attached(
+        &self,
+        stack: &PolicyStack,
+        kind: PolicyType,
+    ) -> Result<Vec<Policy>, String> {
         let attachments = self.attachments.get(&stack.id).into_iter().flatten();
         let near: Vec<Object> = self.policies.iter().chain(attachments).cloned().collect();
         attached(&near, &stack.id, &stack.labels, kind).map_err(|problem| problem.to_string())
@@ -144,45 +174,8 @@ impl Execution<'_> {
         self.settings.repository.as_ref().map(RepositoryName::owner)
     }
 
-    /// Asks the APPROVAL policies of the run's stack. One that fails lets nothing go on.
     pub(super) fn approval(&self, shared: &Shared<'_>, run: &Run) -> Result<Gate, String> {
-        let Some(stack) = shared.scene.stacks.get(&run.stack) else {
-            return Ok(Gate::Open);
-        };
-        if run.kind == RunType::Destroy {
-            return Ok(Gate::Open);
-        }
-        let policies = match shared.scene.attached(stack, PolicyType::Approval) {
-            Ok(policies) => policies,
-            Err(problem) => return Ok(Gate::Waits(problem)),
-        };
-        if policies.is_empty() {
-            return Ok(Gate::Open);
-        }
-        let mut store = lock(&shared.store);
-        let flags = flags(&store, run).map_err(chain)?;
-        let input = ApprovalInput {
-            run: ApprovalRun {
-                run: policy_run(run, stack, flags, Vec::new()),
-                repository_runtime_config_changed: false,
-            },
-            stack: stack.clone(),
-            ..ApprovalInput::default()
-        };
-        let verdict = judge_approval(&policies, &input);
-        keep(&mut store, run, PolicyType::Approval, &input, &verdict)?;
-        let said: Vec<String> = verdict.notes.iter().map(|note| note.note.clone()).collect();
-        let said = if said.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", said.join("; "))
-        };
-        Ok(match (verdict.decision, verdict.errors.first()) {
-            (Approval::Approved, _) => Gate::Open,
-            (Approval::Rejected, _) => Gate::Shut(format!("rejected by policy{said}")),
-            (Approval::Undecided, Some(failure)) => Gate::Waits(failure.to_string()),
-            (Approval::Undecided, None) => Gate::Waits(format!("waits for approval{said}")),
-        })
+        approval(&mut lock(&shared.store), &shared.scene, run)
     }
 
     /// Asks the TRIGGER policies of the stack whose blocking run has ended, and queues what they name.
@@ -223,7 +216,7 @@ impl Execution<'_> {
             .map(|run| run.stack)
             .collect();
         let input = TriggerInput {
-            run: finished(&store, run, stack, changes)?,
+            run: finished(&store, &shared.scene, run, stack, changes)?,
             stack: PolicyStack {
                 state: run.state.to_string(),
                 ..stack.clone()
@@ -274,48 +267,4 @@ impl Execution<'_> {
         }
         Ok(())
     }
-
-    /// Asks the NOTIFICATION policies who is to be told that the run has a new state.
-    pub(super) fn notify(&self, shared: &Shared<'_>, run: &Run) -> Result<(), String> {
-        let Some(stack) = shared.scene.stacks.get(&run.stack) else {
-            return Ok(());
-        };
-        if shared.scene.notified.is_empty() {
-            return Ok(());
-        }
-        let mut store = lock(&shared.store);
-        let input = NotificationInput {
-            account: Account {
-                name: self.owner().unwrap_or_default().to_owned(),
-            },
-            run_updated: Some(RunUpdated {
-                note: run.note.clone().unwrap_or_default(),
-                run: finished(&store, run, stack, Vec::new())?,
-                stack: stack.clone(),
-                state: run.state.to_string(),
-                ..RunUpdated::default()
-            }),
-            ..NotificationInput::default()
-        };
-        let verdict = judge_notification(&shared.scene.notified, &input);
-        keep(&mut store, run, PolicyType::Notification, &input, &verdict)
-    }
-}
-
-fn finished(
-    store: &Store,
-    run: &Run,
-    stack: &PolicyStack,
-    changes: Vec<Change>,
-) -> Result<FinishedRun, String> {
-    let states = store.history(&run.id).map_err(chain)?;
-    Ok(FinishedRun {
-        run: policy_run(run, stack, flags(store, run).map_err(chain)?, changes),
-        states_history: states
-            .into_iter()
-            .map(|state| StateChange {
-                new_state: state.to_string(),
-            })
-            .collect(),
-    })
 }

@@ -1,7 +1,7 @@
 //! The repositories of stacks: asked once for their tips, mirrored once for all their stacks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Settings, Tokens};
 use crate::event::RepositoryName;
@@ -22,6 +22,11 @@ pub struct Looked {
 impl Mirrors {
     pub fn new(directory: PathBuf, tokens: Tokens) -> Self {
         Self { directory, tokens }
+    }
+
+    /// Those of a data directory, to be looked into without asking anybody.
+    pub(super) fn of(directory: &Path) -> Self {
+        Self::new(directory.join("repositories"), Tokens::default())
     }
 
     pub fn remote(&self, settings: &Settings, repository: &RepositoryName) -> Remote {

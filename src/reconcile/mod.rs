@@ -5,6 +5,7 @@
 //! their rows.
 
 mod apply;
+mod approval;
 mod attached;
 mod decide;
 mod due;
@@ -14,6 +15,7 @@ mod inputs;
 mod journal;
 mod judging;
 mod mirrors;
+mod notice;
 mod prepare;
 mod rego_files;
 mod retries;
@@ -25,6 +27,7 @@ mod tell_state;
 mod waves;
 
 pub use apply::{Applied, Apply, apply, find_tool};
+pub use approval::{Reviewed, review};
 pub use execute::Watch;
 pub use guard::{Ruling, judge, problems as problems_of};
 pub use mirrors::Mirrors;

@@ -9,14 +9,14 @@ use base64::Engine as _;
 use super::attached::attached;
 use super::decide::short;
 use super::execute::{Execution, GRACE, Shared, disk, lock};
-use super::inputs::policy_stack;
+use super::inputs::{policy_stack, sanitization};
 use super::mirrors::RepositoryKey;
 use super::states::{self, StateError};
 use super::waves::taken;
 use crate::error::Error;
 use crate::event::RepositoryName;
 use crate::git::{CommitId, Repository};
-use crate::policy::input::Stack as PolicyStack;
+use crate::policy::input::{Sanitization, Stack as PolicyStack};
 use crate::policy::{Policy, PolicyType};
 use crate::run::{INTERRUPTED, RunState, RunType};
 use crate::runner::{self, Hold, Holder, Hooks, Patience, Tool, ToolPath};
@@ -45,6 +45,7 @@ pub(super) struct Prepared {
     pub(super) stack: PolicyStack,
     /// Whether APPROVAL policies look at the stack's plans.
     pub(super) is_reviewed: bool,
+    pub(super) sanitization: Sanitization,
 }
 
 impl Execution<'_> {
@@ -123,6 +124,7 @@ impl Execution<'_> {
             policies,
             stack: described,
             is_reviewed,
+            sanitization: sanitization(stack, &spec.labels),
         })
     }
 

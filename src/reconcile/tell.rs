@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
+use super::approval::{Gate, approval, recorded_scene};
+use super::mirrors::Mirrors;
 use super::states::StateError;
 use crate::clock;
 use crate::error::{Diagnose, Kind};
@@ -43,8 +43,14 @@ pub enum Refusal {
     State(#[from] StateError),
     #[error("run {} is {}: it cannot be {} now", run.id, run.state, command.done())]
     NotNow { run: Box<Run>, command: Command },
-    #[error("run {run} waits for its APPROVAL policies{said}")]
+    #[error("run {run} is not approved: {said}")]
     NotApproved { run: RunId, said: String },
+    #[error("run {} is {}: it waits for no approval", .0.id, .0.state)]
+    NotReviewed(Box<Run>),
+    #[error("run {run} waits for no approval: no APPROVAL policy is attached to stack {stack}")]
+    NoApproval { run: RunId, stack: StackId },
+    #[error("dayfly.hcl of the recorded commit {commit} cannot be read: {reason}")]
+    Unreadable { commit: String, reason: String },
     #[error("stack {stack} is {lock}")]
     Locked { stack: StackId, lock: StackLock },
     #[error("stack {0} is not locked")]
@@ -111,8 +117,15 @@ impl Diagnose for Refusal {
             Self::AtWork { .. } => "wait for its end, or have `dayfly apply` wait".to_owned(),
             Self::NotNow { run, .. } => possible(run),
             Self::NotApproved { run, .. } => {
-                format!("`dayfly runs show {run}` tells what they said")
+                format!(
+                    "`dayfly runs show {run}` tells which policy said what; `dayfly runs approve {run}` adds your word"
+                )
             }
+            Self::NotReviewed(run) => possible(run),
+            Self::NoApproval { run, .. } => {
+                format!("`dayfly runs show {run}` tells what it waits for")
+            }
+            Self::Unreadable { .. } => "`dayfly apply` records the repository anew".to_owned(),
             Self::Locked { stack, .. } => format!("`dayfly stack unlock {stack}` frees it"),
             Self::NotLocked(_) | Self::NoStack(_) | Self::NoCommit(_) => {
                 "`dayfly status` lists the stacks".to_owned()
@@ -207,9 +220,14 @@ fn confirm(store: &mut Store, directory: &Path, run: &Run, person: &str) -> Resu
         let stack = run.stack.clone();
         return Err(Refusal::Locked { stack, lock });
     }
-    if let Some(said) = undecided(store, run)? {
-        let run = run.id.clone();
-        return Err(Refusal::NotApproved { run, said });
+    let mirrors = Mirrors::of(directory);
+    let scene = recorded_scene(store, directory, &mirrors, &run.stack)?;
+    match approval(store, &scene, run) {
+        Ok(Gate::Open) => {}
+        Ok(Gate::Waits(said) | Gate::Shut(said)) | Err(said) => {
+            let run = run.id.clone();
+            return Err(Refusal::NotApproved { run, said });
+        }
     }
     let note = format!("confirmed by {person}");
     if run.kind == RunType::Proposed {
@@ -223,32 +241,6 @@ fn confirm(store: &mut Store, directory: &Path, run: &Run, person: &str) -> Resu
     let note = format!("{note}, but its plan is gone: planned anew");
     store.enter(run, RunEvent::RequestReplan, Some(&note), clock::now())?;
     Ok(Told::PlannedAnew)
-}
-
-/// What the APPROVAL policies said last of the run as it waits, unless they approved.
-fn undecided(store: &Store, run: &Run) -> Result<Option<String>, StoreError> {
-    let judgements = store.judgements(&run.id)?;
-    let last = judgements
-        .iter()
-        .rev()
-        .find(|judgement| judgement.kind == "APPROVAL" && judgement.state == run.state.as_str());
-    let Some(verdict) = last.map(|judgement| &judgement.verdict) else {
-        return Ok(None);
-    };
-    if verdict["decision"] == "approved" {
-        return Ok(None);
-    }
-    let notes = verdict["notes"].as_array().map(Vec::as_slice);
-    let notes: Vec<&str> = notes
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|note| note.get("note").and_then(Value::as_str))
-        .collect();
-    Ok(Some(if notes.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", notes.join("; "))
-    }))
 }
 
 fn stop(store: &mut Store, directory: &Path, run: &Run, person: &str) -> Result<Told, Refusal> {

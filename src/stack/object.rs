@@ -75,6 +75,16 @@ impl Object {
             .unwrap_or_default()
     }
 
+    /// The texts of a list or set; none where the attribute is neither.
+    pub fn texts(&self, attribute: &str) -> Vec<String> {
+        let items = self.attributes.get(attribute).and_then(Value::as_array);
+        items
+            .into_iter()
+            .flatten()
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect()
+    }
+
     pub fn flag(&self, attribute: &str) -> bool {
         self.attributes
             .get(attribute)

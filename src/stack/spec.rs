@@ -99,9 +99,9 @@ impl StackSpec {
             repository,
             branch: object.text("branch").to_owned(),
             project_root: object.text("project_root").trim_matches('/').to_owned(),
-            additional_project_globs: strings(object, "additional_project_globs"),
+            additional_project_globs: object.texts("additional_project_globs"),
             autodeploy: object.flag("autodeploy"),
-            labels: strings(object, "labels"),
+            labels: object.texts("labels"),
             opentofu,
         }
     }
@@ -232,7 +232,7 @@ impl RunInputs {
             .into_iter()
             .flat_map(|o| PHASES.map(|phase| (o, phase)))
         {
-            let commands = strings(object, phase);
+            let commands = object.texts(phase);
             if !commands.is_empty() {
                 self.hooks
                     .entry(phase.to_owned())
@@ -241,13 +241,4 @@ impl RunInputs {
             }
         }
     }
-}
-
-fn strings(object: &Object, attribute: &str) -> Vec<String> {
-    let items = object.attributes.get(attribute).and_then(Value::as_array);
-    items
-        .into_iter()
-        .flatten()
-        .filter_map(|item| item.as_str().map(str::to_owned))
-        .collect()
 }

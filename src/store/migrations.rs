@@ -191,6 +191,20 @@ CREATE INDEX dependency ON object (kind) WHERE kind IN
 -- What its last finished run took of the outputs of others, by variable.
 ALTER TABLE stack ADD COLUMN taken TEXT;
 ",
+    "
+-- What people said of runs that wait.
+CREATE TABLE review (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    run           INTEGER NOT NULL REFERENCES run (id),
+    author        TEXT NOT NULL,
+    approves      INTEGER NOT NULL,
+    note          TEXT NOT NULL,
+    state         TEXT NOT NULL,
+    state_version INTEGER NOT NULL,
+    at            INTEGER NOT NULL
+) STRICT;
+CREATE INDEX review_of_run ON review (run);
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

@@ -250,7 +250,7 @@ impl Store {
             .transpose()
     }
 
-    fn number(&self, id: &RunId) -> Result<i64, StoreError> {
+    pub(super) fn number(&self, id: &RunId) -> Result<i64, StoreError> {
         let number = id.as_str().parse();
         number.map_err(|_| StoreError::NoRun(id.to_string()))
     }
@@ -369,21 +369,36 @@ impl Store {
             .map_err(self.sql("keep the counts of a run"))
     }
 
-    /// The states that a run passed through, oldest first.
-    pub fn history(&self, id: &RunId) -> Result<Vec<RunState>, StoreError> {
+    /// The states that a run passed through, oldest first, each with when it came into it.
+    pub fn history(&self, id: &RunId) -> Result<Vec<(RunState, Time)>, StoreError> {
         let failed = self.sql("tell the history of a run");
         let mut statement = self
             .connection
-            .prepare_cached("SELECT state FROM run_state WHERE run = ?1 ORDER BY rowid")
+            .prepare_cached("SELECT state, at FROM run_state WHERE run = ?1 ORDER BY rowid")
             .map_err(&failed)?;
-        let words: Result<Vec<String>, _> = statement
-            .query_map([id.as_str()], |row| row.get(0))
+        let rows: Result<Vec<(String, i64)>, _> = statement
+            .query_map([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
             .and_then(Iterator::collect);
-        words
-            .map_err(&failed)?
-            .iter()
-            .map(|word| RunState::parse(word).ok_or_else(|| self.damaged(format!("state {word}"))))
-            .collect()
+        let read = |(word, at): (String, i64)| {
+            let state = RunState::parse(&word);
+            state
+                .zip(Time::from_second(at).ok())
+                .ok_or_else(|| self.damaged(format!("state {word} at {at}")))
+        };
+        rows.map_err(&failed)?.into_iter().map(read).collect()
+    }
+
+    /// The last TRACKED run of the stack that had ended when `run` was made.
+    pub fn run_before(&self, run: &Run) -> Result<Option<Run>, StoreError> {
+        let number = self.number(&run.id)?;
+        Ok(self
+            .select(
+                "WHERE stack = ?1 AND id < ?2 AND kind = 'TRACKED' AND state IN
+                     ('FINISHED', 'FAILED', 'CANCELED', 'DISCARDED', 'STOPPED', 'SKIPPED')
+                 ORDER BY id DESC LIMIT 1",
+                params![run.stack.as_str(), number],
+            )?
+            .pop())
     }
 
     /// The number of the last move of any run; 0 before the first.

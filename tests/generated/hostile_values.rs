@@ -78,6 +78,7 @@ fn values(branch: &str) -> BTreeMap<String, Value> {
         ("environment", "5d41c2f0"),
         ("code_version", "latest"),
         ("infra_repository_branch", branch),
+        ("fork", "false"),
         ("pull_request", "acme/hello-infra#7"),
         ("event_at", branch),
     ]
@@ -95,6 +96,7 @@ fn terraform_reads_exactly_what_was_given() {
     let variables = [
         "environment",
         "code_version",
+        "fork",
         "pull_request",
         "infra_repository_branch",
         "event_at",

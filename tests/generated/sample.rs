@@ -108,6 +108,7 @@ fn environments() -> Vec<GeneratedFile> {
                 ("environment", id.as_str().into()),
                 ("code_version", code_version.into()),
                 ("infra_repository_branch", branch.into()),
+                ("fork", false.into()),
                 ("pull_request", pull_request.to_string().into()),
                 ("repository_id", repository_id.into()),
                 ("event_at", event_at.into()),

@@ -185,7 +185,7 @@ fn base_decides_when_it_changes() {
     );
     set(&scene, "[\"feature/*\"]\n", "[\"feature/?\"]\n");
     let failed = run(&scene, &["event"], &other.payload("opened", 6)).exited(2);
-    let place = "hello-service/service.hcl:35:15: `branches`: `feature/?` can match no branch";
+    let place = "hello-service/service.hcl:40:15: `branches`: `feature/?` can match no branch";
     assert!(failed.stderr.contains(place), "{}", failed.stderr);
 }
 

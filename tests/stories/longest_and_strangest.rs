@@ -10,7 +10,7 @@ use crate::support::{BareRepository, INFRA, PullRequest, Scene, World, ref_names
 
 /// What the template of a service is told, printed.
 const TEMPLATE: &str = "variable \"environment\" {}\nvariable \"code_version\" {}\n\
-    variable \"infra_repository_branch\" {}\nvariable \"pull_request\" {}\nvariable \"service\" {}\nvariable \"repository_id\" { default = 0 }\nvariable \"event_at\" { default = \"\" }\n\
+    variable \"infra_repository_branch\" {}\nvariable \"fork\" {}\nvariable \"pull_request\" {}\nvariable \"service\" {}\nvariable \"repository_id\" { default = 0 }\nvariable \"event_at\" { default = \"\" }\n\
     output \"told\" { value = [var.environment, var.infra_repository_branch, var.pull_request] }\n";
 
 /// What the real Terraform reads in the environment files of a service, by the name of the file.

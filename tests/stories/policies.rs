@@ -85,6 +85,49 @@ fn run_waits_until_its_approval_policy_approves() {
 }
 
 #[test]
+fn run_of_a_fork_waits_until_somebody_else_approves() {
+    let scene = Scene::new();
+    scene.edit(
+        "hello-service/service.hcl",
+        "forks           = \"deny\"",
+        "forks           = \"allow\"",
+    );
+    let pull_request = PullRequest {
+        is_fork: true,
+        ..PullRequest::service()
+    };
+    scene.event("opened", &pull_request);
+    scene.apply().succeeded();
+    let run = last_run(&scene);
+    assert_eq!(run["run"]["state"], "QUEUED");
+    let id = run["run"]["id"].as_str().unwrap().to_owned();
+    let told = scene.data(&["policy", "input", &id, "--type", "approval"]);
+    let author = &told.json()["run"]["commit"]["author"];
+    assert!(!author.as_str().unwrap().is_empty(), "{author}");
+
+    let approved = scene
+        .data(&["runs", "approve", &id, "--note", "read it"])
+        .succeeded();
+    assert!(approved.stdout.contains("it may go on"), "{approved:?}");
+    scene.apply().succeeded();
+    let run = last_run(&scene);
+    assert_eq!(run["run"]["state"], "FINISHED");
+    assert_eq!(run["reviews"][0]["note"], "read it");
+    assert!(scene.page(SERVICE_10).is_some());
+
+    scene.event("synchronize", &pull_request.at(&"b".repeat(40)));
+    scene.apply().succeeded();
+    let run = last_run(&scene);
+    assert_eq!(run["run"]["state"], "QUEUED", "an approval is of one run");
+    let id = run["run"]["id"].as_str().unwrap().to_owned();
+    scene.data(&["runs", "reject", &id]).succeeded();
+    let run = last_run(&scene);
+    assert_eq!(run["run"]["state"], "FAILED");
+    let again = scene.data(&["runs", "approve", &id]).exited(1);
+    assert!(again.stderr.contains("waits for no approval"), "{again:?}");
+}
+
+#[test]
 fn approval_policy_that_errs_lets_nothing_go_on() {
     let scene = Scene::new();
     attach(
@@ -141,7 +184,7 @@ fn ended_run_triggers_others_and_is_told_of() {
         .filter(|judgement| judgement["type"] == "NOTIFICATION")
         .map(|judgement| &judgement["verdict"]["slack"][0]["message"])
         .collect();
-    assert_eq!(told.first().unwrap().as_str(), Some("READY"), "{told:?}");
+    assert_eq!(told.first().unwrap().as_str(), Some("QUEUED"), "{told:?}");
     assert_eq!(told.last().unwrap().as_str(), Some("FINISHED"), "{told:?}");
 }
 

@@ -25,7 +25,7 @@ fn names_that_differ_in_a_dot_share_no_branch() {
     let manager = &scene.scene.manager;
     let rules = manager.read("main", RULES).unwrap();
     let more = "source \"acme/hello.service\" {\n  code_version = pull_request.head_sha\n  \
-                infra_repository_branch = \"main\"\n}\n";
+                infra_repository_branch = \"main\"\n  fork = pull_request.fork\n}\n";
     manager.commit("main", &[(RULES, &format!("{rules}{more}"))]);
 
     let first = upsert(&scene, "acme/hello-service#10", "aaaaaaaa");

@@ -203,7 +203,7 @@ fn each_kind_of_trespass_is_named() {
         (
             file,
             with("= var.service", "= var.other"),
-            "line 9: `service` must be var.service, as the service's template has it",
+            "line 10: `service` must be var.service, as the service's template has it",
         ),
         (
             file,
@@ -218,22 +218,22 @@ fn each_kind_of_trespass_is_named() {
         (
             file,
             with("  service ", "  administrative = true\n  service "),
-            "line 9: the service's template sets no `administrative`",
+            "line 10: the service's template sets no `administrative`",
         ),
         (
             file,
             format!("{text}provider \"aws\" {{}}\n"),
-            "line 11: it holds a `provider` block",
+            "line 12: it holds a `provider` block",
         ),
         (
             file,
             format!("{text}locals {{}}\n"),
-            "line 11: it holds a `locals` block",
+            "line 12: it holds a `locals` block",
         ),
         (
             file,
             format!("{text}{text}"),
-            "line 11: an environment file holds one module block, this is a second",
+            "line 12: an environment file holds one module block, this is a second",
         ),
     ] {
         checkout.write(path, &content);

@@ -1,6 +1,7 @@
 //! `dayfly runs`: what was run.
 
 mod follow;
+mod review;
 mod show;
 pub(super) mod tell;
 
@@ -49,6 +50,10 @@ enum Command {
     Stop(tell::Args),
     /// Queue another run of the same commit
     Retry(tell::Args),
+    /// Say yes to a run that waits for an approval; its APPROVAL policies are asked again
+    Approve(review::Args),
+    /// Say no to it
+    Reject(review::Args),
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
@@ -60,6 +65,8 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         Some(Command::Discard(args)) => return tell::run(Told::Discard, &args, output),
         Some(Command::Cancel(args)) => return tell::run(Told::Cancel, &args, output),
         Some(Command::Stop(args)) => return tell::run(Told::Stop, &args, output),
+        Some(Command::Approve(args)) => return review::run(true, &args, output),
+        Some(Command::Reject(args)) => return review::run(false, &args, output),
         Some(Command::Retry(args)) => return tell::run(Told::Retry, &args, output),
     }
     let directory = args.data.directory()?;

@@ -29,11 +29,14 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     let run = store.run(&RunId::new(args.run))?;
     let states = store.history(&run.id)?;
     let judgements = store.judgements(&run.id)?;
+    let reviews = store.reviews(&run.id)?;
+    let states: Vec<&str> = states.iter().map(|(state, _)| state.as_str()).collect();
     if output.is_json() {
-        output.json(&json!({ "run": run, "states": states, "judgements": judgements }));
+        output.json(&json!({
+            "run": run, "states": states, "judgements": judgements, "reviews": reviews
+        }));
         return Ok(DONE);
     }
-    let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
     for (name, value) in [
         ("run", run.id.to_string()),
         ("stack", run.stack.to_string()),
@@ -46,6 +49,23 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         if !value.is_empty() {
             output.data(format_args!("{:7} {}", name.dimmed(), escaped(&value)));
         }
+    }
+    for review in &reviews {
+        let word = if review.approves {
+            "approves"
+        } else {
+            "rejects"
+        };
+        let note = match review.note.as_str() {
+            "" => String::new(),
+            note => format!(": {}", escaped(note)),
+        };
+        output.data(format_args!(
+            "{:7} {} {word} at {}{note}",
+            "review".dimmed(),
+            escaped(&review.author),
+            review.state.as_str()
+        ));
     }
     for judgement in &judgements {
         tell(judgement, output);

@@ -9,6 +9,7 @@ fn values(branch: &str) -> BTreeMap<String, Value> {
         ("environment", text("5d41c2f0")),
         ("code_version", text("latest")),
         ("infra_repository_branch", text(branch)),
+        ("fork", Value::Bool(false)),
         ("pull_request", text("acme/hello-infra#7")),
     ]
     .map(|(name, value)| (name.to_owned(), value))

@@ -1,0 +1,181 @@
+//! What NOTIFICATION policies are told of a run, and what the end of one is told with.
+
+use super::execute::{Execution, Shared, lock};
+use super::inputs::nanoseconds;
+use super::judging::{Scene, flags, keep};
+use super::prepare::chain;
+use crate::clock::{self, Time};
+use crate::policy::input::{
+    Account, Change, FinishedRun, NotificationInput, PlanPolicyDecision, PolicyReceipt, RunUpdated,
+    Stack as PolicyStack, StateChange, Timing,
+};
+use crate::policy::{FlagChange, PolicyType, judge_notification};
+use crate::run::RunState;
+use crate::store::{Judgement, Run, Store};
+
+impl Execution<'_> {
+    /// Asks the NOTIFICATION policies who is to be told that the run has a new state.
+    pub(super) fn notify(&self, shared: &Shared<'_>, run: &Run) -> Result<(), String> {
+        let Some(stack) = shared.scene.stack(&run.stack) else {
+            return Ok(());
+        };
+        let policies = shared.scene.notified();
+        if policies.is_empty() {
+            return Ok(());
+        }
+        let mut store = lock(&shared.store);
+        let judgements = store.judgements(&run.id).map_err(chain)?;
+        let history = store.history(&run.id).map_err(chain)?;
+        let input = NotificationInput {
+            account: Account {
+                name: self.owner().unwrap_or_default().to_owned(),
+            },
+            run_updated: Some(RunUpdated {
+                note: run.note.clone().unwrap_or_default(),
+                plan_policy_decision: plan_decision(&judgements),
+                policy_receipts: receipts(&judgements),
+                run: finished(&store, &shared.scene, run, stack, Vec::new())?,
+                stack: stack.clone(),
+                state: run.state.to_string(),
+                timing: timing(&history, clock::now()),
+                ..RunUpdated::default()
+            }),
+            ..NotificationInput::default()
+        };
+        let verdict = judge_notification(policies, &input);
+        keep(&mut store, run, PolicyType::Notification, &input, &verdict)
+    }
+
+    /// Tells of a run that was made, before anything else is told of it.
+    pub(super) fn notify_of_new(&self, shared: &Shared<'_>, run: &Run) -> Result<(), String> {
+        let is_told = |judgement: &Judgement| {
+            judgement.kind == PolicyType::Notification.name()
+                && judgement.state == RunState::Queued.as_str()
+        };
+        let judgements = lock(&shared.store).judgements(&run.id).map_err(chain)?;
+        if judgements.iter().any(is_told) {
+            return Ok(());
+        }
+        self.notify(shared, run)
+    }
+}
+
+/// How long the run was in each state that it has left, and in its present one until `now`.
+fn timing(history: &[(RunState, Time)], now: Time) -> Vec<Timing> {
+    let ends = history.iter().skip(1).map(|(_, at)| *at).chain([now]);
+    history
+        .iter()
+        .zip(ends)
+        .filter(|((state, _), _)| !state.is_terminal())
+        .map(|((state, begin), end)| Timing {
+            duration: (nanoseconds(end) - nanoseconds(*begin)).max(0),
+            state: state.to_string(),
+        })
+        .collect()
+}
+
+/// What the PLAN policies said last.
+fn plan_decision(judgements: &[Judgement]) -> PlanPolicyDecision {
+    let last = judgements
+        .iter()
+        .rfind(|judgement| judgement.kind == PolicyType::Plan.name());
+    let texts = |name: &str| {
+        let list = last.and_then(|judgement| judgement.verdict.get(name)?.as_array());
+        let texts = list.into_iter().flatten().filter_map(|text| text.as_str());
+        texts.map(str::to_owned).collect()
+    };
+    PlanPolicyDecision {
+        deny: texts("deny"),
+        warn: texts("warn"),
+    }
+}
+
+/// One receipt for each policy that was asked, oldest first; what NOTIFICATION policies were asked
+/// is left out.
+fn receipts(judgements: &[Judgement]) -> Vec<PolicyReceipt> {
+    let of = |judgement: &Judgement| {
+        let flags: Vec<FlagChange> = judgement
+            .verdict
+            .get("flags")
+            .and_then(|flags| serde_json::from_value(flags.clone()).ok())
+            .unwrap_or_default();
+        let opinions = judgement.verdict.get("opinions");
+        let opinions = opinions.and_then(|opinions| opinions.as_array().cloned());
+        let receipt = |opinion: serde_json::Value| {
+            let name = opinion["policy"].as_str().unwrap_or_default().to_owned();
+            PolicyReceipt {
+                flags: flags_of(&flags, &name),
+                outcome: outcome(&judgement.kind, &opinion["rules"]).to_owned(),
+                kind: judgement.kind.clone(),
+                name,
+            }
+        };
+        opinions
+            .unwrap_or_default()
+            .into_iter()
+            .map(receipt)
+            .collect::<Vec<_>>()
+    };
+    judgements
+        .iter()
+        .filter(|judgement| judgement.kind != PolicyType::Notification.name())
+        .flat_map(of)
+        .collect()
+}
+
+/// The flags that the policy `name` set.
+fn flags_of(changes: &[FlagChange], name: &str) -> Vec<String> {
+    changes
+        .iter()
+        .filter(|change| change.policy == name)
+        .flat_map(|change| change.set.iter().cloned())
+        .collect()
+}
+
+/// A policy's answer in a word: the first of its rules that says something, those that stop a run
+/// first.
+fn outcome(kind: &str, rules: &serde_json::Value) -> &'static str {
+    let words: &[(&str, &'static str)] = match kind {
+        "PLAN" => &[("deny", "deny"), ("warn", "warn"), ("", "pass")],
+        "APPROVAL" => &[
+            ("reject", "reject"),
+            ("reject_with_note", "reject"),
+            ("approve", "approve"),
+            ("approve_with_note", "approve"),
+            ("", "undecided"),
+        ],
+        "GIT_PUSH" => &[
+            ("ignore", "ignore"),
+            ("track", "track"),
+            ("propose", "propose"),
+            ("", "ignore"),
+        ],
+        _ => &[("trigger", "trigger"), ("", "pass")],
+    };
+    let says = |rule: &str| match rules.get(rule) {
+        Some(serde_json::Value::Bool(said)) => *said,
+        Some(serde_json::Value::Array(members)) => !members.is_empty(),
+        _ => rule.is_empty(),
+    };
+    let found = words.iter().find(|(rule, _)| says(rule));
+    found.map_or("pass", |(_, word)| word)
+}
+
+pub(super) fn finished(
+    store: &Store,
+    scene: &Scene<'_>,
+    run: &Run,
+    stack: &PolicyStack,
+    changes: Vec<Change>,
+) -> Result<FinishedRun, String> {
+    let history = store.history(&run.id).map_err(chain)?;
+    Ok(FinishedRun {
+        run: scene.run(run, stack, flags(store, run).map_err(chain)?, changes),
+        states_history: history
+            .into_iter()
+            .map(|(state, _)| StateChange {
+                new_state: state.to_string(),
+            })
+            .collect(),
+    })
+}
