@@ -342,9 +342,10 @@ mod tests {
 
     use serde_json::{Map, Value, json};
 
-    use super::trigger_input;
+    use super::{sanitization, trigger_input};
     use crate::clock::Time;
     use crate::module::Origin;
+    use crate::policy::input::Sanitization;
     use crate::stack::{Change, ChangeAction, Object, Phase};
 
     const ADDRESS: &str = "module.hello.module.x.spacelift_environment_variable.version";
@@ -419,5 +420,34 @@ mod tests {
         }
         // Another line of the same file is no change.
         assert!(told(change(ChangeAction::Changed, json!({}), None)).is_empty());
+    }
+
+    #[test]
+    fn plans_are_sanitised_as_the_stack_says() {
+        const OFF: &str = "feature:disable_resource_sanitization";
+        let smart = json!({"terraform_smart_sanitization": true});
+        for (attributes, labels, expected) in [
+            (json!({}), vec![], Sanitization::All),
+            (smart.clone(), vec![], Sanitization::Sensitive),
+            (smart, vec![OFF], Sanitization::Off),
+            (json!({"opentofu": []}), vec![], Sanitization::All),
+            (json!({"opentofu": [{}]}), vec![], Sanitization::Sensitive),
+            (
+                json!({"opentofu": [{"smart_sanitization": false}]}),
+                vec![],
+                Sanitization::All,
+            ),
+        ] {
+            let stack = Object {
+                attributes: Arc::new(attributes.as_object().unwrap().clone()),
+                ..change(ChangeAction::Added, Value::Null, None).object
+            };
+            let labels: Vec<String> = labels.into_iter().map(str::to_owned).collect();
+            assert_eq!(
+                sanitization(&stack, &labels),
+                expected,
+                "{attributes} {labels:?}"
+            );
+        }
     }
 }

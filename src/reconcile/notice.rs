@@ -179,3 +179,97 @@ pub(super) fn finished(
             .collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Judgement, RunState, Time, outcome, plan_decision, receipts, timing};
+
+    #[test]
+    fn time_in_a_state_ends_with_the_next_and_an_end_takes_none() {
+        let at = |second| Time::from_second(second).unwrap();
+        let history = [
+            (RunState::Queued, at(10)),
+            (RunState::Planning, at(13)),
+            (RunState::Finished, at(20)),
+        ];
+        let told = |history, now| -> Vec<(String, i64)> {
+            timing(history, at(now))
+                .into_iter()
+                .map(|timing| (timing.state, timing.duration / 1_000_000_000))
+                .collect()
+        };
+        let ended = [("QUEUED".to_owned(), 3), ("PLANNING".to_owned(), 7)];
+        assert_eq!(told(&history[..], 99), ended);
+        // It is still planned, and a clock that went back tells of no time before the beginning.
+        assert_eq!(told(&history[..2], 15)[1], ("PLANNING".to_owned(), 2));
+        assert_eq!(told(&history[..2], 5)[1], ("PLANNING".to_owned(), 0));
+    }
+
+    #[test]
+    fn what_stops_a_run_is_said_first() {
+        for (kind, rules, expected) in [
+            ("PLAN", json!({"deny": ["a"], "warn": ["b"]}), "deny"),
+            ("PLAN", json!({"deny": [], "warn": ["b"]}), "warn"),
+            ("PLAN", json!({"deny": [], "warn": []}), "pass"),
+            (
+                "APPROVAL",
+                json!({"approve": true, "reject": true}),
+                "reject",
+            ),
+            ("APPROVAL", json!({"approve_with_note": ["a"]}), "approve"),
+            ("APPROVAL", json!({"approve": false}), "undecided"),
+            ("GIT_PUSH", json!({"track": true, "ignore": true}), "ignore"),
+            ("GIT_PUSH", json!({"track": true}), "track"),
+            ("TRIGGER", json!({"trigger": ["a"]}), "trigger"),
+        ] {
+            assert_eq!(outcome(kind, &rules), expected, "{kind} {rules}");
+        }
+    }
+
+    #[test]
+    fn receipts_are_of_each_policy_but_those_that_notify() {
+        let judgement = |kind: &str, verdict| Judgement {
+            kind: kind.to_owned(),
+            state: "PLANNING".to_owned(),
+            input_digest: String::new(),
+            verdict,
+            at: Time::UNIX_EPOCH,
+        };
+        let judgements = [
+            judgement(
+                "PLAN",
+                json!({
+                    "deny": ["no"], "warn": ["hm"],
+                    "flags": [{"policy": "a", "reset": [], "set": ["late"]}],
+                    "opinions": [
+                        {"policy": "a", "rules": {"deny": ["no"]}},
+                        {"policy": "b", "rules": {"warn": ["hm"]}},
+                    ],
+                }),
+            ),
+            judgement(
+                "NOTIFICATION",
+                json!({"opinions": [{"policy": "c", "rules": {}}]}),
+            ),
+        ];
+        let told: Vec<_> = receipts(&judgements)
+            .into_iter()
+            .map(|receipt| (receipt.name, receipt.outcome, receipt.flags))
+            .collect();
+        let text = str::to_owned;
+        assert_eq!(
+            told,
+            [
+                (text("a"), text("deny"), vec![text("late")]),
+                (text("b"), text("warn"), Vec::new())
+            ]
+        );
+        let decision = plan_decision(&judgements);
+        assert_eq!(
+            (decision.deny, decision.warn),
+            (vec![text("no")], vec![text("hm")])
+        );
+    }
+}
