@@ -297,6 +297,7 @@ fn once(repository: &Path, directory: &Path) -> Result<Taken> {
         parallelism: 1,
         allow_deletions: None,
         confirmed: None,
+        takes_over: false,
         host: HostEnvironment(dayfly::config::host_environment()),
         tokens: dayfly::config::Tokens::default(),
         stop,

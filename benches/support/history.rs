@@ -188,6 +188,7 @@ pub(super) fn once(repository: &Path, directory: &Path, is_stopped: bool) -> Res
         parallelism: 1,
         allow_deletions: None,
         confirmed: None,
+        takes_over: false,
         host: HostEnvironment(dayfly::config::host_environment()),
         tokens: dayfly::config::Tokens::default(),
         stop,

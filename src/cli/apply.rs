@@ -41,10 +41,16 @@ pub(super) struct Args {
     /// Let pass what policies of the manager's stack warn of in this commit, its newest
     #[arg(long, value_name = "COMMIT")]
     confirm: Option<String>,
+
+    /// Apply from this data directory what another one has applied so far
+    ///
+    /// Only where nothing stands that the other one made: this one knows nothing of it.
+    #[arg(long)]
+    take_over: bool,
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
-    let manager = args.manager.manager(Access::Read)?;
+    let manager = args.manager.manager(Access::Write)?;
     let directory = args.data.directory()?;
     let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let progress = Progress::new();
@@ -55,6 +61,7 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
             parallelism: args.parallelism.unwrap_or_else(cores).get(),
             allow_deletions: args.allow_deletions,
             confirmed: args.confirm,
+            takes_over: args.take_over,
             host: HostEnvironment(config::host_environment()),
             tokens: Tokens::from_environment(),
             stop: stop_signal(),

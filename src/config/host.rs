@@ -35,6 +35,12 @@ pub fn person() -> String {
     actor.or_else(user).unwrap_or_else(|| "somebody".to_owned())
 }
 
+/// What this machine calls itself.
+pub fn host_name() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
+}
+
 /// `DAYFLY_SSH_KEY`: the path of the key that opens the manager repository over ssh, or its text.
 #[expect(
     clippy::disallowed_methods,

@@ -14,8 +14,8 @@ pub use address_template::{AddressPart, AddressTemplate};
 pub use branch_pattern::BranchPattern;
 pub use github::{ApiAddress, GithubApp};
 pub use host::{
-    Tokens, data_directory, host_environment, host_of, is_github_actions, is_safe, person, ssh_key,
-    step_output_file, step_summary_file, terraform_variables, web_server,
+    Tokens, data_directory, host_environment, host_name, host_of, is_github_actions, is_safe,
+    person, ssh_key, step_output_file, step_summary_file, terraform_variables, web_server,
 };
 pub use service_rules::{Admit, ArtifactRule, Forks, Scheme, ServiceRules, Source};
 pub use settings::{Limits, RunnerSettings, Settings, StackManager};

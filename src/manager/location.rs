@@ -8,6 +8,7 @@ use super::ManagerError;
 use super::closings::Closings;
 use super::gate::Gate;
 use super::intents::Intent;
+use super::owner;
 use crate::config::Settings;
 use crate::files::{Directory, Files};
 use crate::git::{
@@ -36,6 +37,8 @@ pub(super) struct Listing {
     pub(super) takes_intents: bool,
     /// The names of the intents that wait there, and their commits.
     pub(super) intents: BTreeMap<String, CommitId>,
+    /// Where the record stands of the data directory that applies the repository.
+    pub(super) owner: Option<CommitId>,
 }
 
 /// Where the tip that was looked at last is kept in the cache.
@@ -47,6 +50,8 @@ pub enum Snapshot {
         branch: String,
         commit: CommitId,
         tree: Box<CommitTree>,
+        /// Where the record stands of the data directory that applies the repository.
+        owner: Option<CommitId>,
     },
     Directory(Directory),
 }
@@ -73,6 +78,7 @@ impl Manager {
                 gate: Gate::read(&tips.references),
                 takes_intents: Intent::are_taken(&tips.references),
                 intents: Intent::named(&tips.references),
+                owner: tips.references.get(owner::NAME).cloned(),
                 branches: tips.branches,
                 branch,
             }),
@@ -125,11 +131,7 @@ impl Manager {
 
     /// What stands at the tip now, fetched into `cache` where that is not the repository itself.
     pub fn snapshot(&self, cache: &Repository) -> Result<Snapshot, ManagerError> {
-        let (branch, _) = self.tip()?;
-        self.snapshot_of(cache, branch)
-    }
-
-    fn snapshot_of(&self, cache: &Repository, branch: String) -> Result<Snapshot, ManagerError> {
+        let Listing { branch, owner, .. } = self.listing()?;
         self.fetch(cache, &branch)?;
         // The branch may have moved since it was listed: what was fetched counts.
         let commit = cache
@@ -142,6 +144,7 @@ impl Manager {
             tree: Box::new(cache.tree(&commit)?),
             branch,
             commit,
+            owner,
         })
     }
 
@@ -192,6 +195,7 @@ impl Manager {
             branch: self.branch.clone().unwrap_or_default(),
             tree: Box::new(repository.tree(&commit)?),
             commit,
+            owner: None,
         })
     }
 
@@ -230,6 +234,14 @@ impl Snapshot {
     pub fn commit(&self) -> Option<&CommitId> {
         match self {
             Self::Commit { commit, .. } => Some(commit),
+            Self::Directory(_) => None,
+        }
+    }
+
+    /// Where the record stands of the data directory that applies the repository, if one does.
+    pub fn owner(&self) -> Option<&CommitId> {
+        match self {
+            Self::Commit { owner, .. } => owner.as_ref(),
             Self::Directory(_) => None,
         }
     }

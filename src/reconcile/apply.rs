@@ -10,6 +10,7 @@ use super::decide::{Situation, decide, resulting, stacks};
 use super::execute::{Execution, Watch};
 use super::guard;
 use super::mirrors::{Looked, Mirrors, RepositoryKey};
+use super::ownership::own;
 use super::states;
 use super::{Planned, ReconcileError, applies_itself, plan};
 use crate::clock;
@@ -36,6 +37,8 @@ pub struct Apply<'a> {
     pub allow_deletions: Option<usize>,
     /// The commit whose warnings a person has seen.
     pub confirmed: Option<String>,
+    /// Whether this data directory takes the manager repository over from another one.
+    pub takes_over: bool,
     pub host: HostEnvironment,
     pub tokens: Tokens,
     pub stop: StopSignal,
@@ -79,6 +82,10 @@ pub fn apply(
             });
         };
         store.claim(&owner(options.manager, &planned.settings), branch)?;
+        if pass == 0 {
+            let seen = planned.owner.as_ref();
+            own(options, &cache, &directory, &mut store, seen)?;
+        }
         let rulings = debug_span!("guard")
             .in_scope(|| guard::judge(options.manager, &cache, Some(&store), &planned))?;
         for ruling in &rulings {

@@ -16,6 +16,7 @@ mod journal;
 mod judging;
 mod mirrors;
 mod notice;
+mod ownership;
 mod prepare;
 mod rego_files;
 mod retries;
@@ -31,6 +32,7 @@ pub use approval::{Reviewed, review};
 pub use execute::Watch;
 pub use guard::{Ruling, judge, problems as problems_of};
 pub use mirrors::Mirrors;
+pub use ownership::OwnershipError;
 pub use states::StateError;
 pub use tell::{Refusal, Told, log_file, tell};
 pub use tell_stack::{destroy, forget, lock, propose, unlock};
@@ -44,7 +46,7 @@ use tracing::debug_span;
 use crate::config::{ConfigError, Settings, StackManager};
 use crate::error::{Diagnose, Kind};
 use crate::files::Files;
-use crate::git::{GitError, Repository};
+use crate::git::{CommitId, GitError, Repository};
 use crate::manager::{Manager, ManagerError, Snapshot, check_services};
 use crate::module::{self, Evaluation, Given, Resource};
 use crate::policy::PolicyError;
@@ -63,6 +65,8 @@ pub enum ReconcileError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Runner(#[from] RunnerError),
+    #[error(transparent)]
+    Ownership(Box<OwnershipError>),
     #[error("{manager} says stack_manager = \"spacelift\": Spacelift applies it, not dayfly")]
     NotApplied { manager: String },
     #[error("{manager} has no dayfly.hcl, which says who applies it")]
@@ -92,6 +96,12 @@ pub enum ReconcileError {
     },
 }
 
+impl From<OwnershipError> for ReconcileError {
+    fn from(error: OwnershipError) -> Self {
+        Self::Ownership(Box::new(error))
+    }
+}
+
 impl From<ManagerError> for ReconcileError {
     fn from(error: ManagerError) -> Self {
         Self::Manager(Box::new(error))
@@ -105,6 +115,7 @@ impl Diagnose for ReconcileError {
             Self::Git(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Runner(error) => error.kind(),
+            Self::Ownership(error) => error.kind(),
             Self::NotApplied { .. } | Self::NoSettings { .. } | Self::NoCommit { .. } => {
                 Kind::Usage
             }
@@ -123,6 +134,7 @@ impl Diagnose for ReconcileError {
             Self::Git(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Runner(error) => error.hint(),
+            Self::Ownership(error) => error.hint(),
             Self::NotApplied { .. } => Some(
                 "set stack_manager = \"dayfly\" in its dayfly.hcl; `plan` and `validate` work as it is"
                     .to_owned(),
@@ -158,6 +170,8 @@ pub struct Planned {
     /// `None` of a plain directory, as is the branch.
     pub commit: Option<String>,
     pub branch: Option<String>,
+    /// Where the record stands of the data directory that applies the repository.
+    pub owner: Option<CommitId>,
     /// Whether there is a `dayfly.hcl`.
     pub has_settings: bool,
     pub settings: Settings,
@@ -261,6 +275,7 @@ fn compared(
     Ok(Planned {
         commit,
         branch: snapshot.branch().map(str::to_owned),
+        owner: snapshot.owner().cloned(),
         has_settings: snapshot.has_settings()?,
         settings,
         given,

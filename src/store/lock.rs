@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::StoreError;
+use crate::clock;
 
 /// A data directory held by this process alone, until it is dropped or the process ends.
 pub struct DataDirectory {
@@ -67,5 +68,30 @@ impl DataDirectory {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What this directory is known by, wherever it is moved to; `known` is what its store says, if
+    /// the file with it was lost.
+    pub fn id(&self, known: Option<&str>) -> Result<String, StoreError> {
+        let file = self.path.join("id");
+        let failed = |source| StoreError::Directory {
+            path: self.path.clone(),
+            source,
+        };
+        match fs::read_to_string(&file) {
+            Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
+        let id = known.map_or_else(clock::nonce, str::to_owned);
+        // Whole or not there: a part of it would be another's.
+        let written = self.path.join("id.new");
+        fs::write(&written, format!("{id}\n"))
+            .and_then(|()| File::open(&written)?.sync_all())
+            .and_then(|()| fs::rename(&written, &file))
+            .map_err(failed)?;
+        Ok(id)
     }
 }

@@ -205,6 +205,10 @@ CREATE TABLE review (
 ) STRICT;
 CREATE INDEX review_of_run ON review (run);
 ",
+    "
+-- The id under which the manager repository knows this data directory as its owner.
+ALTER TABLE owner ADD COLUMN directory TEXT;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

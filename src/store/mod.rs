@@ -29,7 +29,7 @@ pub use states::StateVersion;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::error::{Diagnose, Kind};
 use crate::run::{IllegalMove, RunId, RunState};
@@ -188,6 +188,23 @@ impl Store {
                 wanted: branch.to_owned(),
             });
         }
+        Ok(())
+    }
+
+    /// The id under which the manager repository knows this data directory as its owner, once it has
+    /// become that.
+    pub fn directory(&self) -> Result<Option<String>, StoreError> {
+        let query = "SELECT directory FROM owner";
+        let found = self.connection.query_row(query, [], |row| row.get(0));
+        let found = found.optional().map_err(self.sql("tell whose it is"))?;
+        Ok(found.flatten())
+    }
+
+    /// Notes the id, in a store that is claimed.
+    pub fn set_directory(&mut self, id: &str) -> Result<(), StoreError> {
+        let failed = self.sql("note whose it is");
+        let set = "UPDATE owner SET directory = ?1";
+        self.connection.execute(set, [id]).map_err(failed)?;
         Ok(())
     }
 }

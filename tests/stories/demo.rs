@@ -24,16 +24,13 @@ fn demo_ends_with_nothing_left() {
             "refs/heads/main"
         );
     }
-    // Other commands work on what was kept, with a data directory of their own as well.
+    // Other commands work on what was kept; another data directory must say that it takes it over.
     let manager = world.path("play/manager");
-    let apply = [
-        "apply",
-        "--manager",
-        manager.to_str().unwrap(),
-        "--data-dir",
-        "elsewhere",
-    ];
-    world.dayfly(&apply).succeeded();
+    let manager = ["apply", "--manager", manager.to_str().unwrap()];
+    let apply = |more: &[&str]| world.dayfly(&[&manager, more].concat());
+    apply(&["--data-dir", "play/data"]).succeeded();
+    apply(&["--data-dir", "elsewhere"]).exited(3);
+    apply(&["--data-dir", "elsewhere", "--take-over"]).succeeded();
     world.dayfly(&["demo", "--keep", "play"]).exited(2);
 }
 

@@ -27,6 +27,7 @@ mod future_times;
 mod git_races;
 mod git_transport;
 mod github_app;
+mod ownership;
 mod plans;
 mod people;
 mod policies;

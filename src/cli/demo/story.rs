@@ -351,6 +351,7 @@ impl<'a> Story<'a> {
             parallelism: cores.get(),
             allow_deletions: None,
             confirmed: None,
+            takes_over: false,
             host: HostEnvironment(config::host_environment()),
             tokens: Tokens::default(),
             stop: apply::stop_signal(),
