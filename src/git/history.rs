@@ -57,6 +57,19 @@ impl Repository {
         }
     }
 
+    /// The commit at which the histories of two parted; `None` if they share none.
+    pub fn parting(&self, one: &CommitId, other: &CommitId) -> Result<Option<CommitId>, GitError> {
+        let objects = self.objects();
+        let of = |commit| find_commit(&objects, commit).map(|commit| commit.id());
+        match objects.merge_base(of(one)?, of(other)?) {
+            Ok(base) => Ok(Some(base.into())),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(GitError::object(format!("compare {one} with {other}"))(
+                error,
+            )),
+        }
+    }
+
     /// Reads `BASE..HEAD`, or `BASE...HEAD` for what HEAD has since the two parted. Either end is
     /// whatever `git rev-parse` takes, and must be there.
     pub fn range(&self, text: &str) -> Result<Range, GitError> {

@@ -1,5 +1,6 @@
 //! One `apply`: passes of recording and running, until nothing waits any more.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -7,15 +8,15 @@ use std::path::Path;
 use tracing::debug_span;
 
 use super::decide::{Situation, decide, resulting, stacks};
+use super::due::end;
 use super::execute::{Execution, Watch};
 use super::guard;
-use super::mirrors::{Looked, Mirrors, RepositoryKey};
+use super::mirrors::{Looked, Mirrors, RepositoryKey, Wanted};
 use super::ownership::own;
 use super::states;
 use super::{Planned, ReconcileError, applies_itself, plan};
 use crate::clock;
 use crate::config::{Settings, Tokens};
-use crate::event::RepositoryName;
 use crate::git::{GitError, Repository};
 use crate::manager::Manager;
 use crate::problem::Problem;
@@ -150,7 +151,9 @@ fn record(
     let stacks_span = debug_span!("stacks");
     let mut objects = stacks_span.in_scope(|| standing(store, planned))?;
     let specs = stacks_span.in_scope(|| stacks(&objects, planned));
-    let looked = debug_span!("tips").in_scope(|| look(planned, &specs, mirrors));
+    let wanted = wanted(store, &specs)?;
+    let looked = debug_span!("tips").in_scope(|| mirrors.look(&planned.settings, &wanted));
+    let seen = wanted.into_iter().map(|(key, wanted)| (key, wanted.seen));
     let grows = stacks_span.enter();
     let records = store.stacks()?;
     if planned.is_part {
@@ -172,6 +175,8 @@ fn record(
         .map(|run| run.stack.clone())
         .collect();
     let now = clock::now();
+    let seen = seen.collect();
+    let locks = store.stack_locks()?;
     let decided = decide(
         &Situation {
             planned,
@@ -180,7 +185,10 @@ fn record(
             unjudged: &store.unjudged_changes()?,
             unfinished: &unfinished,
             queued: &queued,
+            locks: &locks,
+            store,
             looked: &looked,
+            seen: &seen,
             mirrors,
             now,
         },
@@ -192,6 +200,10 @@ fn record(
         debug_span!("tool").in_scope(|| find_tool(&options.host))?;
     }
     debug_span!("record").in_scope(|| store.record(&decided.manager_run, now))?;
+    for (id, why) in &decided.unwanted {
+        let run = store.run(id)?;
+        end(store, options.data_directory, &run, why)?;
+    }
     applied.commit.clone_from(&planned.commit);
     applied.changes.extend(
         planned
@@ -239,7 +251,7 @@ fn add_others(planned: &Planned, objects: &mut Vec<Object>, recorded: Vec<Object
     objects.extend(others.filter(|object| !looked_at.contains(&*object.address)));
 }
 
-/// The stacks whose branch stands elsewhere than when it was last seen.
+/// The stacks that a push may mean something to: to their branch, or to another of its repository.
 fn moved(
     stacks: &[StackSpec],
     records: &BTreeMap<StackId, StackRecord>,
@@ -247,30 +259,41 @@ fn moved(
 ) -> BTreeSet<String> {
     let has_moved = |spec: &StackSpec| {
         let looked = looked.get(&RepositoryKey::from(spec.repository.as_ref()?))?;
-        let tip = looked.as_ref().ok()?.branches.get(&spec.branch)?;
+        let looked = looked.as_ref().ok()?;
         let seen = records.get(&spec.id)?.seen_commit.as_deref()?;
-        (seen != tip.as_str()).then(|| spec.id.to_string())
+        let tip = looked.branches.get(&spec.branch);
+        let has_moved = tip.is_some_and(|tip| seen != tip.as_str());
+        (has_moved || !looked.pushes.is_empty()).then(|| spec.id.to_string())
     };
     stacks.iter().filter_map(has_moved).collect()
 }
 
-fn look(
-    planned: &Planned,
+/// What is asked of the repositories of the stacks.
+fn wanted(
+    store: &Store,
     stacks: &[StackSpec],
-    mirrors: &Mirrors,
-) -> BTreeMap<RepositoryKey, Result<Looked, GitError>> {
-    let mut wanted: BTreeMap<RepositoryKey, (RepositoryName, BTreeSet<String>)> = BTreeMap::new();
+) -> Result<BTreeMap<RepositoryKey, Wanted>, StoreError> {
+    let mut all: BTreeMap<RepositoryKey, Wanted> = BTreeMap::new();
     for spec in stacks {
-        if let Some(repository) = &spec.repository {
-            let (_, branches) = wanted
-                .entry(RepositoryKey::from(repository))
-                .or_insert_with(|| (repository.clone(), BTreeSet::new()));
-            if !branches.contains(&spec.branch) {
-                branches.insert(spec.branch.clone());
+        let Some(repository) = &spec.repository else {
+            continue;
+        };
+        let wanted = match all.entry(RepositoryKey::from(repository)) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let seen = store.looked(entry.key().as_str())?;
+                entry.insert(Wanted {
+                    repository: repository.clone(),
+                    branches: BTreeSet::new(),
+                    seen,
+                })
             }
+        };
+        if !wanted.branches.contains(&spec.branch) {
+            wanted.branches.insert(spec.branch.clone());
         }
     }
-    mirrors.look(&planned.settings, &wanted)
+    Ok(all)
 }
 
 /// Whether this machine has a tool that plans and applies.

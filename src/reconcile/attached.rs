@@ -1,6 +1,8 @@
 //! The policies that judge a stack, read from recorded or desired objects.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::policy::{Engine, Policy, PolicyError, PolicyType};
 use crate::problem::Problem;
@@ -14,44 +16,96 @@ pub(super) fn attached(
     labels: &[String],
     kind: PolicyType,
 ) -> Result<Vec<Policy>, Problem> {
-    let by_attachment: BTreeSet<&str> = objects
-        .iter()
-        .filter(|object| object.kind == "spacelift_policy_attachment")
-        .filter(|attachment| attachment.text("stack_id") == stack)
-        .map(|attachment| attachment.text("policy_id"))
-        .collect();
-    let attaches_itself = |policy: &Object| {
-        let own = policy
-            .attributes
-            .get("labels")
-            .and_then(serde_json::Value::as_array);
-        own.into_iter()
-            .flatten()
-            .filter_map(|label| label.as_str()?.strip_prefix("autoattach:"))
-            .any(|wanted| wanted == "*" || labels.iter().any(|label| label == wanted))
-    };
-    let is_known = |id: &&str| {
-        objects
-            .iter()
-            .any(|object| object.kind == "spacelift_policy" && object.id() == *id)
-    };
-    if let Some(missing) = by_attachment.iter().find(|id| !is_known(id)) {
-        return Err(Problem::error(format!(
-            "policy {missing} is attached to stack {stack} but cannot be used"
-        )));
-    }
-    objects
-        .iter()
-        .filter(|object| object.kind == "spacelift_policy")
-        .filter(|policy| {
-            policy
-                .text("type")
-                .parse::<PolicyType>()
-                .is_ok_and(|own| own == kind)
-        })
-        .filter(|policy| by_attachment.contains(policy.id()) || attaches_itself(policy))
+    Policies::of(objects)
+        .chosen(stack, labels, kind)?
+        .into_iter()
         .map(|policy| read_policy(policy).map_err(|error| problem_of(policy, &error)))
         .collect()
+}
+
+/// The policies among objects, to be asked about one stack after another; each is read once.
+pub(super) struct Policies<'a> {
+    policies: Vec<&'a Object>,
+    /// The ids of those attached to a stack, by its id.
+    attachments: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    read: RefCell<BTreeMap<&'a str, Rc<Policy>>>,
+}
+
+impl<'a> Policies<'a> {
+    pub(super) fn of(objects: &'a [Object]) -> Self {
+        let mut policies = Self {
+            policies: Vec::new(),
+            attachments: BTreeMap::new(),
+            read: RefCell::default(),
+        };
+        for object in objects {
+            match object.kind.as_str() {
+                "spacelift_policy" => policies.policies.push(object),
+                "spacelift_policy_attachment" => {
+                    let attached = policies.attachments.entry(object.text("stack_id"));
+                    attached.or_default().insert(object.text("policy_id"));
+                }
+                _ => {}
+            }
+        }
+        policies
+    }
+
+    /// As [`attached`].
+    pub(super) fn attached(
+        &self,
+        stack: &str,
+        labels: &[String],
+        kind: PolicyType,
+    ) -> Result<Vec<Rc<Policy>>, Problem> {
+        let read = |policy: &'a Object| {
+            if let Some(policy) = self.read.borrow().get(policy.id()) {
+                return Ok(Rc::clone(policy));
+            }
+            let read = read_policy(policy).map_err(|error| problem_of(policy, &error))?;
+            let read = Rc::new(read);
+            self.read.borrow_mut().insert(policy.id(), Rc::clone(&read));
+            Ok(read)
+        };
+        let chosen = self.chosen(stack, labels, kind)?;
+        chosen.into_iter().map(read).collect()
+    }
+
+    fn chosen(
+        &self,
+        stack: &str,
+        labels: &[String],
+        kind: PolicyType,
+    ) -> Result<Vec<&'a Object>, Problem> {
+        let none = BTreeSet::new();
+        let by_attachment = self.attachments.get(stack).unwrap_or(&none);
+        let is_known = |id: &&&str| self.policies.iter().any(|policy| policy.id() == **id);
+        if let Some(missing) = by_attachment.iter().find(|id| !is_known(id)) {
+            return Err(Problem::error(format!(
+                "policy {missing} is attached to stack {stack} but cannot be used"
+            )));
+        }
+        let is_of_kind = |policy: &Object| matches!(policy.text("type").parse::<PolicyType>(), Ok(own) if own == kind);
+        let judges = |policy: &Object| {
+            by_attachment.contains(policy.id()) || attaches_itself(policy, labels)
+        };
+        let chosen = self.policies.iter().copied();
+        Ok(chosen
+            .filter(|policy| is_of_kind(policy) && judges(policy))
+            .collect())
+    }
+}
+
+/// Whether a label of the policy's attaches it to stacks with one of `labels`.
+fn attaches_itself(policy: &Object, labels: &[String]) -> bool {
+    let own = policy
+        .attributes
+        .get("labels")
+        .and_then(serde_json::Value::as_array);
+    own.into_iter()
+        .flatten()
+        .filter_map(|label| label.as_str()?.strip_prefix("autoattach:"))
+        .any(|wanted| wanted == "*" || labels.iter().any(|label| label == wanted))
 }
 
 /// Reads a recorded or desired `spacelift_policy`.

@@ -11,17 +11,18 @@ use tracing::debug_span;
 
 use super::Planned;
 use super::attached::attached;
-use super::inputs::{policy_stack, push_input, run_in_progress, trigger_input};
+use super::inputs::{policy_stack, trigger_input};
 use super::mirrors::{Looked, Mirrors, RepositoryKey};
+use super::pushes::{Followed, Pushes, Subject};
 use crate::clock::Time;
 use crate::event::RepositoryName;
-use crate::git::{CommitId, GitError};
-use crate::policy::input::{PushInput, Stack as PolicyStack};
-use crate::policy::{PolicyFailure, PolicyType, PushDecision, judge_push, judge_trigger};
+use crate::git::GitError;
+use crate::policy::input::Stack as PolicyStack;
+use crate::policy::{PolicyFailure, PolicyType, judge_trigger};
 use crate::problem::Problem;
-use crate::run::{RunState, RunType};
+use crate::run::{RunId, RunState, RunType};
 use crate::stack::{Change, ChangeAction, Object, Phase, StackId, StackSpec};
-use crate::store::{ManagerRun, NewJudgement, NewRun, Run, StackRecord, Tip};
+use crate::store::{ManagerRun, NewJudgement, NewRun, Run, StackLock, StackRecord, Store, Tip};
 
 /// What is known when a manager run is decided.
 pub(super) struct Situation<'a> {
@@ -35,7 +36,11 @@ pub(super) struct Situation<'a> {
     pub(super) unfinished: &'a [Run],
     /// Stacks that a run waits for already.
     pub(super) queued: &'a BTreeSet<StackId>,
+    pub(super) locks: &'a BTreeMap<StackId, StackLock>,
+    pub(super) store: &'a Store,
     pub(super) looked: &'a BTreeMap<RepositoryKey, Result<Looked, GitError>>,
+    /// Where the branches of repositories stood before.
+    pub(super) seen: &'a BTreeMap<RepositoryKey, Option<BTreeMap<String, String>>>,
     pub(super) mirrors: &'a Mirrors,
     pub(super) now: Time,
 }
@@ -43,14 +48,9 @@ pub(super) struct Situation<'a> {
 /// A manager run, and what went wrong on the way to it without stopping it.
 pub(super) struct Decided {
     pub(super) manager_run: ManagerRun,
+    /// Runs that push policies no longer want, and why.
+    pub(super) unwanted: Vec<(RunId, String)>,
     pub(super) problems: Vec<Problem>,
-}
-
-/// A stack that is to stand, and how it is recorded.
-struct Subject<'a> {
-    object: &'a Object,
-    spec: &'a StackSpec,
-    before: Option<&'a Object>,
 }
 
 /// The objects that stand once the changes are recorded, of those that were looked at.
@@ -106,6 +106,7 @@ pub(super) fn decide(
             changes: planned.comparison.changes.clone(),
             ..ManagerRun::default()
         },
+        unwanted: Vec::new(),
         problems: Vec::new(),
     };
     let stacks: Vec<(&Object, &StackSpec)> = objects
@@ -114,7 +115,7 @@ pub(super) fn decide(
         .zip(specs)
         .collect();
     let mut wanted: BTreeMap<StackId, (RunType, String)> = BTreeMap::new();
-    let mut judged: BTreeMap<StackId, Vec<Arc<NewJudgement>>> = BTreeMap::new();
+    let mut pushes = Pushes::of(situation, objects);
 
     leave(situation, &mut decided.manager_run, &mut wanted);
     // The tips before the policies: a push is judged by the commit that it moves from.
@@ -132,13 +133,16 @@ pub(super) fn decide(
             spec,
             before,
         };
-        let (tip, cause) = look(situation, objects, &subject, &mut decided, &mut judged);
-        decided.manager_run.tips.extend(tip);
-        if let Some(cause) = cause {
-            wanted.insert(spec.id.clone(), (RunType::Tracked, cause));
-        }
+        pushes.look(&subject, &mut decided);
     }
     drop(grows);
+    let Followed {
+        mut pushed,
+        mut judged,
+    } = pushes.end(&mut decided);
+    for (stack, tracked) in &pushed {
+        wanted.insert(stack.clone(), (RunType::Tracked, tracked.cause.clone()));
+    }
     let (named, judgement) =
         debug_span!("trigger").in_scope(|| triggered(situation, objects, &stacks, &mut decided));
     for (stack, cause) in named {
@@ -174,6 +178,7 @@ pub(super) fn decide(
                 || tips.contains_key(stack)
         })
         .map(|(stack, (kind, cause))| {
+            let push = pushed.remove(&stack).map(|tracked| tracked.push);
             let record = situation.records.get(&stack);
             let began = || {
                 record
@@ -194,10 +199,12 @@ pub(super) fn decide(
                 kind,
                 commit: commit.unwrap_or_default(),
                 cause,
+                push: push.filter(|_| kind == RunType::Tracked),
             }
         })
-        .collect();
-    decided.manager_run.runs = runs;
+        .collect::<Vec<_>>();
+    // Those that were proposed come after.
+    decided.manager_run.runs.splice(0..0, runs);
     decided
 }
 
@@ -275,132 +282,8 @@ fn leave(
     }
 }
 
-/// What a look at the stack's branch tells, if it is news, and why a run follows, if one does.
-fn look(
-    situation: &Situation<'_>,
-    objects: &[Object],
-    &Subject {
-        object,
-        spec,
-        before,
-    }: &Subject<'_>,
-    decided: &mut Decided,
-    judged: &mut BTreeMap<StackId, Vec<Arc<NewJudgement>>>,
-) -> (Option<Tip>, Option<String>) {
-    let tip_of = |seen: Option<&CommitId>, tracked: Option<String>| Tip {
-        stack: spec.id.clone(),
-        seen: seen.map(ToString::to_string),
-        tracked,
-    };
-    let tip = spec.repository.as_ref().and_then(|repository| {
-        let looked = situation.looked.get(&RepositoryKey::from(repository))?;
-        looked.as_ref().ok()?.branches.get(&spec.branch)
-    });
-    let record = situation.records.get(&spec.id);
-    let seen = record.and_then(|record| record.seen_commit.as_deref());
-    if before.is_some_and(|before| tracks_another_branch(before, object)) {
-        // What the old branch had is not to be applied in the name of the new one.
-        return (Some(tip_of(tip, tip.map(ToString::to_string))), None);
-    }
-    // A vanished branch is neither a push nor a deletion.
-    let Some(tip) = tip else { return (None, None) };
-    let Some(seen) = seen else {
-        return (Some(tip_of(Some(tip), Some(tip.to_string()))), None);
-    };
-    if seen == tip.as_str() {
-        return (None, None);
-    }
-    let head = Some(tip_of(Some(tip), Some(tip.to_string())));
-    match judge_tip(
-        situation,
-        objects,
-        object,
-        spec,
-        (seen, tip),
-        decided,
-        judged,
-    ) {
-        Some(PushDecision::Track) => (
-            head,
-            Some(format!("push of {} to {}", tip.short(), spec.branch)),
-        ),
-        Some(PushDecision::MoveHead) => (head, None),
-        Some(PushDecision::Propose | PushDecision::Ignore) => {
-            let tracked = record.and_then(|record| record.tracked_commit.clone());
-            (
-                Some(tip_of(Some(tip), tracked.or_else(|| Some(seen.to_owned())))),
-                None,
-            )
-        }
-        // Nobody has judged it: the next look sees it as it is seen now.
-        None => (None, None),
-    }
-}
-
-/// Whether the recorded stack has another branch or repository than the one that is wanted.
-fn tracks_another_branch(recorded: &Object, object: &Object) -> bool {
-    let differs = |name| recorded.value(name) != object.value(name);
-    differs("branch") || differs("repository") || differs("github_enterprise")
-}
-
-fn judge_tip(
-    situation: &Situation<'_>,
-    objects: &[Object],
-    object: &Object,
-    spec: &StackSpec,
-    (seen, tip): (&str, &CommitId),
-    decided: &mut Decided,
-    judged: &mut BTreeMap<StackId, Vec<Arc<NewJudgement>>>,
-) -> Option<PushDecision> {
-    let mirror = spec
-        .repository
-        .as_ref()
-        .and_then(|name| situation.mirrors.open(name).ok());
-    let from: Option<CommitId> = seen.parse().ok();
-    // What cannot be compared (a history that was thrown away) counts as touching the project.
-    let affected = mirror
-        .as_ref()
-        .zip(from.as_ref())
-        .and_then(|(mirror, from)| mirror.changed_paths(from, tip).ok())
-        .unwrap_or_else(|| vec![crate::files::join(&spec.project_root, "unknown")]);
-    let info = mirror
-        .as_ref()
-        .and_then(|mirror| mirror.commit_info(tip).ok());
-    let stack = stack_input(situation, object, spec);
-    let in_progress = situation
-        .unfinished
-        .iter()
-        .filter(|run| run.stack == spec.id)
-        .map(|run| run_in_progress(run, &spec.branch))
-        .collect();
-    let input = PushInput {
-        in_progress,
-        ..push_input(stack, &spec.branch, tip, info.as_ref(), affected)
-    };
-    let policies = attached(objects, spec.id.as_str(), &spec.labels, PolicyType::GitPush);
-    match policies.map(|policies| judge_push(&policies, &input)) {
-        Ok(Ok(verdict)) if verdict.errors.is_empty() => {
-            let judgement = decided.judgement(PolicyType::GitPush, &input, &verdict);
-            judged.entry(spec.id.clone()).or_default().extend(judgement);
-            Some(verdict.decision(false))
-        }
-        Ok(Ok(verdict)) => {
-            decided.tell(&verdict.errors);
-            None
-        }
-        Ok(Err(error)) => {
-            decided.problems.push(Problem::error(error.to_string()));
-            None
-        }
-        Err(problem) => {
-            decided.problems.push(problem);
-            None
-        }
-    }
-}
-
 impl Decided {
-    fn judgement(
+    pub(super) fn judgement(
         &mut self,
         kind: PolicyType,
         input: &impl Serialize,
@@ -417,7 +300,7 @@ impl Decided {
     }
 
     /// Policies that gave no answer: they let nothing through, and a person must know.
-    fn tell(&mut self, failures: &[PolicyFailure]) {
+    pub(super) fn tell(&mut self, failures: &[PolicyFailure]) {
         self.problems.extend(
             failures
                 .iter()
@@ -430,7 +313,11 @@ pub(super) fn short(commit: &str) -> &str {
     commit.get(..8).unwrap_or(commit)
 }
 
-fn stack_input(situation: &Situation<'_>, object: &Object, spec: &StackSpec) -> PolicyStack {
+pub(super) fn stack_input(
+    situation: &Situation<'_>,
+    object: &Object,
+    spec: &StackSpec,
+) -> PolicyStack {
     let state = situation
         .last_runs
         .get(&spec.id)

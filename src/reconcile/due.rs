@@ -1,6 +1,7 @@
 //! Which runs an apply executes now, and what becomes of the others.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::ReconcileError;
 use super::execute::{Execution, number};
@@ -8,11 +9,11 @@ use super::tell::forget_plan;
 use super::waves::{Wave, wave};
 use crate::clock;
 use crate::run::{RunEvent, RunState, Turn, turns};
-use crate::store::{Run, Store, StoreError};
+use crate::store::{ExternalStatus, Run, StackLock, Store, StoreError};
 
 impl Execution<'_> {
     /// The runs whose turn it is, oldest first. What is superseded ends; what waits says for what;
-    /// what is skipped, as a stack that it depends on failed, is added to `skipped`.
+    /// what ends without having begun, as something that it depends on failed, is added to `skipped`.
     pub(super) fn due(
         &self,
         store: &mut Store,
@@ -37,12 +38,17 @@ impl Execution<'_> {
                         let note = format!("waits for run {}, which is {}", other.id, other.state);
                         say(store, run, &note)?;
                     }
-                    Turn::Go => match locks.get(&run.stack).filter(|_| run.kind.is_blocking()) {
-                        Some(lock) => say(store, run, &format!("waits: its stack is {lock}"))?,
-                        None => match wave(store, &dependencies, run)? {
+                    Turn::Go => match held(store, locks.get(&run.stack), run)? {
+                        Held::Waits(note) => say(store, run, &note)?,
+                        Held::Failed(note) => {
+                            skipped.extend(leave(store, run, RunEvent::Fail, &note)?);
+                        }
+                        Held::Not => match wave(store, &dependencies, run)? {
                             Wave::Here => due.push(run.clone()),
                             Wave::Waits(note) => say(store, run, &note)?,
-                            Wave::Skipped(note) => skipped.extend(skip(store, run, &note)?),
+                            Wave::Skipped(note) => {
+                                skipped.extend(leave(store, run, RunEvent::Skip, &note)?);
+                            }
                         },
                     },
                 }
@@ -64,37 +70,82 @@ impl Execution<'_> {
         }
         let note = format!("stack {stack} is not recorded any more");
         for run in runs.extract_if(.., |run| run.state.waits_for_a_person()) {
-            self.end(store, &run, &note)?;
+            end(store, &self.directory, &run, &note)?;
         }
         Ok(())
     }
 
     fn supersede(&self, store: &mut Store, run: &Run, by: &Run) -> Result<(), ReconcileError> {
-        self.end(store, run, &format!("superseded by run {}", by.id))
+        let note = format!("superseded by run {}", by.id);
+        Ok(end(store, &self.directory, run, &note)?)
     }
+}
 
-    /// Ends a run that nobody wants any more.
-    fn end(&self, store: &mut Store, run: &Run, note: &str) -> Result<(), ReconcileError> {
-        let event = match run.state {
-            RunState::Unconfirmed => RunEvent::Discard,
-            RunState::PendingReview => RunEvent::Fail,
-            _ => RunEvent::Cancel,
-        };
-        match store.enter(run, event, Some(note), clock::now()) {
-            // A person was faster.
-            Err(StoreError::Moved { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-            Ok(_) => {
-                forget_plan(&self.directory, run);
-                Ok(())
-            }
+/// Ends a run that nobody wants any more.
+pub(super) fn end(
+    store: &mut Store,
+    directory: &Path,
+    run: &Run,
+    note: &str,
+) -> Result<(), StoreError> {
+    let event = match run.state {
+        RunState::Unconfirmed => RunEvent::Discard,
+        RunState::PendingReview => RunEvent::Fail,
+        _ => RunEvent::Cancel,
+    };
+    match store.enter(run, event, Some(note), clock::now()) {
+        // A person was faster.
+        Err(StoreError::Moved { .. }) => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => {
+            forget_plan(directory, run);
+            Ok(())
         }
     }
 }
 
+/// What keeps a run from going on whose turn it is.
+enum Held {
+    Not,
+    /// For what.
+    Waits(String),
+    /// Why it can never go on.
+    Failed(String),
+}
+
+/// Whether the lock of its stack, or something that is to be done elsewhere, holds the run.
+fn held(store: &Store, lock: Option<&StackLock>, run: &Run) -> Result<Held, StoreError> {
+    if let Some(lock) = lock.filter(|_| run.kind.is_blocking()) {
+        let key = store.push_of(&run.id)?.and_then(|push| push.lock_key);
+        if key.as_ref() != Some(&lock.holder) {
+            return Ok(Held::Waits(format!("waits: its stack is {lock}")));
+        }
+    }
+    if run.state != RunState::Queued {
+        return Ok(Held::Not);
+    }
+    let dependencies = store.external_dependencies(&run.id)?;
+    let of = |status| {
+        let named = dependencies.iter().filter(move |one| one.status == status);
+        let names: Vec<&str> = named.map(|one| one.name.as_str()).collect();
+        names.join(", ")
+    };
+    let (failed, waiting) = (of(ExternalStatus::Failed), of(ExternalStatus::Waiting));
+    Ok(match (failed.as_str(), waiting.as_str()) {
+        ("", "") => Held::Not,
+        ("", waiting) => Held::Waits(format!("waits for what is done elsewhere: {waiting}")),
+        (failed, _) => Held::Failed(format!("failed elsewhere: {failed}")),
+    })
+}
+
 /// Gives the run as it is then; `None` where a person was faster.
-fn skip(store: &mut Store, run: &Run, note: &str) -> Result<Option<Run>, StoreError> {
-    match store.enter(run, RunEvent::Skip, Some(note), clock::now()) {
+fn leave(
+    store: &mut Store,
+    run: &Run,
+    event: RunEvent,
+    note: &str,
+) -> Result<Option<Run>, StoreError> {
+    match store.enter(run, event, Some(note), clock::now()) {
         Err(StoreError::Moved { .. }) => Ok(None),
         Err(error) => Err(error),
         Ok(_) => store.run(&run.id).map(Some),

@@ -191,14 +191,19 @@ pub(super) fn sanitization(stack: &Object, labels: &[String]) -> Sanitization {
     }
 }
 
-/// A commit of the stack's repository, as far as its mirror knows it.
-pub(super) fn commit_of(mirrors: &Mirrors, stack: &PolicyStack, hash: &str) -> Commit {
+/// The commit of a run of the stack, as far as the mirror of its repository knows it.
+pub(super) fn commit_of(mirrors: &Mirrors, stack: &PolicyStack, run: &Run) -> Commit {
+    let hash = &run.commit;
     let owner = stack.namespace.as_deref().unwrap_or_default();
     let repository: Option<RepositoryName> = format!("{owner}/{}", stack.repository).parse().ok();
     let mirror = repository.and_then(|repository| mirrors.open(&repository).ok());
     let info = mirror.zip(hash.parse().ok());
     let info = info.and_then(|(mirror, commit)| mirror.commit_info(&commit).ok());
-    described(hash, &stack.branch, info.as_ref())
+    let branch = run.branch.as_ref().unwrap_or(&stack.branch);
+    Commit {
+        exist_on_tracked_branch: *branch == stack.branch,
+        ..described(hash, branch, info.as_ref())
+    }
 }
 
 /// A commit that was seen on `branch`.
@@ -238,7 +243,9 @@ pub(super) fn push_input(
 }
 
 /// A run of the stack as a GIT_PUSH policy sees it beside the push.
+/// `branch` is the stack's.
 pub(super) fn run_in_progress(run: &Run, branch: &str) -> RunInProgress {
+    let branch = run.branch.as_deref().unwrap_or(branch);
     RunInProgress {
         branch: branch.to_owned(),
         commit: Commit {

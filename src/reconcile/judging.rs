@@ -123,7 +123,7 @@ impl<'a> Scene<'a> {
         flags: Vec<String>,
         changes: Vec<Change>,
     ) -> PolicyRun {
-        let commit = commit_of(self.mirrors, stack, &run.commit);
+        let commit = commit_of(self.mirrors, stack, run);
         let config = self.runtime_configs.get(&run.stack).cloned();
         policy_run(run, commit, config.unwrap_or_default(), flags, changes)
     }
@@ -262,6 +262,7 @@ impl Execution<'_> {
                 kind: RunType::Tracked,
                 commit: tracked.unwrap_or_default(),
                 judgements: vec![Arc::clone(&judgement)],
+                push: None,
             };
             store.queue(&new, clock::now()).map_err(chain)?;
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Settings, Tokens};
 use crate::event::RepositoryName;
-use crate::git::{CommitId, GitError, Remote, Repository, Token, list_tips};
+use crate::git::{CommitId, GitError, Remote, Repository, Tips, Token, list_tips};
 
 /// Bare mirrors in a data directory, one per repository.
 pub struct Mirrors {
@@ -14,9 +14,30 @@ pub struct Mirrors {
 }
 
 /// What one repository said when it was asked.
-pub struct Looked {
+pub(super) struct Looked {
     /// The branches and where they stand.
-    pub branches: BTreeMap<String, CommitId>,
+    pub(super) branches: BTreeMap<String, CommitId>,
+    /// Those that have moved, or are new, since it was asked before; none where it never was.
+    pub(super) pushes: Vec<Push>,
+}
+
+/// A branch that was seen to have moved.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Push {
+    pub(super) branch: String,
+    /// Where it stood, or, if it is new, where the repository's main branch stands.
+    pub(super) from: Option<CommitId>,
+    pub(super) is_new: bool,
+    pub(super) to: CommitId,
+}
+
+/// What is asked of a repository.
+pub(super) struct Wanted {
+    pub(super) repository: RepositoryName,
+    /// The branches of its stacks.
+    pub(super) branches: BTreeSet<String>,
+    /// Where its branches stood when it was last asked.
+    pub(super) seen: Option<BTreeMap<String, String>>,
 }
 
 impl Mirrors {
@@ -47,48 +68,81 @@ impl Mirrors {
         self.tokens.secrets().cloned()
     }
 
-    /// Asks each repository once where its branches stand, and fetches those of them that are
-    /// `wanted` and not mirrored yet. A repository that does not answer is an error of its own.
-    pub fn look(
+    /// Asks each repository once where its branches stand, and fetches those of its stacks, and
+    /// those that have moved, as far as they are not mirrored yet. A repository that does not answer
+    /// is an error of its own.
+    pub(super) fn look(
         &self,
         settings: &Settings,
-        wanted: &BTreeMap<RepositoryKey, (RepositoryName, BTreeSet<String>)>,
+        wanted: &BTreeMap<RepositoryKey, Wanted>,
     ) -> BTreeMap<RepositoryKey, Result<Looked, GitError>> {
         wanted
             .iter()
-            .map(|(key, (repository, branches))| {
-                (key.clone(), self.look_at(settings, repository, branches))
-            })
+            .map(|(key, wanted)| (key.clone(), self.look_at(settings, wanted)))
             .collect()
     }
 
-    fn look_at(
-        &self,
-        settings: &Settings,
-        repository: &RepositoryName,
-        branches: &BTreeSet<String>,
-    ) -> Result<Looked, GitError> {
-        let remote = self.remote(settings, repository);
+    fn look_at(&self, settings: &Settings, wanted: &Wanted) -> Result<Looked, GitError> {
+        let remote = self.remote(settings, &wanted.repository);
         let tips = list_tips(&remote)?;
-        let mirror = self.open(repository)?;
-        let missing: Vec<String> = branches
+        let mirror = self.open(&wanted.repository)?;
+        let pushes = pushes(&tips, wanted.seen.as_ref());
+        let moved = pushes.iter().map(|push| &push.branch);
+        // What a new branch is compared with.
+        let main = tips.head.iter().filter(|_| !pushes.is_empty());
+        let missing: BTreeSet<&String> = wanted
+            .branches
             .iter()
-            .filter_map(|branch| Some((branch, tips.branches.get(branch)?)))
-            .filter(|(_, tip)| !mirror.contains(tip))
-            .map(|(branch, _)| format!("+refs/heads/{branch}:refs/heads/{branch}"))
+            .chain(moved)
+            .chain(main)
+            .filter(|branch| {
+                let tip = tips.branches.get(*branch);
+                tip.is_some_and(|tip| !mirror.contains(tip))
+            })
+            .collect();
+        let missing: Vec<String> = missing
+            .into_iter()
+            .map(|branch| format!("+refs/heads/{branch}:refs/heads/{branch}"))
             .collect();
         if !missing.is_empty() {
             mirror.fetch(&remote, &missing, None)?;
         }
         Ok(Looked {
             branches: tips.branches,
+            pushes,
         })
     }
 }
 
+fn pushes(tips: &Tips, seen: Option<&BTreeMap<String, String>>) -> Vec<Push> {
+    let Some(seen) = seen else { return Vec::new() };
+    let main = tips.head.as_ref().and_then(|head| tips.branches.get(head));
+    let moved = tips.branches.iter().filter_map(|(branch, tip)| {
+        let before = seen.get(branch);
+        let from = match before {
+            Some(seen) if seen == tip.as_str() => return None,
+            Some(seen) => seen.parse().ok(),
+            None => main.cloned(),
+        };
+        Some(Push {
+            branch: branch.clone(),
+            from,
+            is_new: before.is_none(),
+            to: tip.clone(),
+        })
+    });
+    moved.collect()
+}
+
 /// A repository's name without regard to case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RepositoryKey(String);
+pub(super) struct RepositoryKey(String);
+
+impl RepositoryKey {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl From<&RepositoryName> for RepositoryKey {
     fn from(repository: &RepositoryName) -> Self {

@@ -18,6 +18,7 @@ mod mirrors;
 mod notice;
 mod ownership;
 mod prepare;
+mod pushes;
 mod rego_files;
 mod retries;
 mod scope;

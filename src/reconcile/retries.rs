@@ -59,6 +59,7 @@ impl Retries {
             commit: run.commit.clone(),
             cause: format!("retry {attempt} of {}, after run {}", self.limit, run.id),
             judgements: Vec::new(),
+            push: store.push_of(&run.id)?,
         };
         let id = store.queue(&new, clock::now())?;
         let queued = store.run(&id)?;

@@ -216,7 +216,9 @@ fn end(
 }
 
 fn confirm(store: &mut Store, directory: &Path, run: &Run, person: &str) -> Result<Told, Refusal> {
-    if let Some(lock) = store.stack_lock(&run.stack)? {
+    let key = store.push_of(&run.id)?.and_then(|push| push.lock_key);
+    let lock = store.stack_lock(&run.stack)?;
+    if let Some(lock) = lock.filter(|lock| key.as_ref() != Some(&lock.holder)) {
         let stack = run.stack.clone();
         return Err(Refusal::Locked { stack, lock });
     }
@@ -285,6 +287,7 @@ fn retry(store: &mut Store, run: &Run, person: &str) -> Result<Run, Refusal> {
         commit: run.commit.clone(),
         cause: format!("retry of run {}, by {person}", run.id),
         judgements: Vec::new(),
+        push: store.push_of(&run.id)?,
     };
     let id = store.queue(&new, clock::now())?;
     Ok(store.run(&id)?)

@@ -68,6 +68,7 @@ pub fn propose(
         commit: commit.ok_or_else(|| Refusal::NoCommit(stack.clone()))?,
         cause: format!("proposed by {person}"),
         judgements: Vec::new(),
+        push: None,
     };
     let id = store.queue(&new, clock::now())?;
     Ok(store.run(&id)?)
@@ -83,6 +84,7 @@ pub fn destroy(store: &mut Store, stack: &StackId, person: &str) -> Result<Run, 
         commit: began.map(|began| began.commit).unwrap_or_default(),
         cause: format!("{person} wants the orphaned stack destroyed"),
         judgements: Vec::new(),
+        push: None,
     };
     match store.destroy_orphan(&new, clock::now())? {
         Some(id) => Ok(store.run(&id)?),

@@ -162,6 +162,7 @@ impl Execution<'_> {
                 commit: store.stack(stack)?.tracked_commit.unwrap_or_default(),
                 cause: format!("run {} of stack {}, on which it depends", run.id, run.stack),
                 judgements: Vec::new(),
+                push: None,
             };
             store.queue(&new, clock::now())?;
         }

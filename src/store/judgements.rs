@@ -168,18 +168,47 @@ impl Store {
 
     /// What was said of a run, oldest first.
     pub fn judgements(&self, run: &RunId) -> Result<Vec<Judgement>, StoreError> {
-        let failed = self.sql("list the judgements of a run");
+        let number: i64 = run.as_str().parse().unwrap_or_default();
+        self.select_judgements(
+            "SELECT kind, state, digest, document, at
+             FROM judgement JOIN policy_verdict ON policy_verdict.id = said
+             WHERE run = ?1 ORDER BY judgement.id",
+            [number],
+        )
+    }
+
+    /// The commits of the manager repository that begin with `prefix` and were judged.
+    pub fn judged_commits(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let failed = self.sql("list the judged commits");
         let mut statement = self
             .connection
-            .prepare_cached(
-                "SELECT kind, state, digest, document, at
-                 FROM judgement JOIN policy_verdict ON policy_verdict.id = said
-                 WHERE run = ?1 ORDER BY judgement.id",
+            .prepare(
+                "SELECT DISTINCT commit_id FROM manager_judgement
+                 WHERE substr(commit_id, 1, length(?1)) = ?1",
             )
             .map_err(&failed)?;
-        let number: i64 = run.as_str().parse().unwrap_or_default();
+        let commits = statement.query_map([prefix], |row| row.get(0));
+        commits.and_then(Iterator::collect).map_err(failed)
+    }
+
+    /// What the policies of the manager's own stack said of its commit, oldest first.
+    pub fn manager_judgements(&self, commit: &str) -> Result<Vec<Judgement>, StoreError> {
+        self.select_judgements(
+            "SELECT kind, state, digest, verdict, at FROM manager_judgement
+             WHERE commit_id = ?1 ORDER BY rowid",
+            [commit],
+        )
+    }
+
+    fn select_judgements(
+        &self,
+        query: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<Vec<Judgement>, StoreError> {
+        let failed = self.sql("list the judgements of a run");
+        let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
         let rows = statement
-            .query_map([number], |row| {
+            .query_map(values, |row| {
                 let text = |index: usize| row.get::<_, String>(index);
                 Ok((
                     text(0)?,
@@ -192,7 +221,7 @@ impl Store {
             .map_err(&failed)?;
         rows.map(|row| {
             let (kind, state, input_digest, verdict, at) = row.map_err(&failed)?;
-            let damaged = |what: &str| self.damaged(format!("run {run}: {what}"));
+            let damaged = |what: &str| self.damaged(format!("a judgement with {what}"));
             Ok(Judgement {
                 kind,
                 state,

@@ -209,6 +209,26 @@ CREATE INDEX review_of_run ON review (run);
 -- The id under which the manager repository knows this data directory as its owner.
 ALTER TABLE owner ADD COLUMN directory TEXT;
 ",
+    "
+-- Where the branches of the repositories of stacks stood when they were last looked at.
+CREATE TABLE looked (
+    repository TEXT PRIMARY KEY,
+    branches   TEXT NOT NULL
+) STRICT;
+
+-- The branch whose push a run is of, and the key that its policies locked the stack with.
+ALTER TABLE run ADD COLUMN branch TEXT;
+ALTER TABLE run ADD COLUMN lock_key TEXT;
+
+-- What is to be done elsewhere before a run starts.
+CREATE TABLE external_dependency (
+    name   TEXT NOT NULL,
+    run    INTEGER NOT NULL REFERENCES run (id),
+    status TEXT NOT NULL,
+    PRIMARY KEY (name, run)
+) STRICT;
+CREATE INDEX external_dependency_of_run ON external_dependency (run);
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

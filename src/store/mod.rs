@@ -11,6 +11,7 @@ mod lock;
 mod locks;
 mod migrations;
 mod objects;
+mod pushes;
 mod reviews;
 mod runs;
 mod standings;
@@ -21,6 +22,7 @@ pub use judgements::{Judgement, NewJudgement};
 pub use lock::DataDirectory;
 pub use locks::StackLock;
 pub use objects::{ManagerRun, Recorded, StackRecord, Tip};
+pub use pushes::{ExternalDependency, ExternalStatus, Pushed};
 pub use reviews::Review;
 pub use runs::{Move, NewRun, Run};
 pub use standings::Standing;
@@ -67,6 +69,8 @@ pub enum StoreError {
     },
     #[error("there is no run {0}")]
     NoRun(String),
+    #[error("no run waits for {0:?}")]
+    NoExternalDependency(String),
     #[error("run {run} cannot be moved")]
     Move {
         run: RunId,
@@ -80,7 +84,10 @@ pub enum StoreError {
 impl Diagnose for StoreError {
     fn kind(&self) -> Kind {
         match self {
-            Self::OtherManager { .. } | Self::OtherBranch { .. } | Self::NoRun(_) => Kind::Usage,
+            Self::OtherManager { .. }
+            | Self::OtherBranch { .. }
+            | Self::NoRun(_)
+            | Self::NoExternalDependency(_) => Kind::Usage,
             Self::Move { .. } | Self::Moved { .. } => Kind::Failed,
             _ => Kind::Outside,
         }
@@ -97,6 +104,9 @@ impl Diagnose for StoreError {
                 format!("add --branch {owned}, or give another --data-dir")
             }
             Self::NoRun(_) => "`dayfly runs` lists them".to_owned(),
+            Self::NoExternalDependency(_) => {
+                "`dayfly runs show RUN` tells what a run waits for".to_owned()
+            }
             Self::Directory { .. } => "give another one with --data-dir".to_owned(),
             Self::Moved { run, .. } => format!("`dayfly runs show {run}` tells how it went on"),
             Self::Sql { .. } | Self::Damaged { .. } | Self::Move { .. } => return None,

@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 
 use super::evaluated::{Evaluated, record_evaluated};
 use super::judgements::Documents;
+use super::pushes::record_pushes;
 use super::runs::{NewRun, insert_run};
-use super::{Store, StoreError};
+use super::{StackLock, Store, StoreError};
 use crate::clock::Time;
 use crate::module::Origin;
 use crate::run::RunId;
@@ -31,6 +32,11 @@ pub struct ManagerRun {
     /// Stacks that leave without a destructor.
     pub orphaned: Vec<String>,
     pub tips: Vec<Tip>,
+    /// Where the branches of repositories stand that have moved, by the repository's key.
+    pub looked: BTreeMap<String, BTreeMap<String, String>>,
+    /// Locks that push policies take, and the keys that they give back.
+    pub locks: Vec<(StackId, StackLock)>,
+    pub unlocks: Vec<(StackId, String)>,
     /// Whether the TRIGGER policies have answered to all changes so far.
     pub judged: bool,
     pub runs: Vec<NewRun>,
@@ -297,6 +303,7 @@ fn record(
             )?
             .execute(params![stack.as_str(), seen, tracked])?;
     }
+    record_pushes(transaction, manager_run)?;
     record_evaluated(transaction, manager_run.evaluated.as_ref())?;
     let mut documents = Documents::default();
     manager_run

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::judgements::{Documents, NewJudgement, insert_judgement};
+use super::pushes::{Pushed, insert_dependencies};
 use super::{Store, StoreError};
 use crate::clock::Time;
 use crate::run::{INTERRUPTED, RunEvent, RunId, RunState, RunType, transition};
@@ -21,6 +22,8 @@ pub struct NewRun {
     pub cause: String,
     /// What policies said that led to it.
     pub judgements: Vec<Arc<NewJudgement>>,
+    /// The push that it is of.
+    pub push: Option<Pushed>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,6 +34,9 @@ pub struct Run {
     pub kind: RunType,
     pub state: RunState,
     pub commit: String,
+    /// The branch whose push it is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
     pub cause: String,
     /// Why it ended as it did, where that is not plain.
     pub note: Option<String>,
@@ -54,7 +60,9 @@ pub struct Move {
 }
 
 pub(super) const COLUMNS: &str = "id, stack, kind, state, commit_id, cause, note, created, updated, \
-                       added, changed, destroyed";
+                       added, changed, destroyed, branch";
+/// How many they are.
+pub(super) const COLUMN_COUNT: usize = 13;
 
 /// The row as far as SQL knows it; words and times are read afterwards.
 pub(super) type Raw = (
@@ -64,6 +72,7 @@ pub(super) type Raw = (
     Option<String>,
     [i64; 2],
     [Option<i64>; 3],
+    Option<String>,
 );
 
 pub(super) fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
@@ -74,6 +83,7 @@ pub(super) fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
         row.get(6)?,
         [row.get(7)?, row.get(8)?],
         [row.get(9)?, row.get(10)?, row.get(11)?],
+        row.get(12)?,
     ))
 }
 
@@ -84,19 +94,25 @@ pub(super) fn insert_run(
     at: Time,
 ) -> Result<RunId, rusqlite::Error> {
     connection.execute(
-        "INSERT INTO run (stack, kind, state, commit_id, cause, created, updated, told)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 0)",
+        "INSERT INTO run
+             (stack, kind, state, commit_id, cause, created, updated, told, branch, lock_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 0, ?7, ?8)",
         params![
             run.stack.as_str(),
             run.kind.as_str(),
             RunState::Queued.as_str(),
             run.commit,
             run.cause,
-            at.as_second()
+            at.as_second(),
+            run.push.as_ref().map(|push| &push.branch),
+            run.push.as_ref().and_then(|push| push.lock_key.as_ref()),
         ],
     )?;
     let id = connection.last_insert_rowid();
     insert_state(connection, id, RunState::Queued, at)?;
+    if let Some(push) = &run.push {
+        insert_dependencies(connection, id, push)?;
+    }
     for judgement in &run.judgements {
         insert_judgement(connection, id, judgement, documents, at)?;
     }
@@ -271,7 +287,8 @@ impl Store {
     }
 
     pub(super) fn read_run(&self, raw: Raw) -> Result<Run, StoreError> {
-        let (id, stack, [kind, state, commit, cause], note, [created, updated], counts) = raw;
+        let (id, stack, [kind, state, commit, cause], note, [created, updated], counts, branch) =
+            raw;
         let damaged = |what: &str| self.damaged(format!("run {id} has {what}"));
         let time = |second| Time::from_second(second).map_err(|_| damaged("an impossible time"));
         let [added, changed, destroyed] =
@@ -282,6 +299,7 @@ impl Store {
             kind: RunType::parse(&kind).ok_or_else(|| damaged("an unknown type"))?,
             state: RunState::parse(&state).ok_or_else(|| damaged("an unknown state"))?,
             commit,
+            branch,
             cause,
             note,
             created_at: time(created)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::runs::{COLUMNS, Run, raw};
+use super::runs::{COLUMN_COUNT, COLUMNS, Run, raw};
 use super::{StackLock, Store, StoreError};
 use crate::clock::Time;
 use crate::module::Origin;
@@ -60,8 +60,11 @@ impl Store {
         let mut rows = statement.query([]).map_err(&failed)?;
         let mut standings = Vec::new();
         while let Some(row) = rows.next().map_err(&failed)? {
-            let text = |place: usize| row.get::<_, String>(12 + place).map_err(&failed);
-            let optional = |place: usize| row.get::<_, Option<String>>(12 + place).map_err(&failed);
+            let text = |place: usize| row.get::<_, String>(COLUMN_COUNT + place).map_err(&failed);
+            let optional = |place: usize| {
+                row.get::<_, Option<String>>(COLUMN_COUNT + place)
+                    .map_err(&failed)
+            };
             let has_run = row.get::<_, Option<i64>>(0).map_err(&failed)?.is_some();
             let run = has_run
                 .then(|| self.read_run(raw(row).map_err(&failed)?))

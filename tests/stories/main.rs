@@ -40,6 +40,7 @@ mod intents;
 mod longest_and_strangest;
 mod manager_guard;
 mod proxies;
+mod pushes;
 mod ranges;
 mod ranges_that_double;
 mod refused_tokens;

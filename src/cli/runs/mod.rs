@@ -1,5 +1,6 @@
 //! `dayfly runs`: what was run.
 
+mod complete;
 mod follow;
 mod review;
 mod show;
@@ -54,6 +55,7 @@ enum Command {
     Approve(review::Args),
     /// Say no to it
     Reject(review::Args),
+    Complete(complete::Args),
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
@@ -67,6 +69,7 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         Some(Command::Stop(args)) => return tell::run(Told::Stop, &args, output),
         Some(Command::Approve(args)) => return review::run(true, &args, output),
         Some(Command::Reject(args)) => return review::run(false, &args, output),
+        Some(Command::Complete(args)) => return complete::run(&args, output),
         Some(Command::Retry(args)) => return tell::run(Told::Retry, &args, output),
     }
     let directory = args.data.directory()?;

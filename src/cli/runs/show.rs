@@ -11,9 +11,11 @@ use crate::run::RunId;
 use crate::store::{Judgement, Store, StoreError};
 
 /// Show one run: its states, and which policy said what, over which input
+///
+/// Of a commit of the manager repository it tells what the policies of the manager's own stack said.
 #[derive(clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The run's number, as `dayfly runs` lists it
+    /// The run's number, as `dayfly runs` lists it, or a commit of the manager repository
     run: String,
 
     #[command(flatten)]
@@ -26,14 +28,19 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         return Err(StoreError::NoRun(args.run).into());
     }
     let store = Store::open(&directory)?;
-    let run = store.run(&RunId::new(args.run))?;
+    let run = match store.run(&RunId::new(&*args.run)) {
+        Err(StoreError::NoRun(_)) => return show_commit(&store, &args.run, output),
+        run => run?,
+    };
     let states = store.history(&run.id)?;
     let judgements = store.judgements(&run.id)?;
     let reviews = store.reviews(&run.id)?;
+    let waits_for = store.external_dependencies(&run.id)?;
     let states: Vec<&str> = states.iter().map(|(state, _)| state.as_str()).collect();
     if output.is_json() {
         output.json(&json!({
-            "run": run, "states": states, "judgements": judgements, "reviews": reviews
+            "run": run, "states": states, "judgements": judgements, "reviews": reviews,
+            "external_dependencies": waits_for,
         }));
         return Ok(DONE);
     }
@@ -42,6 +49,7 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         ("stack", run.stack.to_string()),
         ("type", run.kind.to_string()),
         ("commit", run.commit.clone()),
+        ("branch", run.branch.clone().unwrap_or_default()),
         ("cause", run.cause.clone()),
         ("states", states.join(" ")),
         ("note", run.note.clone().unwrap_or_default()),
@@ -49,6 +57,14 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         if !value.is_empty() {
             output.data(format_args!("{:7} {}", name.dimmed(), escaped(&value)));
         }
+    }
+    for dependency in &waits_for {
+        output.data(format_args!(
+            "{:7} {}: {}",
+            "waits".dimmed(),
+            escaped(&dependency.name),
+            dependency.status.as_str()
+        ));
     }
     for review in &reviews {
         let word = if review.approves {
@@ -67,6 +83,31 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
             review.state.as_str()
         ));
     }
+    for judgement in &judgements {
+        tell(judgement, output);
+    }
+    Ok(DONE)
+}
+
+/// The shortest text that is taken for a commit, as Git abbreviates.
+const SHORTEST: usize = 7;
+
+fn show_commit(store: &Store, text: &str, output: &Output) -> Ended {
+    let is_commit = text.len() >= SHORTEST && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let commits = if is_commit {
+        store.judged_commits(&text.to_ascii_lowercase())?
+    } else {
+        Vec::new()
+    };
+    let [commit] = commits.as_slice() else {
+        return Err(StoreError::NoRun(text.to_owned()).into());
+    };
+    let judgements = store.manager_judgements(commit)?;
+    if output.is_json() {
+        output.json(&json!({ "commit": commit, "judgements": judgements }));
+        return Ok(DONE);
+    }
+    output.data(format_args!("{:7} {commit}", "commit".dimmed()));
     for judgement in &judgements {
         tell(judgement, output);
     }
