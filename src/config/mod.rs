@@ -6,6 +6,7 @@ mod address_template;
 mod branch_pattern;
 mod github;
 mod host;
+mod passing;
 mod reader;
 mod service_rules;
 mod settings;
@@ -17,6 +18,7 @@ pub use host::{
     Tokens, data_directory, host_environment, host_name, host_of, is_github_actions, is_safe,
     person, ssh_key, step_output_file, step_summary_file, terraform_variables, web_server,
 };
+pub use passing::{Given, Passing, Receiver, Unset};
 pub use service_rules::{Admit, ArtifactRule, Forks, Scheme, ServiceRules, Source};
 pub use settings::{Limits, RunnerSettings, Settings, StackManager};
 

@@ -67,6 +67,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(super) fn document(&self) -> &'a Document<'a> {
+        self.document
+    }
+
+    /// The error `message` at the value of an attribute.
+    pub(super) fn error_at(&self, name: &str, message: impl Into<String>) -> ConfigError {
+        let attribute = self.body.get_attribute(name);
+        let span = attribute.and_then(|attribute| attribute.value.span());
+        self.document.error(span, message)
+    }
+
     fn attribute(&mut self, name: &'static str) -> Option<&'a Attribute> {
         self.taken.push(name);
         self.body.get_attribute(name)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::ConfigError;
+use super::passing::Passing;
 use super::reader::{Document, Reader};
 use crate::event::RepositoryName;
 
@@ -37,8 +38,8 @@ pub struct Limits {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunnerSettings {
-    /// Names of this machine's variables that Terraform may see; `*` stands for any letters.
-    pub pass_environment: Vec<String>,
+    /// What stacks are given of this machine.
+    pub passing: Passing,
     /// For a whole run.
     pub time_limit: Duration,
     /// How long a step of a run may print nothing.
@@ -51,7 +52,7 @@ impl Default for RunnerSettings {
     /// Spacelift's limits.
     fn default() -> Self {
         Self {
-            pass_environment: Vec::new(),
+            passing: Passing::default(),
             time_limit: Duration::from_secs(70 * 60),
             silence_limit: Duration::from_secs(7 * 60),
             retries: 2,
@@ -181,7 +182,7 @@ fn read_limits(mut reader: Reader<'_>, default: Limits) -> Result<Limits, Config
 fn read_runner(mut reader: Reader<'_>) -> Result<RunnerSettings, ConfigError> {
     let default = RunnerSettings::default();
     let settings = RunnerSettings {
-        pass_environment: reader.strings("pass_environment")?.unwrap_or_default(),
+        passing: Passing::read(&mut reader)?,
         time_limit: reader.duration("time_limit")?.unwrap_or(default.time_limit),
         silence_limit: reader
             .duration("silence_limit")?
@@ -190,20 +191,6 @@ fn read_runner(mut reader: Reader<'_>) -> Result<RunnerSettings, ConfigError> {
     };
     reader.finish()?;
     Ok(settings)
-}
-
-impl RunnerSettings {
-    /// The variables of the machine that a run may see.
-    pub fn passed(&self, host: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        host.iter()
-            .filter(|(name, _)| {
-                self.pass_environment
-                    .iter()
-                    .any(|pattern| super::matches_pattern(pattern, name))
-            })
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
-    }
 }
 
 #[cfg(test)]
@@ -224,7 +211,6 @@ mod tests {
             clone_urls    = { "acme/infra" = "/srv/infra.git" }
             limits { deletions = 3 }
             runner {
-              pass_environment = ["AWS_*", "HOME"]
               time_limit       = "2h"
               retries          = 0
             }
@@ -251,9 +237,6 @@ mod tests {
             runner.silence_limit.as_secs() / 60,
         );
         assert_eq!((minutes, runner.retries), ((120, 7), 0));
-        let host = ["AWS_REGION", "AWS", "HOME", "HOMER"].map(|n| (n.to_owned(), String::new()));
-        let passed = settings.runner.passed(&host.into());
-        assert_eq!(passed.keys().collect::<Vec<_>>(), ["AWS_REGION", "HOME"]);
     }
 
     #[test]

@@ -100,6 +100,11 @@ impl Evaluator<'_> {
             let own = origin::Call {
                 address: address.clone(),
                 file: call.place.source.path.clone(),
+                is_fork: is_environments(&instance.module.directory)
+                    && call
+                        .arguments
+                        .get("fork")
+                        .is_some_and(|fork| fork.as_bool() != Some(false)),
             };
             let calls = instance.calls.iter().cloned().chain([own]).collect();
             let child = self.add_instance(|id| Instance {

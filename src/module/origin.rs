@@ -12,6 +12,9 @@ pub struct Call {
     pub address: String,
     /// The file in which the call stands, from the root of the repository.
     pub file: String,
+    /// Whether it is an environment whose file says `fork`, and not that it is false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_fork: bool,
 }
 
 /// The calls that lead to a resource, outermost first, and where its block stands.
@@ -35,6 +38,18 @@ impl Origin {
             is_environments(directory)
         })
     }
+
+    /// Whether it is part of an environment that a fork's pull request has.
+    pub fn is_fork(&self) -> bool {
+        self.calls.iter().any(|call| call.is_fork)
+    }
+
+    /// The directory of the service that it is part of, if it is part of one.
+    pub fn service(&self) -> Option<&str> {
+        let calls = self.calls.iter().map(|call| call.file.as_str());
+        let mut files = calls.chain([self.file.as_str()]);
+        files.find_map(|file| Some(file.split_once('/')?.0))
+    }
 }
 
 /// Whether the calls in a directory are environments.
@@ -51,6 +66,7 @@ mod tests {
         let call = |address: &str, file: &str| Call {
             address: address.into(),
             file: file.into(),
+            is_fork: false,
         };
         let origin = Origin {
             calls: [
@@ -74,5 +90,7 @@ mod tests {
             ..origin
         };
         assert_eq!(shared.environment(), None);
+        assert_eq!((shared.service(), shared.is_fork()), (Some("hello"), false));
+        assert_eq!(Origin::default().service(), None);
     }
 }

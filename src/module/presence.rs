@@ -79,6 +79,7 @@ impl Standing {
         let calls = around.map(|(module, _)| Call {
             address: module.to_owned(),
             file: String::new(),
+            is_fork: false,
         });
         let origin = Origin {
             calls: calls.collect(),

@@ -10,10 +10,11 @@ use tokio::sync::watch;
 
 use super::ReconcileError;
 use super::approval::Gate;
+use super::belongings::{Belongings, hooks};
 use super::journal::RunJournal;
 use super::judging::Scene;
 use super::mirrors::{Mirrors, RepositoryKey};
-use super::prepare::{Prepared, Unprepared, chain, hooks, mounted_files, secrets};
+use super::prepare::{Prepared, Unprepared, chain};
 use super::retries::Retries;
 use super::states;
 use super::waves::taken_by;
@@ -310,9 +311,8 @@ impl Execution<'_> {
         fresh().map_err(|error| chain(disk("make the workspace", &workspace, error)))?;
         mirror.checkout(commit, &workspace).map_err(chain)?;
 
-        let passed = self.settings.runner.passed(&self.host.0);
-        let mut secrets = secrets(inputs, &passed)?;
-        secrets.extend(self.mirrors.secrets());
+        let mut own = Belongings::of(prepared, &self.host, &workspace)?;
+        own.secrets.extend(self.mirrors.secrets());
         let plan = RunPlan {
             run: run.id.clone(),
             kind: run.kind,
@@ -325,10 +325,10 @@ impl Execution<'_> {
             commit: inputs.commit.clone(),
             workspace,
             project_root: inputs.project_root.clone(),
-            host: self.host.clone(),
-            pass_environment: passed,
-            variables: inputs.variables.clone(),
-            mounted_files: mounted_files(inputs)?,
+            host: own.host,
+            pass_environment: own.passed,
+            variables: own.variables,
+            mounted_files: own.files.into_iter().collect(),
             hooks: hooks(inputs),
             state: if inputs.manage_state {
                 StateOwner::Managed {
@@ -340,7 +340,7 @@ impl Execution<'_> {
             plugin_cache: self.directory.join("plugins"),
             plan_file: runs.join(format!("{}.tfplan", run.id)),
             log: runs.join(format!("{}.log", run.id)),
-            secrets,
+            secrets: own.secrets,
             time_limit: self.settings.runner.time_limit,
             silence_limit: self.settings.runner.silence_limit,
             grace: GRACE,

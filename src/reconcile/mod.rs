@@ -7,6 +7,7 @@
 mod apply;
 mod approval;
 mod attached;
+mod belongings;
 mod decide;
 mod due;
 mod execute;
@@ -26,6 +27,7 @@ mod states;
 mod tell;
 mod tell_stack;
 mod tell_state;
+mod unperformed;
 mod waves;
 
 pub use apply::{Applied, Apply, apply, find_tool};
@@ -43,13 +45,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use scope::Part;
 use tracing::debug_span;
+use unperformed::{is_told, not_acted_upon};
 
 use crate::config::{ConfigError, Settings, StackManager};
 use crate::error::{Diagnose, Kind};
 use crate::files::Files;
 use crate::git::{CommitId, GitError, Repository};
 use crate::manager::{Manager, ManagerError, Snapshot, check_services};
-use crate::module::{self, Evaluation, Given, Resource};
+use crate::module::{self, Evaluation, Given};
 use crate::policy::PolicyError;
 use crate::problem::{Problem, Severity};
 use crate::runner::RunnerError;
@@ -259,7 +262,9 @@ fn compared(
     let (unusable, problems) = unusable_policies(&evaluation, snapshot.files());
     comparison.keep_recorded(&unusable);
     comparison.problems.extend(problems);
-    comparison.problems.extend(not_acted_upon(&evaluation));
+    comparison
+        .problems
+        .extend(not_acted_upon(&evaluation, &settings));
     comparison.problems.extend(waves::circles(&evaluation));
     let deletions = Deletions::count(&recorded, &comparison.changes);
     let commit = snapshot.commit().map(ToString::to_string);
@@ -371,7 +376,7 @@ pub fn validate(manager: &Manager, cache: &Repository) -> Result<Validated, Reco
     let evaluation = evaluate(snapshot.files(), &settings, &given);
     problems.extend(evaluation.problems.iter().cloned());
     problems.extend(unusable_policies(&evaluation, snapshot.files()).1);
-    problems.extend(not_acted_upon(&evaluation));
+    problems.extend(not_acted_upon(&evaluation, &settings));
     problems.extend(waves::circles(&evaluation));
     let resources = &evaluation.resources;
     let environments: BTreeSet<&str> = resources
@@ -450,42 +455,4 @@ fn applies_itself(manager: &Manager, planned: &Planned) -> Result<(), ReconcileE
         StackManager::Dayfly => Ok(()),
         StackManager::Spacelift => Err(ReconcileError::NotApplied { manager }),
     }
-}
-
-const NOT_ACTED_UPON: [&str; 4] = [
-    "spacelift_drift_detection",
-    "spacelift_scheduled_delete_stack",
-    "spacelift_scheduled_run",
-    "spacelift_scheduled_task",
-];
-
-/// Whether a plan may have something to say of the resource each time.
-fn is_told(resource: &Resource) -> bool {
-    resource.kind == "spacelift_policy" || NOT_ACTED_UPON.contains(&resource.kind.as_str())
-}
-
-/// What Spacelift does with an object and dayfly does not do yet: recorded, and told.
-fn not_acted_upon(evaluation: &Evaluation) -> Vec<Problem> {
-    let places: BTreeSet<(&str, &str, usize)> = evaluation
-        .resources
-        .iter()
-        .filter(|resource| NOT_ACTED_UPON.contains(&resource.kind.as_str()))
-        .map(|resource| {
-            (
-                resource.origin.file.as_str(),
-                resource.kind.as_str(),
-                resource.origin.line,
-            )
-        })
-        .collect();
-    places
-        .into_iter()
-        .map(|(file, kind, line)| Problem {
-            line: Some(line),
-            ..Problem::warning(format!(
-                "{kind} is recorded, but dayfly does not act on it yet"
-            ))
-            .in_file(file)
-        })
-        .collect()
 }

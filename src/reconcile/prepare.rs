@@ -1,10 +1,7 @@
 //! What a run needs beside its row: commit, variables, files, hooks, policies; the stack for itself,
 //! with its state; a tool.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-
-use base64::Engine as _;
 
 use super::attached::attached;
 use super::decide::short;
@@ -12,14 +9,16 @@ use super::execute::{Execution, GRACE, Shared, disk, lock};
 use super::inputs::{policy_stack, sanitization};
 use super::mirrors::RepositoryKey;
 use super::states::{self, StateError};
+use super::unperformed::{receiver, uncovered};
 use super::waves::taken;
+use crate::config::Given;
 use crate::error::Error;
 use crate::event::RepositoryName;
 use crate::git::{CommitId, Repository};
 use crate::policy::input::{Sanitization, Stack as PolicyStack};
 use crate::policy::{Policy, PolicyType};
 use crate::run::{INTERRUPTED, RunState, RunType};
-use crate::runner::{self, Hold, Holder, Hooks, Patience, Tool, ToolPath};
+use crate::runner::{self, Hold, Holder, Patience, Tool, ToolPath};
 use crate::stack::{Dependencies, Object, Phase, RunInputs, StackSpec};
 use crate::store::Run;
 
@@ -46,6 +45,9 @@ pub(super) struct Prepared {
     /// Whether APPROVAL policies look at the stack's plans.
     pub(super) is_reviewed: bool,
     pub(super) sanitization: Sanitization,
+    /// What it is given of this machine.
+    pub(super) given: Given,
+    pub(super) is_fork: bool,
 }
 
 impl Execution<'_> {
@@ -74,6 +76,15 @@ impl Execution<'_> {
         }
         let owner = self.settings.repository.as_ref().map(RepositoryName::owner);
         let spec = StackSpec::read(stack, owner);
+        let mut uncovered = uncovered(self.settings, stack, &spec.labels, &objects);
+        if let Some(uncovered) = uncovered.next() {
+            return Err(uncovered.message().into());
+        }
+        let receiver = receiver(stack, &spec.labels);
+        let tokens: Vec<String> = self.mirrors.secrets().collect();
+        let passing = &self.settings.runner.passing;
+        let given = passing.given(&receiver, &self.host.0, &tokens);
+        let given = given.map_err(|unset| unset.to_string())?;
         let described = policy_stack(stack, &spec, Some(&record), run.state.as_str());
         let mut is_reviewed = false;
         let (inputs, policies) = match (run.kind, run.state) {
@@ -125,6 +136,8 @@ impl Execution<'_> {
             stack: described,
             is_reviewed,
             sanitization: sanitization(stack, &spec.labels),
+            given,
+            is_fork: receiver.is_fork,
         })
     }
 
@@ -222,64 +235,6 @@ impl Execution<'_> {
         let tool = runner::found(asked, &self.host).await.map_err(chain)?;
         lock(&shared.tools).insert(key, tool.clone());
         Ok(tool)
-    }
-}
-
-pub(super) fn mounted_files(inputs: &RunInputs) -> Result<Vec<(String, Vec<u8>)>, String> {
-    inputs
-        .mounted_files
-        .iter()
-        .map(|(path, content)| {
-            base64::engine::general_purpose::STANDARD
-                .decode(content)
-                .map(|bytes| (path.clone(), bytes))
-                .map_err(|error| format!("mounted file {path} is no base64: {error}"))
-        })
-        .collect()
-}
-
-/// What no log may show: write-only variables and files, and what the machine passes by a name
-/// that tells of a secret.
-pub(super) fn secrets(
-    inputs: &RunInputs,
-    passed: &BTreeMap<String, String>,
-) -> Result<Vec<String>, String> {
-    const TELLING: [&str; 5] = ["SECRET", "TOKEN", "PASSWORD", "KEY", "CREDENTIAL"];
-    let variables = inputs
-        .secret_variables
-        .iter()
-        .filter_map(|name| inputs.variables.get(name));
-    let tells = |name: &str| {
-        TELLING
-            .iter()
-            .any(|word| name.to_ascii_uppercase().contains(word))
-    };
-    let passed = passed
-        .iter()
-        .filter(|(name, _)| tells(name))
-        .map(|(_, value)| value);
-    let mut secrets: Vec<String> = variables.chain(passed).cloned().collect();
-    for (path, content) in mounted_files(inputs)? {
-        if inputs.secret_files.contains(&path) {
-            let text = String::from_utf8_lossy(&content).into_owned();
-            secrets.extend(text.lines().map(str::to_owned));
-        }
-    }
-    Ok(secrets)
-}
-
-pub(super) fn hooks(inputs: &RunInputs) -> Hooks {
-    let of = |phase: &str| inputs.hooks.get(phase).cloned().unwrap_or_default();
-    Hooks {
-        before_init: of("before_init"),
-        after_init: of("after_init"),
-        before_plan: of("before_plan"),
-        after_plan: of("after_plan"),
-        before_apply: of("before_apply"),
-        after_apply: of("after_apply"),
-        before_destroy: of("before_destroy"),
-        after_destroy: of("after_destroy"),
-        after_run: of("after_run"),
     }
 }
 

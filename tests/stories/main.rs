@@ -54,6 +54,7 @@ mod sweep_at_scale;
 mod sweep_doubts;
 mod sweeps;
 mod validates;
+mod what_children_see;
 mod what_people_read;
 mod waves;
 mod workflows;

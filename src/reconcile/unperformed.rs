@@ -1,0 +1,143 @@
+//! What Spacelift does with an object and dayfly does not: told by `validate`, and no run goes on as
+//! if it had been done.
+
+use std::collections::BTreeSet;
+
+use crate::config::{Receiver, Settings, StackManager};
+use crate::module::{Evaluation, Resource};
+use crate::problem::Problem;
+use crate::stack::{Object, StackSpec};
+
+const NOT_ACTED_UPON: [&str; 4] = [
+    "spacelift_drift_detection",
+    "spacelift_scheduled_delete_stack",
+    "spacelift_scheduled_run",
+    "spacelift_scheduled_task",
+];
+
+/// What gives runs the credentials of a cloud: the resource, and how variables begin that do so
+/// in its place.
+const INTEGRATIONS: [(&str, &[&str]); 8] = [
+    ("spacelift_aws_integration_attachment", AWS),
+    ("spacelift_aws_integration", AWS),
+    ("spacelift_aws_role", AWS),
+    ("spacelift_stack_aws_role", AWS),
+    ("spacelift_azure_integration_attachment", AZURE),
+    ("spacelift_azure_integration", AZURE),
+    ("spacelift_gcp_service_account", GCP),
+    ("spacelift_stack_gcp_service_account", GCP),
+];
+const AWS: &[&str] = &["AWS_"];
+const AZURE: &[&str] = &["ARM_", "AZURE_"];
+const GCP: &[&str] = &["GOOGLE_", "GCLOUD_", "CLOUDSDK_"];
+
+/// Whether a plan may have something to say of the resource each time.
+pub(super) fn is_told(resource: &Resource) -> bool {
+    let kind = resource.kind.as_str();
+    kind == "spacelift_policy"
+        || NOT_ACTED_UPON.contains(&kind)
+        || INTEGRATIONS
+            .iter()
+            .any(|(integration, _)| *integration == kind)
+}
+
+/// All that is recorded and not done.
+pub(super) fn not_acted_upon(evaluation: &Evaluation, settings: &Settings) -> Vec<Problem> {
+    let mut told: BTreeSet<(String, usize, String)> = BTreeSet::new();
+    let resources = evaluation.resources.iter();
+    for resource in resources.filter(|one| NOT_ACTED_UPON.contains(&one.kind.as_str())) {
+        let origin = &resource.origin;
+        let message = format!(
+            "{} is recorded, but dayfly does not act on it yet",
+            resource.kind
+        );
+        told.insert((origin.file.clone(), origin.line, message));
+    }
+    let objects: Vec<Object> = match settings.stack_manager {
+        StackManager::Spacelift => Vec::new(),
+        StackManager::Dayfly => {
+            let concerned = evaluation.resources.iter();
+            let concerned = concerned.filter(|one| is_told(one) || one.kind == "spacelift_stack");
+            concerned.map(Object::from_resource).collect()
+        }
+    };
+    for stack in objects.iter().filter(|object| object.is_stack()) {
+        let labels = StackSpec::read(stack, None).labels;
+        for uncovered in uncovered(settings, stack, &labels, &objects) {
+            let origin = &uncovered.integration.origin;
+            told.insert((origin.file.clone(), origin.line, uncovered.message()));
+        }
+    }
+    let problem = |(file, line, message): (String, usize, String)| Problem {
+        line: Some(line),
+        ..Problem::warning(message).in_file(file)
+    };
+    told.into_iter().map(problem).collect()
+}
+
+/// An integration that would give a stack's runs credentials, which they get from nowhere else.
+pub(super) struct Uncovered<'a> {
+    integration: &'a Object,
+    stack: &'a str,
+    prefixes: &'static [&'static str],
+    is_fork: bool,
+}
+
+impl Uncovered<'_> {
+    pub(super) fn message(&self) -> String {
+        let names: Vec<String> = self.prefixes.iter().map(|it| format!("{it}*")).collect();
+        let kind = &self.integration.kind;
+        if self.is_fork {
+            return format!(
+                "{kind} gives stack {} credentials; of this machine the runs of forks are given none",
+                self.stack
+            );
+        }
+        format!(
+            "{kind} gives stack {} credentials, which dayfly does not: its runs stop until the \
+             runner block of dayfly.hcl passes it {} or a file",
+            self.stack,
+            names.join(" or ")
+        )
+    }
+}
+
+/// The integrations of a stack that no rule of dayfly.hcl stands in for.
+pub(super) fn uncovered<'a>(
+    settings: &'a Settings,
+    stack: &'a Object,
+    labels: &'a [String],
+    objects: &'a [Object],
+) -> impl Iterator<Item = Uncovered<'a>> {
+    let receiver = receiver(stack, labels);
+    objects.iter().filter_map(move |object| {
+        let (_, prefixes) = INTEGRATIONS.iter().find(|(kind, _)| *kind == object.kind)?;
+        let is_its = match object.kind.ends_with("_integration") {
+            true => attaches_itself(object, labels),
+            false => object.text("stack_id") == stack.id(),
+        };
+        let is_covered = settings.runner.passing.covers(&receiver, prefixes);
+        (is_its && !is_covered).then(|| Uncovered {
+            integration: object,
+            stack: stack.id(),
+            prefixes,
+            is_fork: receiver.is_fork,
+        })
+    })
+}
+
+fn attaches_itself(integration: &Object, labels: &[String]) -> bool {
+    let own = integration.texts("labels");
+    let mut wanted = own.iter().filter_map(|it| it.strip_prefix("autoattach:"));
+    integration.flag("autoattach_enabled")
+        && wanted.any(|wanted| wanted == "*" || labels.iter().any(|label| label == wanted))
+}
+
+/// The stack as dayfly.hcl looks at it.
+pub(super) fn receiver<'a>(stack: &'a Object, labels: &'a [String]) -> Receiver<'a> {
+    Receiver {
+        service: stack.origin.service(),
+        labels,
+        is_fork: stack.origin.is_fork() || labels.iter().any(|label| label == "fork"),
+    }
+}
