@@ -109,6 +109,7 @@ fn dayfly_agrees_with_terraform() -> Result<()> {
     let seed = number("SEED")?.unwrap_or(1);
     for (part, agreement) in [
         ("expressions", expressions()?),
+        ("marks of sensitive values", marks()?),
         ("expressions by chance", generated(seed)?),
         ("files that are refused", refusals()?),
         ("outputs of modules", modules()?),
@@ -147,11 +148,14 @@ fn generated(seed: u64) -> Result<Agreement> {
         .map(|index| generator::expression(&mut chance, 1 + usize::from(index % 3 == 0) * 2))
         .collect();
     // The text is exact where a JSON number would not be; the value has the type.
-    let pair = |case: &str| format!("[\njsonencode([\n{case}\n]),\n{case}\n]");
+    let pair =
+        |case: &str| format!("[\n[jsonencode([\n{case}\n]), issensitive(\n{case}\n)],\n{case}\n]");
     let mut text = String::new();
     for (index, case) in cases.iter().enumerate() {
         let pair = pair(case);
-        text += &format!("output \"x{index}\" {{\n  value = try({pair}, null)\n}}\n");
+        text += &format!(
+            "output \"x{index}\" {{\n  sensitive = true\n  value = try({pair}, null)\n}}\n"
+        );
     }
     let directory = tempfile::tempdir()?;
     fs::write(directory.path().join("main.tf"), text)?;
@@ -227,6 +231,42 @@ fn expressions() -> Result<Agreement> {
     })
 }
 
+/// Whether each value is sensitive, which of its parts are, and the value itself.
+fn marks() -> Result<Agreement> {
+    let cases = lines("marks.txt")?;
+    let told = |case: &str| {
+        format!(
+            "try([issensitive({case}), try([for v in nonsensitive({case}) : issensitive(v)], null), \
+             nonsensitive(jsonencode({case}))], \"an error\")"
+        )
+    };
+    let directory = tempfile::tempdir()?;
+    let outputs = cases.iter().enumerate();
+    let outputs = outputs.map(|(index, case)| {
+        let told = told(case);
+        format!("output \"m{index}\" {{\n  value = {told}\n}}\n")
+    });
+    fs::write(
+        directory.path().join("main.tf"),
+        outputs.collect::<String>(),
+    )?;
+    let judged = apply(directory.path())?;
+    let mut differences = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        let (theirs, _) = &judged[&format!("m{index}")];
+        let ours = ours(&told(case)).map(|value| value.to_json());
+        if ours.as_ref() != Ok(theirs) {
+            differences.push(format!(
+                "{case}\n  terraform: {theirs}\n  dayfly:    {ours:?}"
+            ));
+        }
+    }
+    Ok(Agreement {
+        count: cases.len(),
+        differences,
+    })
+}
+
 /// Whether the text calls the function, not one whose name ends alike.
 fn calls(text: &str, name: &str) -> bool {
     let within = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
@@ -258,7 +298,7 @@ fn each_function_of_terraform_is_judged_or_refused_by_name() -> Result<()> {
         }
         // What reads files is judged in the trees, which have some.
         let reads = name.starts_with("file") || name.starts_with("template");
-        if !refused && !reads && name != "sensitive" {
+        if !refused && !reads {
             let made = generator::functions().any(|made| made == name);
             ensure!(made, "no expression by chance calls {name}");
         }

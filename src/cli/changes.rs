@@ -184,6 +184,7 @@ mod tests {
             kind: kind.to_owned(),
             name: name.to_owned(),
             attributes: Arc::new(attributes.as_object().unwrap().clone()),
+            sensitive: Arc::default(),
             depends_on: [].into(),
             origin: Origin {
                 calls: [].into(),
@@ -199,6 +200,7 @@ mod tests {
             action,
             object,
             before: before.as_object().unwrap().clone(),
+            were_sensitive: Arc::default(),
             moved_from: None,
         }
     }

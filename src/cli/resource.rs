@@ -12,6 +12,12 @@ use crate::stack::{Change, ChangeAction};
 /// What is printed in the place of a value that nobody may read.
 pub(super) const SENSITIVE: &str = "(sensitive value)";
 
+/// What Terraform prints in the place of a block's content.
+const HIDDEN: [&str; 2] = [
+    "# At least one attribute in this block is (or was) sensitive,",
+    "# so its contents will not be displayed.",
+];
+
 const FORCES: &str = "# forces replacement";
 /// Of a longer string, or of more lines, the rest is not shown.
 const LETTERS: usize = 400;
@@ -58,6 +64,10 @@ fn forces(change: &Change, name: &str) -> bool {
 /// Whether the attribute's value, the present or the former, is for nobody to read.
 pub(super) fn is_secret(change: &Change, name: &str) -> bool {
     let kind = &change.object.kind;
+    let is_marked = |sensitive: &[String]| sensitive.iter().any(|marked| marked == name);
+    if is_marked(&change.object.sensitive) || is_marked(&change.were_sensitive) {
+        return true;
+    }
     let is_chosen = schema::attribute(kind, "write_only").is_some();
     if is_chosen && matches!(name, "value" | "content" | "checksum") {
         // The provider hides these always; whoever says write_only = false wants them read.
@@ -195,8 +205,12 @@ impl<'a> Body<'a> {
             self.blocks
                 .push(format!("{marked} {} {{{note}", escaped(name)));
             let fields = block.as_object().cloned().unwrap_or_default();
-            self.blocks
-                .extend(entries(sign, &fields, |name| escaped(name).into_owned()));
+            if is_secret(self.change, name) {
+                self.blocks.extend(HIDDEN.map(|line| format!("    {line}")));
+            } else {
+                let key = |name: &str| escaped(name).into_owned();
+                self.blocks.extend(entries(sign, &fields, key));
+            }
             self.blocks.push("  }".to_owned());
         }
     }

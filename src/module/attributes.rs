@@ -233,7 +233,8 @@ impl Level<'_> {
             Some(other) => return Err(frame.mistake("an iterator is a plain name", start(other))),
         };
         let collection = evaluate(&each.value, frame)?;
-        let Some(pairs) = pairs(&collection) else {
+        let (collection, is_sensitive) = collection.opened();
+        let Some(pairs) = pairs(collection) else {
             let kind = if collection.is_null() {
                 "null"
             } else {
@@ -250,7 +251,7 @@ impl Level<'_> {
                 value,
                 outer: frame.bindings,
             };
-            made.push(make(&content.body, &frame.with(&binding)));
+            made.push(make(&content.body, &frame.with(&binding)).marked(is_sensitive));
         }
         Ok(made)
     }

@@ -79,6 +79,7 @@ impl Defaults {
             items.iter().enumerate().map(apply).collect()
         };
         match value {
+            Value::Sensitive(value) => self.apply(value).sensitive(),
             // Converted later: what the defaults add may differ in type from item to item.
             Value::List(_, items) | Value::Set(_, items) | Value::Tuple(items) => {
                 Value::tuple(apply_items(items))

@@ -41,6 +41,10 @@ impl std::fmt::Display for Mismatch {
 pub(super) fn convert(value: &Value, target: &Type) -> Result<Value, Mismatch> {
     match (value, target) {
         (_, Type::Any) => Ok(value.clone()),
+        // Where in the value is a secret as well: it may be a key.
+        (Value::Sensitive(value), _) => convert(value, target)
+            .map(Value::sensitive)
+            .map_err(|mismatch| Mismatch::new(mismatch.reason)),
         (Value::Null(Type::Any), _) => Ok(Value::Null(plain(target))),
         (Value::Null(kind), _) if convertible(kind, target) => Ok(Value::Null(plain(target))),
         (Value::Bool(_), Type::Bool)
@@ -260,7 +264,9 @@ pub(super) fn common(kinds: &[Type], also_unsafe: bool) -> Option<Type> {
         _ => 1,
     });
     let fits = |wanted: &&&Type| known.iter().all(|kind| allowed(kind, wanted, also_unsafe));
-    candidates.iter().find(fits).map(|kind| (*kind).clone())
+    let candidate = candidates.iter().find(fits).map(|kind| (*kind).clone());
+    // What has a null of no type among it can at least stay as it is.
+    candidate.or_else(|| (known.len() < kinds.len()).then_some(Type::Any))
 }
 
 fn elements_of(kind: &Type) -> Vec<Type> {

@@ -77,6 +77,7 @@ pub(super) struct Variable {
     pub constraint: Constraint,
     pub default: Option<Expression>,
     pub nullable: Option<Expression>,
+    pub is_sensitive: bool,
     pub validations: Vec<Check>,
     pub broken: bool,
 }
@@ -98,6 +99,7 @@ pub(super) struct Local {
 #[derive(Debug)]
 pub(super) struct Output {
     pub place: Place,
+    pub is_sensitive: bool,
     pub value: Expression,
     pub preconditions: Vec<Check>,
     pub depends_on: Vec<Expression>,

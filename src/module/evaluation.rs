@@ -47,6 +47,9 @@ pub struct Resource {
     /// Every attribute and nested block that is set: as given, else the default. Nested blocks are
     /// arrays of objects; sets are sorted. [`schema::unset`](super::schema::unset) tells the others.
     pub attributes: Arc<serde_json::Map<String, serde_json::Value>>,
+    /// The names of the attributes and nested blocks that hold a value that the repository's own files
+    /// make sensitive. What always is, the schema tells.
+    pub sensitive: Arc<[String]>,
     /// The addresses of the resources that it refers to or is told to wait for.
     pub depends_on: Arc<[String]>,
     pub origin: Origin,
@@ -246,7 +249,11 @@ fn resource(
     let instance = evaluator.instance(item.instance);
     let (_, definition) = instance.module.resources.get_index(item.resource)?;
     let attributes = object.attributes.iter();
+    let sensitive = attributes
+        .clone()
+        .filter(|(_, value)| value.holds_sensitive());
     Some(Resource {
+        sensitive: sensitive.map(|(name, _)| name.clone()).collect(),
         address: item.address.clone(),
         kind: definition.kind.clone(),
         name: definition.name.clone(),

@@ -178,7 +178,8 @@ impl Evaluator<'_> {
             Repeat::Count(expression) => {
                 let value = evaluate(expression, frame)?;
                 let at = start(expression);
-                let count = match convert(&value, &Type::Number) {
+                // How many there are, everybody may see: so it is in Terraform.
+                let count = match convert(value.opened().0, &Type::Number) {
                     Ok(Value::Number(number)) => whole_count(&number),
                     Ok(_) => return Err(frame.mistake("the count is null", at)),
                     Err(error) => {
@@ -212,6 +213,12 @@ impl Evaluator<'_> {
     ) -> Evaluated<Vec<(Key, Repetition)>> {
         let value = evaluate(expression, frame)?;
         let at = start(expression);
+        if value.is_sensitive() {
+            let message =
+                "for_each cannot go over a sensitive value: its keys would be in addresses";
+            let hint = "go over what is not sensitive, or write nonsensitive(…) around it";
+            return Err(frame.mistake_with_hint(message, at, Some(hint.to_owned())));
+        }
         let member = |key: String, value: Value| {
             let each = Some((Value::string(&key), value));
             (Key::Name(key), Repetition { count: None, each })

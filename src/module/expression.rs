@@ -194,6 +194,7 @@ fn number(expression: &Expression, frame: &Frame<'_>) -> Evaluated {
 
 fn object_value(object: &Object, frame: &Frame<'_>) -> Evaluated {
     let mut entries = BTreeMap::new();
+    let mut is_sensitive = false;
     for (key, value) in object.iter() {
         let name = match key {
             ObjectKey::Ident(name) => normal(name.as_str()).to_string(),
@@ -201,19 +202,23 @@ fn object_value(object: &Object, frame: &Frame<'_>) -> Evaluated {
                 let message = "ambiguous key: put a reference in parentheses, a name in quotes";
                 return Err(frame.mistake(message, start(traversal.as_ref())));
             }
-            ObjectKey::Expression(expression) => key_text(evaluate(expression, frame)?)
-                .map_err(|message| frame.mistake(message, start(expression)))?,
+            ObjectKey::Expression(expression) => {
+                let key = evaluate(expression, frame)?;
+                is_sensitive |= key.is_sensitive();
+                key_text(&key).map_err(|message| frame.mistake(message, start(expression)))?
+            }
         };
         entries.insert(name, evaluate(value.expr(), frame)?);
     }
-    Ok(Value::Object(Arc::new(entries)))
+    Ok(Value::Object(Arc::new(entries)).marked(is_sensitive))
 }
 
-pub(super) fn key_text(value: Value) -> Result<String, String> {
+pub(super) fn key_text(value: &Value) -> Result<String, String> {
+    let (value, _) = value.opened();
     if value.is_null() {
         return Err("a key cannot be null".to_owned());
     }
-    match convert(&value, &Type::String) {
+    match convert(value, &Type::String) {
         Ok(Value::String(text)) => Ok(text.to_string()),
         _ => Err(format!(
             "a key must be a string, not {}",
@@ -222,13 +227,14 @@ pub(super) fn key_text(value: Value) -> Result<String, String> {
     }
 }
 
+/// Whether the value is true, be it sensitive or not.
 pub(super) fn boolean(
     value: &Value,
     what: &str,
     frame: &Frame<'_>,
     offset: Option<usize>,
 ) -> Evaluated<bool> {
-    match convert(value, &Type::Bool) {
+    match convert(value.opened().0, &Type::Bool) {
         Ok(Value::Bool(value)) => Ok(value),
         Ok(_) => Err(frame.mistake(format!("{what} is null"), offset)),
         Err(error) => Err(frame.mistake(format!("{what} is unsuitable: {error}"), offset)),
@@ -247,14 +253,18 @@ fn conditional_value(conditional: &Conditional, frame: &Frame<'_>) -> Evaluated 
     let no = evaluate(&conditional.false_expr, frame);
     let (chosen, other) = if chosen { (yes, no) } else { (no, yes) };
     let chosen = chosen?;
+    let is_sensitive = condition.is_sensitive() || chosen.is_sensitive();
     let other = match other {
         Ok(value) => value,
         Err(Stop::Reported) => return Err(Stop::Reported),
         // Only what is chosen must succeed.
-        Err(Stop::Mistake(_)) => return Ok(chosen),
+        Err(Stop::Mistake(_)) => return Ok(chosen.marked(is_sensitive)),
     };
+    // A mark on either result is on the whole, so that it does not tell which one was chosen.
+    let is_sensitive = is_sensitive || other.is_sensitive();
+    let (chosen, other) = (chosen.opened().0, other.opened().0);
     let bare = |value: &Value| matches!(value, Value::Null(Type::Any));
-    let kind = match (bare(&chosen), bare(&other)) {
+    let kind = match (bare(chosen), bare(other)) {
         (true, _) => Some(other.kind()),
         (_, true) => Some(chosen.kind()),
         _ => common(&[chosen.kind(), other.kind()], true),
@@ -265,7 +275,8 @@ fn conditional_value(conditional: &Conditional, frame: &Frame<'_>) -> Evaluated 
             format!("the two results of the condition have no type in common: {yes} and {no}");
         return Err(frame.mistake(message, start(conditional)));
     };
-    convert(&chosen, &kind).map_err(|error| {
+    let converted = convert(&chosen.clone().marked(is_sensitive), &kind);
+    converted.map_err(|error| {
         frame.mistake(
             format!("unsuitable result of the condition: {error}"),
             start(conditional),
@@ -321,14 +332,15 @@ fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
             arguments.push(value);
             continue;
         }
-        let Some(items) = value.items() else {
+        let (list, is_sensitive) = value.opened();
+        let Some(items) = list.items() else {
             let message = format!(
                 "only a list can be expanded to arguments, not {}",
-                value.kind().name()
+                list.kind().name()
             );
             return Err(frame.mistake(message, start(argument)));
         };
-        arguments.extend(items.iter().cloned());
+        arguments.extend(items.iter().map(|item| item.clone().marked(is_sensitive)));
     }
     let context = functions::Context {
         arguments: &arguments,
@@ -336,7 +348,7 @@ fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
         depth: frame.depth,
         within_template: frame.names.within_template(),
     };
-    let value = function(&context)
+    let value = functions::call(name, function, &context)
         .map_err(|message| frame.mistake(format!("{name}: {message}"), offset))?;
     bounded(value, frame, offset)
 }
@@ -362,7 +374,8 @@ fn is_reference(expression: &Expression) -> bool {
 
 /// The value, unless it is too large to be meant.
 pub(super) fn bounded(value: Value, frame: &Frame<'_>, offset: Option<usize>) -> Evaluated {
-    let is_large = match (&value, value.items()) {
+    let (content, _) = value.opened();
+    let is_large = match (content, content.items()) {
         (Value::String(text), _) => text.len() > LONGEST_STRING,
         (_, Some(items)) => items.len() > LONGEST_LIST,
         _ => false,
@@ -408,17 +421,11 @@ fn traversal_value(traversal: &Traversal, frame: &Frame<'_>) -> Evaluated {
 fn unary_value(operation: &UnaryOp, frame: &Frame<'_>) -> Evaluated {
     let value = evaluate(&operation.expr, frame)?;
     let offset = start(&operation.expr);
-    match operation.operator.value() {
-        UnaryOperator::Not => Ok(Value::Bool(!boolean(
-            &value,
-            "the operand of !",
-            frame,
-            offset,
-        )?)),
-        UnaryOperator::Neg => Ok(Value::Number(
-            numeric(&value, "-", frame, offset)?.negated(),
-        )),
-    }
+    let result = match operation.operator.value() {
+        UnaryOperator::Not => Value::Bool(!boolean(&value, "the operand of !", frame, offset)?),
+        UnaryOperator::Neg => Value::Number(numeric(&value, "-", frame, offset)?.negated()),
+    };
+    Ok(result.marked(value.is_sensitive()))
 }
 
 fn numeric(
@@ -427,7 +434,7 @@ fn numeric(
     frame: &Frame<'_>,
     offset: Option<usize>,
 ) -> Evaluated<Number> {
-    match convert(value, &Type::Number) {
+    match convert(value.opened().0, &Type::Number) {
         Ok(Value::Number(number)) => Ok(number),
         Ok(_) => Err(frame.mistake(format!("an operand of {operator} is null"), offset)),
         Err(error) => {
@@ -437,20 +444,27 @@ fn numeric(
 }
 
 fn binary_value(operation: &BinaryOp, frame: &Frame<'_>) -> Evaluated {
-    use BinaryOperator as Operator;
-    let operator = *operation.operator.value();
     let left = evaluate(&operation.lhs_expr, frame)?;
     let right = evaluate(&operation.rhs_expr, frame)?;
+    if !left.holds_sensitive() && !right.holds_sensitive() {
+        return operated(operation, &left, &right, frame);
+    }
+    operated(operation, &left.revealed(), &right.revealed(), frame).map(Value::sensitive)
+}
+
+fn operated(operation: &BinaryOp, left: &Value, right: &Value, frame: &Frame<'_>) -> Evaluated {
+    use BinaryOperator as Operator;
+    let operator = *operation.operator.value();
     let symbol = operator.as_str();
     let left_at = start(&operation.lhs_expr);
     let right_at = start(&operation.rhs_expr);
     match operator {
-        Operator::Eq => return Ok(Value::Bool(left.equals(&right))),
-        Operator::NotEq => return Ok(Value::Bool(!left.equals(&right))),
+        Operator::Eq => return Ok(Value::Bool(left.equals(right))),
+        Operator::NotEq => return Ok(Value::Bool(!left.equals(right))),
         Operator::And | Operator::Or => {
             let what = format!("an operand of {symbol}");
-            let left = boolean(&left, &what, frame, left_at)?;
-            let right = boolean(&right, &what, frame, right_at)?;
+            let left = boolean(left, &what, frame, left_at)?;
+            let right = boolean(right, &what, frame, right_at)?;
             return Ok(Value::Bool(if operator == Operator::And {
                 left && right
             } else {
@@ -459,8 +473,8 @@ fn binary_value(operation: &BinaryOp, frame: &Frame<'_>) -> Evaluated {
         }
         _ => {}
     }
-    let left = numeric(&left, symbol, frame, left_at)?;
-    let right = numeric(&right, symbol, frame, right_at)?;
+    let left = numeric(left, symbol, frame, left_at)?;
+    let right = numeric(right, symbol, frame, right_at)?;
     let quotient =
         |result: Option<Number>| result.ok_or_else(|| frame.mistake("division by zero", right_at));
     Ok(match operator {

@@ -1,5 +1,6 @@
 //! The ids of objects, known before anything is created.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use unicode_normalization::UnicodeNormalization;
@@ -66,13 +67,37 @@ pub(super) struct NoId {
 }
 
 /// The id of an object: as Spacelift makes it where that is known before, else one made of the
-/// type and what identifies the object.
+/// type and what identifies the object. Everybody may read an id, so nothing sensitive is in it.
 pub(super) fn id(
     kind: &str,
     address: &str,
     attributes: &BTreeMap<String, Value>,
 ) -> Result<String, NoId> {
-    let text = |name: &str| attributes.get(name).and_then(Value::as_str);
+    let hidden = Cell::new(None);
+    let text = |name: &'static str| {
+        let value = attributes.get(name)?;
+        if value.is_sensitive() {
+            hidden.set(Some(name));
+        }
+        value.opened().0.as_str()
+    };
+    let id = id_of(kind, address, &text);
+    match hidden.get() {
+        Some(name) => Err(NoId {
+            attribute: Some(name),
+            message: format!(
+                "{name} is sensitive, and the id of {address} is made of it, which everybody may \
+                 read: write nonsensitive(…) around it"
+            ),
+        }),
+        None => id,
+    }
+}
+
+/// The text of an attribute.
+type Text<'a> = &'a dyn Fn(&'static str) -> Option<&'a str>;
+
+fn id_of(kind: &str, address: &str, text: Text<'_>) -> Result<String, NoId> {
     match kind {
         "spacelift_stack" => match text("slug") {
             Some(slug) if is_slug(slug) => Ok(slug.to_owned()),
@@ -94,7 +119,7 @@ pub(super) fn id(
         | "spacelift_worker_pool"
         | "spacelift_aws_integration"
         | "spacelift_azure_integration" => id_of_name(address, text("name")),
-        _ => joined_id(kind, address, attributes).ok_or_else(|| NoId {
+        _ => joined_id(kind, address, text).ok_or_else(|| NoId {
             attribute: None,
             message: format!("no id can be made for {address}: what it is made of is not given"),
         }),
@@ -116,15 +141,15 @@ fn id_of_name(address: &str, name: Option<&str>) -> Result<String, NoId> {
 }
 
 /// The id of an object that is known by others. `None` if one of those is not known.
-fn joined_id(kind: &str, address: &str, attributes: &BTreeMap<String, Value>) -> Option<String> {
-    let text = |name: &str| attributes.get(name).and_then(Value::as_str);
-    let first = |names: &[&str]| names.iter().find_map(|name| text(name)).map(str::to_owned);
+fn joined_id(kind: &str, address: &str, text: Text<'_>) -> Option<String> {
+    let first =
+        |names: &[&'static str]| names.iter().find_map(|name| text(name)).map(str::to_owned);
     let owner = || first(&["stack_id", "context_id", "module_id"]);
     let join = |parts: &[Option<String>]| -> Option<String> {
         let parts: Option<Vec<&str>> = parts.iter().map(Option::as_deref).collect();
         Some(parts?.join("/"))
     };
-    let own = |name: &str| text(name).map(str::to_owned);
+    let own = |name: &'static str| text(name).map(str::to_owned);
     let word = |word: &str| Some(word.to_owned());
     match kind.strip_prefix("spacelift_")? {
         "environment_variable" => join(&[owner(), own("name")]),

@@ -43,6 +43,7 @@ fn append(value: &Value, text: &mut String) {
             }
             text.push('}');
         }
+        Value::Sensitive(value) => append(value, text),
     }
 }
 

@@ -34,7 +34,9 @@ pub(super) fn pairs(collection: &Value) -> Option<Vec<(Value, Value)>> {
 /// The tuple or object that a `for` expression makes.
 pub(super) fn for_value(loop_: &ForExpr, frame: &Frame<'_>) -> Evaluated {
     let collection = evaluate(&loop_.intro.collection_expr, frame)?;
-    let Some(pairs) = pairs(&collection) else {
+    // So are the number and the order of what it makes.
+    let (collection, mut is_sensitive) = collection.opened();
+    let Some(pairs) = pairs(collection) else {
         let kind = if collection.is_null() {
             "null"
         } else {
@@ -64,6 +66,7 @@ pub(super) fn for_value(loop_: &ForExpr, frame: &Frame<'_>) -> Evaluated {
         };
         if let Some(condition) = &loop_.cond {
             let wanted = evaluate(&condition.expr, &frame)?;
+            is_sensitive |= wanted.is_sensitive();
             if !boolean(
                 &wanted,
                 "the condition of the for expression",
@@ -78,8 +81,11 @@ pub(super) fn for_value(loop_: &ForExpr, frame: &Frame<'_>) -> Evaluated {
                 items.push(evaluate(&loop_.value_expr, &frame)?);
                 continue;
             }
-            Some(key) => key_text(evaluate(key, &frame)?)
-                .map_err(|message| frame.mistake(message, start(key)))?,
+            Some(expression) => {
+                let key = evaluate(expression, &frame)?;
+                is_sensitive |= key.is_sensitive();
+                key_text(&key).map_err(|message| frame.mistake(message, start(expression)))?
+            }
         };
         let value = evaluate(&loop_.value_expr, &frame)?;
         if loop_.grouping {
@@ -91,15 +97,17 @@ pub(super) fn for_value(loop_: &ForExpr, frame: &Frame<'_>) -> Evaluated {
                 entry.insert(value);
             }
             Entry::Occupied(entry) => {
-                let key = entry.key();
-                let message = format!(
-                    "two items produced the key {key:?}: group them with ... after the value"
-                );
+                let key = match is_sensitive {
+                    true => "one key, which is sensitive".to_owned(),
+                    false => format!("the key {:?}", entry.key()),
+                };
+                let message =
+                    format!("two items produced {key}: group them with ... after the value");
                 return Err(frame.mistake(message, loop_.key_expr.as_ref().and_then(start)));
             }
         }
     }
-    Ok(match (&loop_.key_expr, loop_.grouping) {
+    let made = match (&loop_.key_expr, loop_.grouping) {
         (None, _) => Value::tuple(items),
         (Some(_), false) => Value::Object(Arc::new(entries)),
         (Some(_), true) => Value::object(
@@ -107,5 +115,6 @@ pub(super) fn for_value(loop_: &ForExpr, frame: &Frame<'_>) -> Evaluated {
                 .into_iter()
                 .map(|(key, items)| (key, Value::tuple(items))),
         ),
-    })
+    };
+    Ok(made.marked(is_sensitive))
 }

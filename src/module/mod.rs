@@ -39,6 +39,7 @@ mod origin;
 mod presence;
 mod root_values;
 pub mod schema;
+mod sensitive;
 mod source;
 mod standalone;
 mod steps;

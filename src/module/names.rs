@@ -369,6 +369,10 @@ fn choose(
     };
     let at = start(key);
     let key = evaluate(key, frame)?;
+    if key.is_sensitive() {
+        // Whichever it is is a secret: all are looked at, and the key is taken as one into a value.
+        return Ok((None, 0));
+    }
     let target = if expansion.shape == Shape::Count {
         Type::Number
     } else {

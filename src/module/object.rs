@@ -172,13 +172,18 @@ impl Object {
     /// What a reference to one attribute or block sees; `None` if the type has none of that name, or
     /// if only Spacelift knows it.
     pub(super) fn attribute(&self, schema: &schema::Block, name: &str) -> Option<Value> {
-        if let Some(value) = self.attributes.get(name) {
-            return Some(value.clone());
-        }
-        match schema.attributes.get(name) {
-            Some(attribute) if attribute.computed => None,
-            Some(attribute) => Some(Value::Null(attribute.kind.clone())),
-            None => schema.blocks.get(name).map(|_| Value::tuple([])),
-        }
+        let own = self.attributes.get(name).cloned();
+        let Some(attribute) = schema.attributes.get(name) else {
+            return own.or_else(|| schema.blocks.get(name).map(|_| Value::tuple([])));
+        };
+        let null = || Value::Null(attribute.kind.clone());
+        let value = match own {
+            // It is told to the provider and to nobody after that.
+            Some(_) if attribute.write_only => null(),
+            Some(value) => value,
+            None if attribute.computed => return None,
+            None => null(),
+        };
+        Some(value.marked(attribute.sensitive))
     }
 }

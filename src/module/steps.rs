@@ -23,7 +23,10 @@ pub(super) fn walk(
         let at = start(step).or(offset);
         value = match step.value() {
             TraversalOperator::GetAttr(name) => {
-                attribute(&value, name.as_str()).map_err(|message| frame.mistake(message, at))?
+                let (inner, is_sensitive) = value.opened();
+                attribute(inner, name.as_str(), is_sensitive)
+                    .map_err(|message| frame.mistake(message, at))?
+                    .marked(is_sensitive)
             }
             TraversalOperator::LegacyIndex(position) => {
                 let key = usize::try_from(*position.value()).unwrap_or(usize::MAX);
@@ -62,19 +65,20 @@ fn splat(
     frame: &Frame<'_>,
     offset: Option<usize>,
 ) -> Evaluated {
-    let items = match value {
+    let (whole, is_sensitive) = value.opened();
+    let items = match whole {
         Value::Null(Type::List(_) | Type::Set(_)) => {
             return Err(frame.mistake("a splat cannot be applied to a null list", offset));
         }
-        Value::Null(_) => return Ok(Value::tuple([])),
+        Value::Null(_) => return Ok(Value::tuple([]).marked(is_sensitive)),
         Value::List(_, items) | Value::Set(_, items) | Value::Tuple(items) => items.clone(),
-        single => Arc::from([single.clone()]),
+        _ => Arc::from([value.clone()]),
     };
     let results = items
         .iter()
         .map(|item| walk(item.clone(), steps, frame, offset))
         .collect::<Evaluated<Vec<_>>>()?;
-    Ok(match value {
+    let made = match whole {
         Value::List(element, _) | Value::Set(element, _) => {
             let kind = match results.first() {
                 Some(first) => first.kind(),
@@ -83,7 +87,8 @@ fn splat(
             Value::List(kind, results.into())
         }
         _ => Value::tuple(results),
-    })
+    };
+    Ok(made.marked(is_sensitive))
 }
 
 /// The type of what the steps lead to from a value of the type, where there is no value: an empty
@@ -143,13 +148,14 @@ fn kind_behind(
     kind_behind(&next, rest, frame, offset)
 }
 
-/// `value.name`.
-fn attribute(value: &Value, name: &str) -> Result<Value, String> {
+/// `value.name`; of what is sensitive no other name is told.
+fn attribute(value: &Value, name: &str, is_sensitive: bool) -> Result<Value, String> {
     let name = &*normal(name);
     match value {
         Value::Null(_) => Err(format!("cannot read attribute \"{name}\" of a null value")),
         Value::Object(entries) => entries.get(name).cloned().ok_or_else(|| {
-            let nearest = nearest(name, entries.keys().map(String::as_str));
+            let known = entries.keys().filter(|_| !is_sensitive);
+            let nearest = nearest(name, known.map(String::as_str));
             let guess = nearest
                 .map(|name| format!("; did you mean \"{name}\"?"))
                 .unwrap_or_default();
@@ -169,6 +175,18 @@ fn attribute(value: &Value, name: &str) -> Result<Value, String> {
 
 /// `value[key]`.
 fn item(value: &Value, key: &Value) -> Result<Value, String> {
+    let ((value, is_sensitive), (key, is_sensitive_key)) = (value.opened(), key.opened());
+    if !is_sensitive && !is_sensitive_key {
+        return plain_item(value, key);
+    }
+    // Terraform drops the mark of a key into an object.
+    let is_dropped = matches!(value, Value::Object(_));
+    plain_item(value, key)
+        .map(|item| item.marked(is_sensitive || !is_dropped))
+        .map_err(|_| "there is no such item in the value: it or the key is sensitive".to_owned())
+}
+
+fn plain_item(value: &Value, key: &Value) -> Result<Value, String> {
     if value.is_null() {
         return Err("cannot index a null value".to_owned());
     }

@@ -16,38 +16,49 @@ pub(super) fn wrapped_value(template: &Template, frame: &Frame<'_>) -> Evaluated
     }
 }
 
-/// The string that a template makes.
+/// The string that a template makes: sensitive if a part of it is.
 pub(super) fn template_value(template: &Template, frame: &Frame<'_>) -> Evaluated {
-    let mut text = String::new();
-    append(template, frame, &mut text)?;
-    Ok(Value::string(text))
+    let mut made = Made::default();
+    append(template, frame, &mut made)?;
+    Ok(Value::string(made.text).marked(made.is_sensitive))
 }
 
-fn append(template: &Template, frame: &Frame<'_>, text: &mut String) -> Evaluated<()> {
+#[derive(Default)]
+struct Made {
+    text: String,
+    is_sensitive: bool,
+}
+
+fn append(template: &Template, frame: &Frame<'_>, made: &mut Made) -> Evaluated<()> {
     let frame = &frame.deeper(None)?;
     for element in template.iter() {
         match element {
-            Element::Literal(literal) => text.push_str(literal.as_str()),
+            Element::Literal(literal) => made.text.push_str(literal.as_str()),
             Element::Interpolation(interpolation) => {
-                text.push_str(&part(&interpolation.expr, frame)?);
+                append_part(&interpolation.expr, frame, made)?;
             }
             Element::Directive(directive) => match directive.as_ref() {
-                Directive::If(directive) => append_chosen(directive, frame, text)?,
-                Directive::For(directive) => append_each(directive, frame, text)?,
+                Directive::If(directive) => append_chosen(directive, frame, made)?,
+                Directive::For(directive) => append_each(directive, frame, made)?,
             },
         }
     }
     Ok(())
 }
 
-fn part(expression: &Expression, frame: &Frame<'_>) -> Evaluated<String> {
+fn append_part(expression: &Expression, frame: &Frame<'_>, made: &mut Made) -> Evaluated<()> {
     let value = evaluate(expression, frame)?;
+    let (value, is_sensitive) = value.opened();
     let offset = start(expression);
     if value.is_null() {
         return Err(frame.mistake("a null value cannot be included in a string", offset));
     }
-    match convert(&value, &Type::String) {
-        Ok(Value::String(text)) => Ok(text.to_string()),
+    match convert(value, &Type::String) {
+        Ok(Value::String(text)) => {
+            made.text.push_str(&text);
+            made.is_sensitive |= is_sensitive;
+            Ok(())
+        }
         _ => {
             let message = format!("a {} cannot be included in a string", value.kind().name());
             Err(frame.mistake(message, offset))
@@ -55,10 +66,11 @@ fn part(expression: &Expression, frame: &Frame<'_>) -> Evaluated<String> {
     }
 }
 
-fn append_chosen(directive: &IfDirective, frame: &Frame<'_>, text: &mut String) -> Evaluated<()> {
+fn append_chosen(directive: &IfDirective, frame: &Frame<'_>, made: &mut Made) -> Evaluated<()> {
     let condition = evaluate(&directive.if_expr.cond_expr, frame)?;
+    let (condition, is_sensitive) = condition.opened();
     let offset = start(&directive.if_expr.cond_expr);
-    let chosen = match convert(&condition, &Type::Bool) {
+    let chosen = match convert(condition, &Type::Bool) {
         Ok(Value::Bool(value)) => value,
         Ok(_) => return Err(frame.mistake("the condition of the directive is null", offset)),
         Err(error) => {
@@ -68,30 +80,36 @@ fn append_chosen(directive: &IfDirective, frame: &Frame<'_>, text: &mut String) 
             ));
         }
     };
-    let mut yes = String::new();
-    let mut no = String::new();
+    let mut yes = Made::default();
+    let mut no = Made::default();
     let done = append(&directive.if_expr.template, frame, &mut yes);
     let other_done = match &directive.else_expr {
         Some(otherwise) => append(&otherwise.template, frame, &mut no),
         None => Ok(()),
     };
-    let (done, other_done, result) = if chosen {
-        (done, other_done, yes)
+    let (done, other_done, result, other) = if chosen {
+        (done, other_done, yes, no)
     } else {
-        (other_done, done, no)
+        (other_done, done, no, yes)
     };
     done?;
-    if let Err(Stop::Reported) = other_done {
-        return Err(Stop::Reported);
+    made.is_sensitive |= is_sensitive || result.is_sensitive;
+    match other_done {
+        Err(Stop::Reported) => return Err(Stop::Reported),
+        Err(Stop::Mistake(_)) => {}
+        // As of a condition: the mark does not tell which one was chosen.
+        Ok(()) => made.is_sensitive |= other.is_sensitive,
     }
-    text.push_str(&result);
+    made.text.push_str(&result.text);
     Ok(())
 }
 
-fn append_each(directive: &ForDirective, frame: &Frame<'_>, text: &mut String) -> Evaluated<()> {
+fn append_each(directive: &ForDirective, frame: &Frame<'_>, made: &mut Made) -> Evaluated<()> {
     let intro = &directive.for_expr;
     let collection = evaluate(&intro.collection_expr, frame)?;
-    let Some(pairs) = pairs(&collection) else {
+    let (collection, is_sensitive) = collection.opened();
+    made.is_sensitive |= is_sensitive;
+    let Some(pairs) = pairs(collection) else {
         let kind = if collection.is_null() {
             "null"
         } else {
@@ -118,7 +136,7 @@ fn append_each(directive: &ForDirective, frame: &Frame<'_>, text: &mut String) -
                 bindings: Some(&binding),
                 ..*frame
             },
-            text,
+            made,
         )?;
     }
     Ok(())

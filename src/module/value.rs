@@ -49,6 +49,8 @@ pub enum Value {
     Map(Type, Arc<BTreeMap<String, Value>>),
     Tuple(Arc<[Value]>),
     Object(Arc<BTreeMap<String, Value>>),
+    /// A value that nobody may read; the one behind the mark has none itself, its parts may.
+    Sensitive(Arc<Value>),
 }
 
 impl Value {
@@ -74,9 +76,14 @@ impl Value {
         Self::List(Type::String, items.into_iter().map(Self::string).collect())
     }
 
-    /// A set of the items, which must be of the type `element`: each once, in order.
+    /// A set of the items, which must be of the type `element`: each once, in order. What is sensitive
+    /// of an item is of the whole set, as in Terraform.
     pub fn set(element: Type, items: impl IntoIterator<Item = Self>) -> Self {
         let mut items: Vec<Self> = items.into_iter().collect();
+        if items.iter().any(Self::holds_sensitive) {
+            let items = items.iter().map(Self::revealed);
+            return Self::set(element, items.collect::<Vec<_>>()).sensitive();
+        }
         match element {
             // These have an order of their own; the others one by the bytes Terraform hashes.
             Type::Bool | Type::Number | Type::String => items.sort_by(primitive_order),
@@ -87,7 +94,7 @@ impl Value {
     }
 
     pub fn is_null(&self) -> bool {
-        matches!(self, Self::Null(_))
+        matches!(self.opened().0, Self::Null(_))
     }
 
     pub fn as_str(&self) -> Option<&str> {
@@ -137,6 +144,7 @@ impl Value {
                     .iter()
                     .map(|(name, value)| (name.clone(), value.kind())),
             ),
+            Self::Sensitive(value) => value.kind(),
         }
     }
 
@@ -188,7 +196,7 @@ impl Value {
         }
     }
 
-    /// The value as `terraform output -json` prints it. A number that JSON's integers cannot hold
+    /// The value as `terraform output -json` prints it, also what is sensitive. A number that JSON's integers cannot hold
     /// becomes the nearest floating point number.
     pub fn to_json(&self) -> serde_json::Value {
         match self {
@@ -213,6 +221,7 @@ impl Value {
                     .map(|(name, value)| (name.clone(), value.to_json()))
                     .collect(),
             ),
+            Self::Sensitive(value) => value.to_json(),
         }
     }
 }
@@ -356,6 +365,7 @@ fn append_hash_bytes(value: &Value, text: &mut String) {
             }
             text.push('>');
         }
+        Value::Sensitive(value) => append_hash_bytes(value, text),
     }
 }
 

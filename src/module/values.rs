@@ -76,8 +76,9 @@ impl Evaluator<'_> {
                         return Err(mistake_at(&place, message));
                     }
                 };
+                let value = value.marked(variable.is_sensitive);
                 let value = if value.is_null() {
-                    variable.constraint.null()
+                    variable.constraint.null().marked(value.is_sensitive())
                 } else {
                     variable.constraint.apply(&value).map_err(|reason| {
                         mistake_at(
@@ -175,7 +176,15 @@ impl Evaluator<'_> {
                 for check in &output.preconditions {
                     self.check(check, "a precondition of the output does not hold", &frame)?;
                 }
-                evaluate(&output.value, &frame)
+                let value = evaluate(&output.value, &frame)?.marked(output.is_sensitive);
+                if instance.parent.is_none() && !output.is_sensitive && value.holds_sensitive() {
+                    let message = "a sensitive value is in an output that is not sensitive";
+                    let hint =
+                        "write sensitive = true in it, or nonsensitive(…) around what may be read";
+                    let at = start(&output.value);
+                    return Err(frame.mistake_with_hint(message, at, Some(hint.to_owned())));
+                }
+                Ok(value)
             },
         )?;
         self.depend(dependencies.iter().copied());
@@ -185,11 +194,12 @@ impl Evaluator<'_> {
     pub(super) fn check(&self, check: &Check, what: &str, frame: &Frame<'_>) -> Evaluated<()> {
         let at = start(&check.condition);
         let condition = evaluate(&check.condition, frame)?;
-        match convert(&condition, &Type::Bool) {
+        match convert(condition.opened().0, &Type::Bool) {
             Ok(Value::Bool(true)) => Ok(()),
             Ok(Value::Bool(false)) => {
                 let reason = match evaluate(&check.message, frame)? {
                     Value::String(text) => text.trim().trim_end_matches('.').replace('\n', " "),
+                    Value::Sensitive(_) => "its error_message is sensitive".to_owned(),
                     _ => "the condition is false".to_owned(),
                 };
                 Err(frame.mistake(format!("{what}: {reason}"), at))

@@ -366,11 +366,13 @@ mod tests {
                 kind: "spacelift_environment_variable".to_owned(),
                 name: "version".to_owned(),
                 attributes: Arc::new(attributes.as_object().unwrap().clone()),
+                sensitive: Arc::default(),
                 depends_on: Arc::from([]),
                 origin: Origin::default(),
                 phase: Phase::Active,
             },
             before: before.as_object().cloned().unwrap_or_default(),
+            were_sensitive: Arc::default(),
             moved_from: moved_from.map(str::to_owned),
         }
     }
@@ -447,6 +449,7 @@ mod tests {
         ] {
             let stack = Object {
                 attributes: Arc::new(attributes.as_object().unwrap().clone()),
+                sensitive: Arc::default(),
                 ..change(ChangeAction::Added, Value::Null, None).object
             };
             let labels: Vec<String> = labels.into_iter().map(str::to_owned).collect();

@@ -1,6 +1,7 @@
 //! Desired objects against recorded ones: what a manager run does.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -28,6 +29,8 @@ pub struct Change {
     pub object: Object,
     /// The attributes that differ, with what they were.
     pub before: Map<String, Value>,
+    /// Those of the object's attributes that were sensitive.
+    pub were_sensitive: Arc<[String]>,
     /// The address that the object had before, if it is another one now.
     pub moved_from: Option<String>,
 }
@@ -314,6 +317,7 @@ fn changed(present: &Object, wanted: &Object) -> Option<Change> {
     let has_moved = present.address != wanted.address;
     let stands_elsewhere =
         present.origin != wanted.origin || present.depends_on != wanted.depends_on;
+    let stands_elsewhere = stands_elsewhere || present.sensitive != wanted.sensitive;
     if names.is_empty() && !has_moved && !stands_elsewhere {
         return None;
     }
@@ -332,6 +336,7 @@ fn changed(present: &Object, wanted: &Object) -> Option<Change> {
         },
         object: wanted.clone(),
         before,
+        were_sensitive: present.sensitive.clone(),
         moved_from: has_moved.then(|| present.address.clone()),
     })
 }
@@ -358,6 +363,7 @@ impl Change {
             action: ChangeAction::Added,
             object: object.clone(),
             before: Map::new(),
+            were_sensitive: Arc::default(),
             moved_from: None,
         }
     }
@@ -369,7 +375,8 @@ impl Change {
         }
     }
 
-    /// Whether anything of the object differs, beside the file and the line where it stands.
+    /// Whether anything of the object differs, beside the file and the line where it stands and what of
+    /// it is sensitive.
     pub fn is_visible(&self) -> bool {
         self.action != ChangeAction::Changed || !self.before.is_empty() || self.moved_from.is_some()
     }
@@ -418,8 +425,6 @@ impl Deletions {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test says where it stopped")]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::files::Directory;
     use crate::module::{Given, Origin, evaluate};
@@ -431,6 +436,7 @@ mod tests {
             kind: address.split('.').next().unwrap_or_default().to_owned(),
             name: address.to_owned(),
             attributes: Arc::default(),
+            sensitive: Arc::default(),
             depends_on: depends_on.iter().map(ToString::to_string).collect(),
             origin: Origin {
                 file: "gone.tf".to_owned(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Map;
 
 use super::{Comparison, Object};
-use crate::module::{Evaluation, Ignored, Presence};
+use crate::module::{Evaluation, Ignored, Presence, schema};
 use crate::problem::Problem;
 
 /// The recorded object that a `moved` block says to be the one at `address`.
@@ -20,7 +20,8 @@ pub(super) fn moved_to<'a>(
     recorded.find(|object| evaluation.presence(&object.address, &object.origin) == Presence::Gone)
 }
 
-/// Gives the wanted objects the recorded values where changes are ignored.
+/// Gives the wanted objects the recorded values where changes are ignored, and where a new value counts
+/// only with a new version of it (`value_wo` with `value_wo_version`).
 pub(super) fn ignore_changes(
     desired: &mut [Object],
     active: &BTreeMap<&str, &Object>,
@@ -50,11 +51,20 @@ fn with_ignored(
     present: &Object,
     evaluation: &Evaluation,
 ) -> Result<Option<Object>, Problem> {
-    let ignored = match evaluation.lifecycle(&wanted.address) {
-        Some(lifecycle) if lifecycle.ignored != Ignored::None => &lifecycle.ignored,
-        _ => return Ok(None),
+    let lifecycle = evaluation.lifecycle(&wanted.address);
+    let ignored = lifecycle.map_or(&Ignored::None, |lifecycle| &lifecycle.ignored);
+    let is_held = |name: &str| {
+        let schema = schema::attribute(&wanted.kind, name);
+        let version = format!("{name}_version");
+        schema.is_some_and(|it| it.write_only)
+            && present.attributes.contains_key(name)
+            && wanted.value(&version) == present.value(&version)
     };
-    let is_own = |name: &str| !ignored.contains(name) || matches!(name, "id" | "slug");
+    if *ignored == Ignored::None && !wanted.attributes.keys().any(|name| is_held(name)) {
+        return Ok(None);
+    }
+    let is_own =
+        |name: &str| !(ignored.contains(name) || is_held(name)) || matches!(name, "id" | "slug");
     let own = wanted.attributes.iter().filter(|(name, _)| is_own(name));
     let kept = present.attributes.iter().filter(|(name, _)| !is_own(name));
     let attributes: Map<_, _> = own
@@ -71,8 +81,10 @@ fn with_ignored(
         let hint = "take out of ignore_changes what its id is made of, or undo the change";
         return Err(placed(Problem::error(message), wanted).with_hint(hint));
     }
+    let sensitive: BTreeSet<&String> = wanted.sensitive.iter().chain(&*present.sensitive).collect();
     Ok(Some(Object {
         attributes: Arc::new(attributes),
+        sensitive: sensitive.into_iter().cloned().collect(),
         ..wanted.clone()
     }))
 }

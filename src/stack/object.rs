@@ -18,6 +18,9 @@ pub struct Object {
     pub name: String,
     /// Those that are set; `schema::unset` tells what stands for the others.
     pub attributes: Arc<Map<String, Value>>,
+    /// Those among them that hold what the repository's files make sensitive.
+    #[serde(default)]
+    pub sensitive: Arc<[String]>,
     pub depends_on: Arc<[String]>,
     pub origin: Origin,
     pub phase: Phase,
@@ -42,6 +45,7 @@ impl Object {
             kind: resource.kind.clone(),
             name: resource.name.clone(),
             attributes: resource.attributes.clone(),
+            sensitive: resource.sensitive.clone(),
             depends_on: resource.depends_on.clone(),
             origin: resource.origin.clone(),
             phase: Phase::Active,
@@ -90,6 +94,11 @@ impl Object {
             .get(attribute)
             .and_then(Value::as_bool)
             .unwrap_or_default()
+    }
+
+    /// Whether the repository's files make the attribute or nested block sensitive.
+    pub fn is_sensitive(&self, attribute: &str) -> bool {
+        self.sensitive.iter().any(|name| name == attribute)
     }
 
     pub fn id(&self) -> &str {

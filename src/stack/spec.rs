@@ -130,6 +130,17 @@ pub struct RunInputs {
     pub hooks: BTreeMap<String, Vec<String>>,
 }
 
+/// What an object holds, in the one or the other of two attributes, and whether it is a secret.
+fn content(object: &Object, plain: &str, write_only: &str) -> (String, bool) {
+    match object.text(write_only) {
+        "" => {
+            let is_secret = object.flag("write_only") || object.is_sensitive(plain);
+            (object.text(plain).to_owned(), is_secret)
+        }
+        value => (value.to_owned(), true),
+    }
+}
+
 impl RunInputs {
     /// What a run of `stack` at `commit` takes: its own attributes, and the variables and files
     /// among `objects` that are attached to it, by itself or through a context.
@@ -195,19 +206,20 @@ impl RunInputs {
                 "spacelift_environment_variable" => {
                     let name = object.text("name").to_owned();
                     self.secret_variables.retain(|secret| *secret != name);
-                    if object.flag("write_only") {
+                    let (value, is_secret) = content(object, "value", "value_wo");
+                    if is_secret {
                         self.secret_variables.push(name.clone());
                     }
-                    self.variables.insert(name, object.text("value").to_owned());
+                    self.variables.insert(name, value);
                 }
                 "spacelift_mounted_file" => {
                     let path = object.text("relative_path").to_owned();
                     self.secret_files.retain(|secret| *secret != path);
-                    if object.flag("write_only") {
+                    let (content, is_secret) = content(object, "content", "content_wo");
+                    if is_secret {
                         self.secret_files.push(path.clone());
                     }
-                    self.mounted_files
-                        .insert(path, object.text("content").to_owned());
+                    self.mounted_files.insert(path, content);
                 }
                 _ => {}
             }

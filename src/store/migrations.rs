@@ -229,6 +229,10 @@ CREATE TABLE external_dependency (
 ) STRICT;
 CREATE INDEX external_dependency_of_run ON external_dependency (run);
 ",
+    "
+-- The attributes that hold what the repository's files make sensitive.
+ALTER TABLE object ADD COLUMN sensitive TEXT NOT NULL DEFAULT '[]';
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

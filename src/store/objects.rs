@@ -76,7 +76,7 @@ pub struct StackRecord {
 }
 
 pub(super) const OBJECT_COLUMNS: &str =
-    "address, kind, name, attributes, depends_on, origin, phase";
+    "address, kind, name, attributes, depends_on, origin, phase, sensitive";
 
 impl Store {
     /// All recorded objects, in the order in which they were first recorded.
@@ -113,6 +113,7 @@ impl Store {
                 depends_on: self.json(address, text(4)?)?,
                 origin: self.json(address, text(5)?)?,
                 phase: self.json(address, &format!("\"{}\"", text(6)?))?,
+                sensitive: self.json(address, text(7)?)?,
                 address: address.to_owned(),
             });
         }
@@ -351,11 +352,13 @@ impl From<Kept<'_>> for Change {
                 kind: kept.kind.into_owned(),
                 name: kept.name.into_owned(),
                 attributes: kept.attributes.unwrap_or_default(),
+                sensitive: Arc::default(),
                 depends_on: Arc::from([]),
                 origin: Origin::default(),
                 phase: Phase::Active,
             },
             before: kept.before.into_owned(),
+            were_sensitive: Arc::default(),
             moved_from: kept.moved_from.map(Cow::into_owned),
         }
     }
@@ -399,13 +402,14 @@ fn record_change(
         .prepare_cached(
             "INSERT INTO object
                  (address, kind, name, attributes, depends_on, origin, phase, commit_id,
-                  id, stack_id, environment)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?8, ?9, ?10)
+                  id, stack_id, environment, sensitive)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?8, ?9, ?10, ?11)
              ON CONFLICT (address) WHERE phase = 'active' DO UPDATE SET
                  kind = excluded.kind, name = excluded.name, attributes = excluded.attributes,
                  depends_on = excluded.depends_on, origin = excluded.origin,
                  commit_id = excluded.commit_id, id = excluded.id,
-                 stack_id = excluded.stack_id, environment = excluded.environment",
+                 stack_id = excluded.stack_id, environment = excluded.environment,
+                 sensitive = excluded.sensitive",
         )?
         .execute(params![
             object.address,
@@ -418,6 +422,7 @@ fn record_change(
             object.id(),
             object.stack_id(),
             object.origin.environment().map(|call| &call.file),
+            text(&object.sensitive)?,
         ])
         .map(drop)
 }

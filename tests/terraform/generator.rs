@@ -111,6 +111,7 @@ const FUNCTIONS: &[(&str, &[Kind], Kind)] = &[
     ("formatlist", &[Format, List, Text], Texts),
     ("indent", &[Index, Text], Text),
     ("index", &[List, Any], Number),
+    ("issensitive", &[Any], Bool),
     ("join", &[Text, Texts], Text),
     ("join", &[Text, Texts, Texts], Text),
     ("jsondecode", &[Json], Any),
@@ -140,6 +141,7 @@ const FUNCTIONS: &[(&str, &[Kind], Kind)] = &[
     ("replace", &[Text, Text, Text], Text),
     ("replace", &[Text, Pattern, Text], Text),
     ("reverse", &[List], List),
+    ("sensitive", &[Any], Any),
     ("setintersection", &[Set, Set], Set),
     ("setproduct", &[Texts, Set], Lists),
     ("setproduct", &[List, List], Lists),
@@ -523,6 +525,9 @@ fn value(chance: &mut Chance, wanted: Kind, depth: usize) -> String {
     };
     if chance.percent(2) {
         return "null".to_owned();
+    }
+    if chance.percent(2) {
+        return format!("sensitive({})", value(chance, wanted, depth));
     }
     if depth == 0 || chance.percent(45) {
         return (*chance.of(written(kind))).to_owned();

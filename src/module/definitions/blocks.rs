@@ -10,11 +10,12 @@ use indexmap::map::Entry;
 
 use super::{Check, Data, Local, Module, Output, Place, Repeat, Resource, Variable, labels, start};
 use crate::module::constraint::Constraint;
+use crate::module::convert::convert;
 use crate::module::expression::{Evaluated, Frame, Names, Stop, evaluate};
 use crate::module::nearest::nearest;
 use crate::module::source::Source;
 use crate::module::tree::Tree;
-use crate::module::value::Value;
+use crate::module::value::{Type, Value};
 use crate::problem::Problem;
 
 /// The sources under which Spacelift's provider is published.
@@ -190,6 +191,8 @@ impl Module {
             }
         }
         let (validations, complete) = self.checks(&place, &block.body, "validation");
+        let is_sensitive = self.is_sensitive(&place, &block.body);
+        broken |= is_sensitive.is_none();
         let value = |name| {
             block
                 .body
@@ -200,6 +203,7 @@ impl Module {
             constraint,
             default: value("default"),
             nullable: value("nullable"),
+            is_sensitive: is_sensitive.unwrap_or(true),
             validations,
             broken: broken || !complete,
             place: place.clone(),
@@ -214,6 +218,24 @@ impl Module {
             |it| (&it.place, &mut it.broken),
         );
         true
+    }
+
+    /// What `sensitive` says; `None` if that cannot be told.
+    fn is_sensitive(&mut self, place: &Place, body: &Body) -> Option<bool> {
+        let Some(attribute) = body.get_attribute("sensitive") else {
+            return Some(false);
+        };
+        let value = constant(&attribute.value, &place.source);
+        let value = value
+            .ok()
+            .and_then(|value| convert(&value, &Type::Bool).ok());
+        let told = value.and_then(|value| value.as_bool());
+        if told.is_none() {
+            let message = "sensitive must be true or false";
+            let at = start(&attribute.value);
+            self.problems.push(place.source.problem(message, at));
+        }
+        told
     }
 
     pub(super) fn add_locals(&mut self, source: &Arc<Source>, block: &Block) -> bool {
@@ -256,13 +278,15 @@ impl Module {
             return false;
         };
         let arguments = ["value", "description", "sensitive", "depends_on"];
-        let broken = self.refuse_unknown(
+        let mut broken = self.refuse_unknown(
             &place,
             &block.body,
             &arguments,
             &["precondition"],
             "an output",
         );
+        let is_sensitive = self.is_sensitive(&place, &block.body);
+        broken |= is_sensitive.is_none();
         let (preconditions, complete) = self.checks(&place, &block.body, "precondition");
         let Some(value) = block.body.get_attribute("value") else {
             self.problems
@@ -273,6 +297,7 @@ impl Module {
             value: value.value.clone(),
             preconditions,
             depends_on: self.references(&place, &block.body),
+            is_sensitive: is_sensitive.unwrap_or(true),
             broken: broken || !complete,
             place: place.clone(),
         };

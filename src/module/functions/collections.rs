@@ -158,17 +158,23 @@ pub(super) fn flatten(context: &Context<'_>) -> Result<Value, String> {
         .items()
         .ok_or("argument 1 must be a list, set or tuple")?;
     let mut flat = Vec::new();
-    append_flat(items, &mut flat);
-    Ok(Value::tuple(flat))
+    let is_sensitive = append_flat(items, &mut flat);
+    Ok(Value::tuple(flat).marked(is_sensitive))
 }
 
-fn append_flat(items: &[Value], flat: &mut Vec<Value>) {
+/// Appends all that is in the lists; returns whether one of those within is sensitive.
+fn append_flat(items: &[Value], flat: &mut Vec<Value>) -> bool {
+    let mut is_sensitive = false;
     for item in items {
-        match item.items() {
-            Some(inner) => append_flat(inner, flat),
-            None => flat.push(item.clone()),
+        match item.opened() {
+            (list, is_marked) if list.items().is_some() => {
+                is_sensitive |= is_marked;
+                is_sensitive |= append_flat(list.items().unwrap_or_default(), flat);
+            }
+            _ => flat.push(item.clone()),
         }
     }
+    is_sensitive
 }
 
 pub(super) fn index(context: &Context<'_>) -> Result<Value, String> {

@@ -120,7 +120,17 @@ pub(super) fn transpose(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn zipmap(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
-    let keys = context.texts(0)?;
+    let (keys, is_sensitive) = match context.value(0)? {
+        keys if keys.holds_sensitive() => {
+            let arguments = [keys.revealed()];
+            let context = Context {
+                arguments: &arguments,
+                ..*context
+            };
+            (context.texts(0).map_err(|_| "a key is unsuitable")?, true)
+        }
+        _ => (context.texts(0)?, false),
+    };
     let value = context.value(1)?;
     let (Value::List(_, items) | Value::Tuple(items)) = value else {
         return Err("argument 2 must be a list or tuple".to_owned());
@@ -137,8 +147,9 @@ pub(super) fn zipmap(context: &Context<'_>) -> Result<Value, String> {
         .map(|key| key.to_string())
         .zip(items.iter().cloned())
         .collect();
-    Ok(match value {
+    let made = match value {
         Value::List(element, _) => Value::Map(element.clone(), Arc::new(entries)),
         _ => Value::Object(Arc::new(entries)),
-    })
+    };
+    Ok(made.marked(is_sensitive))
 }

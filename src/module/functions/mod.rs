@@ -20,6 +20,7 @@ mod files;
 mod floats;
 mod format;
 mod glob;
+mod marks;
 mod networks;
 mod numbers;
 mod patterns;
@@ -36,6 +37,8 @@ pub(super) struct Context<'a> {
     /// Whether the call stands in a template, which evaluates no other.
     pub within_template: bool,
 }
+
+pub(super) use marks::call;
 
 pub(super) type Function = fn(&Context<'_>) -> Result<Value, String>;
 
@@ -66,7 +69,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("element", collections::element),
     ("endswith", text::endswith),
     // No value is ephemeral here: what makes one is refused.
-    ("ephemeralasnull", pass),
+    ("ephemeralasnull", marks::pass),
     ("file", files::file),
     ("filebase64", files::filebase64),
     ("filebase64sha256", files::filebase64sha256),
@@ -84,6 +87,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("formatlist", format::formatlist),
     ("indent", text::indent),
     ("index", collections::index),
+    ("issensitive", marks::issensitive),
     ("join", text::join),
     ("jsondecode", encoding::jsondecode),
     ("jsonencode", encoding::jsonencode),
@@ -97,7 +101,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("md5", encoding::md5),
     ("merge", collections::merge),
     ("min", numbers::min),
-    ("nonsensitive", pass),
+    ("nonsensitive", marks::nonsensitive),
     ("one", collections::one),
     ("parseint", numbers::parseint),
     ("pow", numbers::pow),
@@ -106,7 +110,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("regexall", patterns::regexall),
     ("replace", patterns::replace),
     ("reverse", collections::reverse),
-    ("sensitive", pass),
+    ("sensitive", marks::sensitive),
     ("setintersection", combinations::setintersection),
     ("setproduct", combinations::setproduct),
     ("setsubtract", combinations::setsubtract),
@@ -163,11 +167,6 @@ const REFUSED: &[(&str, &str, Option<&str>)] = &[
         None,
     ),
     ("bcrypt", CHANCE, None),
-    (
-        "issensitive",
-        "values do not keep whether they are sensitive",
-        Some("decide by a variable of your own"),
-    ),
     ("pathexpand", MACHINE, None),
     ("plantimestamp", CLOCK, None),
     (
@@ -276,11 +275,6 @@ impl Context<'_> {
         };
         items.iter().map(text).collect()
     }
-}
-
-fn pass(context: &Context<'_>) -> Result<Value, String> {
-    context.takes(1..=1)?;
-    Ok(context.arguments[0].clone())
 }
 
 fn to(context: &Context<'_>, kind: &Type) -> Result<Value, String> {

@@ -14,6 +14,7 @@ mod json_files;
 mod presences;
 mod refusals;
 mod root_values;
+mod sensitive;
 
 const ROOT: &str = r#"
 terraform {
