@@ -16,6 +16,7 @@ mod directory;
 mod edit;
 mod error;
 mod history;
+mod locks;
 mod private_key;
 mod process;
 mod remote;

@@ -9,6 +9,7 @@ use crate::clock::Time;
 
 use super::commit_id::CommitId;
 use super::error::GitError;
+use super::locks;
 use super::remote::Remote;
 use super::signature::Signature;
 use super::tree::CommitTree;
@@ -156,16 +157,31 @@ impl Repository {
         let objects = self.objects();
         let doing = format!("set {reference} to {commit}");
         // The log keeps the machine's own moves apart from a person's.
-        oid(commit)
-            .and_then(|id| objects.reference(reference, id, true, "dayfly"))
-            .map(|_| ())
-            .map_err(GitError::object(doing))
+        let set = || {
+            let id = oid(commit)?;
+            objects.reference(reference, id, true, "dayfly").map(drop)
+        };
+        self.past_left_locks(set).map_err(GitError::object(doing))
+    }
+
+    /// Does it, and once more where a lock that a killed process has left stood in the way.
+    fn past_left_locks(
+        &self,
+        change: impl Fn() -> Result<(), git2::Error>,
+    ) -> Result<(), git2::Error> {
+        match change() {
+            Err(error) if error.code() == ErrorCode::Locked => {
+                locks::remove_left(&self.path);
+                change()
+            }
+            changed => changed,
+        }
     }
 
     fn delete_reference(&self, reference: &str) -> Result<(), GitError> {
         let objects = self.objects();
-        let found = objects.find_reference(reference);
-        match found.and_then(|mut found| found.delete()) {
+        let delete = || objects.find_reference(reference)?.delete();
+        match self.past_left_locks(delete) {
             Err(error) if error.code() != ErrorCode::NotFound => Err(GitError::Object {
                 doing: format!("remove {reference}"),
                 source: error,

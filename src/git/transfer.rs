@@ -1,6 +1,6 @@
 //! Fetch and push: what crosses between two repositories.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use git2::Oid;
 use super::atomic_push::AtomicPush;
 use super::commit_id::CommitId;
 use super::error::GitError;
+use super::locks;
 use super::process::Call;
 use super::remote::Remote;
 use super::repository::{Repository, branch_reference, find_commit};
@@ -135,8 +136,9 @@ impl Repository {
             Some(_) => &[],
             None => extent.filters(),
         };
-        let filters = filters.iter().map(Some).chain([None]);
-        for filter in filters {
+        let mut filters: VecDeque<_> = filters.iter().map(Some).chain([None]).collect();
+        let mut has_met_lock = false;
+        while let Some(filter) = filters.pop_front() {
             let answer = self
                 .call(doing.as_str(), remote)
                 .args(UPKEEP)
@@ -161,6 +163,12 @@ impl Repository {
                 .run()?;
             if answer.success {
                 return Ok(());
+            }
+            if !has_met_lock && self.is_bare() && locks::stood_in_the_way(&answer.stderr) {
+                locks::remove_left(self.path());
+                has_met_lock = true;
+                filters.push_front(filter);
+                continue;
             }
             if filter.is_none() || !words::refuses_filter(&answer.stderr) {
                 return Err(words::failure(doing, &answer.stderr, remote.asker()));
