@@ -34,6 +34,8 @@ pub enum GitError {
     },
     #[error("cannot {doing}: it has no such branch or commit: {words}")]
     RefAbsent { doing: String, words: String },
+    #[error("cannot {doing}: what answers there is no Git server")]
+    NoGit { doing: String },
     #[error("cannot {doing}: {words}")]
     Command { doing: String, words: String },
     /// No other repository had a part in it.
@@ -111,7 +113,9 @@ impl Diagnose for GitError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Missing { .. } => "install git 2.31 or newer, for example: apt-get install git",
-            Self::Command { .. } => "check the address, the network and your access",
+            Self::Command { .. } | Self::NoGit { .. } => {
+                "check the address, the network and your access"
+            }
             Self::TimedOut { .. } => "check the address, the network and the proxy, then try again",
             Self::Unauthorized { asker, .. } if asker == NOBODY => {
                 "set DAYFLY_TOKEN, or DAYFLY_APP_ID and DAYFLY_APP_KEY of a GitHub App"

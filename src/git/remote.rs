@@ -164,6 +164,10 @@ impl Remote {
         self.is_ssh
     }
 
+    pub(super) fn is_http(&self) -> bool {
+        self.address.to_ascii_lowercase().starts_with("http")
+    }
+
     pub(super) fn ssh_key(&self) -> Option<&PrivateKey> {
         match &self.access {
             Access::Key(key) => Some(key),

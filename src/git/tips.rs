@@ -39,9 +39,8 @@ pub fn list_tips(remote: &Remote) -> Result<Tips, GitError> {
         return Ok(tips);
     }
     let doing = format!("list the branches of {remote}");
-    let answer = Call::new(doing.as_str())
-        .remote(remote)
-        .args([
+    let ask = || {
+        Call::new(doing.as_str()).remote(remote).args([
             "ls-remote",
             "--symref",
             "--",
@@ -50,12 +49,20 @@ pub fn list_tips(remote: &Remote) -> Result<Tips, GitError> {
             "refs/heads/*",
             "refs/dayfly/*",
         ])
-        .run()?;
-    if answer.success {
-        Ok(parse(&answer.stdout))
-    } else {
-        Err(words::failure(doing, &answer.stderr, remote.asker()))
+    };
+    let answer = ask().run()?;
+    if !answer.success {
+        return Err(words::failure(doing, &answer.stderr, remote.asker()));
     }
+    let tips = parse(&answer.stdout);
+    // Git takes any page for the listing of an empty repository: a server says packets.
+    if tips == Tips::default() && remote.is_http() {
+        let traced = ask().env("GIT_TRACE_PACKET", "1").run()?;
+        if !traced.stderr.contains("packet:") {
+            return Err(GitError::NoGit { doing });
+        }
+    }
+    Ok(tips)
 }
 
 fn parse(listing: &[u8]) -> Tips {
