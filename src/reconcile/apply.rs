@@ -2,7 +2,6 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use tracing::debug_span;
@@ -11,9 +10,9 @@ use super::decide::{Situation, decide, resulting, stacks};
 use super::due::end;
 use super::execute::{Execution, Watch};
 use super::guard;
+use super::leftovers;
 use super::mirrors::{Looked, Mirrors, RepositoryKey, Wanted};
 use super::ownership::own;
-use super::states;
 use super::{Planned, ReconcileError, applies_itself, plan};
 use crate::clock;
 use crate::config::{Settings, Tokens};
@@ -110,7 +109,7 @@ pub fn apply(
         if pass == 0 {
             applied
                 .problems
-                .extend(sweep_states(directory.path(), &store)?);
+                .extend(leftovers::sweep(directory.path(), &mirrors, &store)?);
         }
         let execution = Execution {
             directory: directory.path().to_owned(),
@@ -307,36 +306,6 @@ pub fn find_tool(host: &HostEnvironment) -> Result<(), ReconcileError> {
             source,
         })?;
     Ok(runtime.block_on(runner::found(None, host)).map(drop)?)
-}
-
-/// Takes away the states of stacks that are forgotten: a crash, or a disk, may have kept a destroy
-/// run from it. One that still holds something is left, and told of.
-fn sweep_states(directory: &Path, store: &Store) -> Result<Vec<Problem>, ReconcileError> {
-    let mut problems = Vec::new();
-    let Ok(entries) = fs::read_dir(directory.join("states")) else {
-        return Ok(problems);
-    };
-    let known = store.stack_ids()?;
-    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        let Some(stack) = path.file_name().and_then(|name| name.to_str()) else {
-            continue;
-        };
-        if known.contains(stack) {
-            continue;
-        }
-        let is_empty = match fs::read(path.join("terraform.tfstate")) {
-            Ok(state) => states::holds_nothing(&state),
-            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-        };
-        if is_empty && fs::remove_dir_all(&path).is_ok() {
-            continue;
-        }
-        problems.push(Problem::warning(format!(
-            "a state of stack {stack}, which is not recorded, is left in {}",
-            path.display()
-        )));
-    }
-    Ok(problems)
 }
 
 /// Runs that a dayfly was executing when it died: nobody knows how far they came, so they end as

@@ -13,10 +13,12 @@ use super::approval::Gate;
 use super::belongings::{Belongings, hooks};
 use super::journal::RunJournal;
 use super::judging::Scene;
+use super::leftovers;
 use super::mirrors::{Mirrors, RepositoryKey};
 use super::prepare::{Prepared, Unprepared, chain};
 use super::retries::Retries;
 use super::states;
+use super::tell::plan_file;
 use super::waves::taken_by;
 use crate::clock;
 use crate::config::Settings;
@@ -297,6 +299,7 @@ impl Execution<'_> {
         let tool = self.tool(shared, inputs.opentofu).await?;
         let workspace = self.workspace(run);
         let hold = self.hold(shared, run).await?;
+        leftovers::clear_after(&self.directory, &lock(&shared.store), &hold);
         self.take_up_state(shared, run, inputs.manage_state, &workspace)
             .map_err(chain)?;
         let runs = self.directory.join("runs");
@@ -338,7 +341,7 @@ impl Execution<'_> {
                 StateOwner::Own
             },
             plugin_cache: self.directory.join("plugins"),
-            plan_file: runs.join(format!("{}.tfplan", run.id)),
+            plan_file: plan_file(&self.directory, &run.id),
             log: runs.join(format!("{}.log", run.id)),
             secrets: own.secrets,
             time_limit: self.settings.runner.time_limit,

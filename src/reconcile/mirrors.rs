@@ -1,6 +1,7 @@
 //! The repositories of stacks: asked once for their tips, mirrored once for all their stacks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Settings, Tokens};
@@ -61,6 +62,17 @@ impl Mirrors {
     pub fn open(&self, repository: &RepositoryName) -> Result<Repository, GitError> {
         let name = repository.to_string().to_ascii_lowercase();
         Repository::open_or_create(self.directory.join(format!("{name}.git")))
+    }
+
+    /// All that are there.
+    pub(super) fn all(&self) -> Result<Vec<Repository>, GitError> {
+        let entries = |path: &Path| {
+            let entries = fs::read_dir(path).into_iter().flatten();
+            entries.filter_map(|entry| Some(entry.ok()?.path()))
+        };
+        let owners = entries(&self.directory);
+        let mirrors = owners.flat_map(|owner| entries(&owner));
+        mirrors.map(Repository::open).collect()
     }
 
     /// The tokens, for logs to leave out.

@@ -15,6 +15,7 @@ mod guard;
 mod inputs;
 mod journal;
 mod judging;
+mod leftovers;
 mod mirrors;
 mod notice;
 mod ownership;

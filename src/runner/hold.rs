@@ -26,6 +26,8 @@ const PROCESSES: &str = "/proc";
 pub struct Hold {
     /// Stands at its end, so that whoever reads it as an input finds none.
     file: File,
+    /// Empty where that cannot be told.
+    before: String,
 }
 
 /// Who holds a stack.
@@ -88,10 +90,11 @@ impl Hold {
                 }));
             }
             if fs::metadata(path).is_ok_and(|found| is_same(&found, &file)) {
+                let before = fs::read_to_string(path)?;
                 named.set_len(0)?;
                 named.write_all(run.as_str().as_bytes())?;
                 file.seek(SeekFrom::End(0))?;
-                return Ok(Ok(Self { file }));
+                return Ok(Ok(Self { file, before }));
             }
         }
     }
@@ -127,6 +130,11 @@ impl Hold {
             }
             tokio::time::sleep(ASK_AGAIN).await;
         }
+    }
+
+    /// The run that the stack was held for before; `None` where nobody held it, or it is not known.
+    pub fn before(&self) -> Option<RunId> {
+        (!self.before.is_empty()).then(|| RunId::new(&*self.before))
     }
 
     /// The standard input of a child, by which it holds the stack too.
@@ -190,6 +198,7 @@ mod tests {
         assert!(holder.to_string().contains(&child.id().to_string()));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(Hold::try_take(&path, &RunId::new("8")).unwrap().is_ok());
+        let hold = Hold::try_take(&path, &RunId::new("8")).unwrap().unwrap();
+        assert_eq!(hold.before(), Some(RunId::new("7")));
     }
 }
