@@ -29,6 +29,52 @@ pub(crate) struct GitServer {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     refusal: Arc<Mutex<Option<Refusal>>>,
+    broken: Arc<Mutex<Option<Broken>>>,
+}
+
+/// What a server does that does not answer as it should.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Breakage {
+    /// It hangs up without a word.
+    Down,
+    /// It takes so long for each answer.
+    Slow(Duration),
+    /// It answers with this status.
+    Status(u16),
+    /// It answers with a page for people, and calls it well.
+    Page,
+    /// Its answers end after so many bytes.
+    Cut(usize),
+}
+
+struct Broken {
+    repository: &'static str,
+    breakage: Breakage,
+}
+
+/// An answer that breaks off before its first byte.
+struct HangsUp;
+
+impl http_body::Body for HangsUp {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        let cut = std::io::ErrorKind::ConnectionReset.into();
+        std::task::Poll::Ready(Some(Err(cut)))
+    }
+}
+
+/// A server that is broken until this is dropped.
+pub(crate) struct BrokenDown(Arc<Mutex<Option<Broken>>>);
+
+impl Drop for BrokenDown {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap() = None;
+    }
 }
 
 /// What the server was asked so far.
@@ -152,6 +198,7 @@ struct Site {
     authorization: Option<String>,
     others: Others,
     refusal: Arc<Mutex<Option<Refusal>>>,
+    broken: Arc<Mutex<Option<Broken>>>,
     traffic: Arc<Traffic>,
 }
 
@@ -177,6 +224,7 @@ impl GitServer {
         });
         let others = Others::default();
         let refusal = Arc::default();
+        let broken = Arc::default();
         let gate = Arc::default();
         let site = Site {
             root: root.to_owned(),
@@ -184,6 +232,7 @@ impl GitServer {
             authorization,
             others: others.clone(),
             refusal: Arc::clone(&refusal),
+            broken: Arc::clone(&broken),
             traffic: traffic.clone(),
         };
         let (stop, stopped) = oneshot::channel();
@@ -209,6 +258,7 @@ impl GitServer {
             traffic,
             others,
             refusal,
+            broken,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -226,6 +276,15 @@ impl GitServer {
             status,
             words,
         });
+    }
+
+    /// Breaks what is said of the repositories that have this in their name.
+    pub(crate) fn break_down(&self, repository: &'static str, breakage: Breakage) -> BrokenDown {
+        *self.broken.lock().unwrap() = Some(Broken {
+            repository,
+            breakage,
+        });
+        BrokenDown(self.broken.clone())
     }
 
     /// Holds the requests that `chooses` says it of.
@@ -313,6 +372,26 @@ async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
     }
     let gate = site.gate.lock().unwrap().clone();
     let gate = gate.filter(|gate| gate.takes(parts.uri.path(), &body));
+    let breakage = site.broken.lock().unwrap().as_ref().and_then(|broken| {
+        parts
+            .uri
+            .path()
+            .contains(broken.repository)
+            .then_some(broken.breakage)
+    });
+    match breakage {
+        Some(Breakage::Down) => {
+            return Response::new(Body::new(HangsUp));
+        }
+        Some(Breakage::Slow(delay)) => tokio::time::sleep(delay).await,
+        Some(Breakage::Status(status)) => {
+            return StatusCode::from_u16(status).unwrap().into_response();
+        }
+        Some(Breakage::Page) => {
+            return axum::response::Html("<html><body>Back soon!</body></html>").into_response();
+        }
+        Some(Breakage::Cut(_)) | None => {}
+    }
     let held = || StatusCode::SERVICE_UNAVAILABLE.into_response();
     if let Some(gate) = &gate
         && gate.hold == Hold::Before
@@ -328,7 +407,11 @@ async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
         return held();
     }
     match said {
-        Ok(said) => {
+        Ok(mut said) => {
+            if let Some(Breakage::Cut(length)) = breakage {
+                let head = said.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+                said.truncate(head.unwrap_or_default() + 4 + length);
+            }
             site.traffic
                 .bytes_sent
                 .fetch_add(said.len(), Ordering::SeqCst);

@@ -2,10 +2,12 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     reason = "of what the world offers, each story takes its part"
 )]
 
 mod actions_runner;
+mod asked;
 mod bare_repository;
 mod git_server;
 mod github;
@@ -20,8 +22,9 @@ pub(crate) mod world;
 mod writer;
 
 pub(crate) use actions_runner::{Done, Job, holds, text, yaml};
+pub(crate) use asked::{is_asked_for, said};
 pub(crate) use bare_repository::BareRepository;
-pub(crate) use git_server::{GitServer, Hold};
+pub(crate) use git_server::{Breakage, GitServer, Hold};
 pub(crate) use github::{Failure, FakeGithub, Grant, Limit, Merge, Trouble};
 pub(crate) use github_scene::{GithubScene, MANAGER, TOKEN};
 pub(crate) use ref_names::ref_names;

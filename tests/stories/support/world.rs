@@ -32,7 +32,8 @@ pub(crate) struct Output {
     pub(crate) stderr: String,
 }
 
-/// Linked into the world's `PATH` from wherever this machine has them.
+/// Linked into the world's `PATH` from wherever this machine has them; `TERRAFORM=tofu` leaves out
+/// `terraform`, which dayfly would prefer.
 const TOOLS: [&str; 3] = ["git", "terraform", "tofu"];
 
 impl World {
@@ -52,7 +53,11 @@ impl World {
         for name in ["home", "bin", "repositories"] {
             fs::create_dir(root.join(name)).unwrap();
         }
+        let chosen = std::env::var("TERRAFORM").unwrap_or_default();
         for tool in TOOLS {
+            if tool == "terraform" && chosen == "tofu" {
+                continue;
+            }
             if let Some(found) = find_program(tool) {
                 symlink(found, root.join("bin").join(tool)).unwrap();
             }
@@ -129,6 +134,8 @@ impl World {
     /// Puts a script before all programs of its name.
     pub(crate) fn program(&self, name: &str, script: &str) {
         let path = self.path("bin").join(name);
+        // It may be a link to a program of this machine's.
+        let _absent = fs::remove_file(&path);
         fs::write(&path, script).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
