@@ -109,7 +109,7 @@ pub fn apply(
         if pass == 0 {
             applied
                 .problems
-                .extend(leftovers::sweep(directory.path(), &mirrors, &store)?);
+                .extend(leftovers::sweep(directory.path(), &mirrors, &mut store)?);
         }
         let execution = Execution {
             directory: directory.path().to_owned(),

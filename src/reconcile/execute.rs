@@ -18,7 +18,7 @@ use super::mirrors::{Mirrors, RepositoryKey};
 use super::prepare::{Prepared, Unprepared, chain};
 use super::retries::Retries;
 use super::states;
-use super::tell::plan_file;
+use super::tell::{log_file, plan_file};
 use super::waves::taken_by;
 use crate::clock;
 use crate::config::Settings;
@@ -299,7 +299,12 @@ impl Execution<'_> {
         let tool = self.tool(shared, inputs.opentofu).await?;
         let workspace = self.workspace(run);
         let hold = self.hold(shared, run).await?;
-        leftovers::clear_after(&self.directory, &lock(&shared.store), &hold);
+        let foreword = {
+            let store = &mut lock(&shared.store);
+            leftovers::clear_after(&self.directory, store, &hold)
+                .and_then(|_| leftovers::foreword(store, &run.stack))
+                .map_err(chain)?
+        };
         self.take_up_state(shared, run, inputs.manage_state, &workspace)
             .map_err(chain)?;
         let runs = self.directory.join("runs");
@@ -342,7 +347,7 @@ impl Execution<'_> {
             },
             plugin_cache: self.directory.join("plugins"),
             plan_file: plan_file(&self.directory, &run.id),
-            log: runs.join(format!("{}.log", run.id)),
+            log: log_file(&self.directory, &run.id),
             secrets: own.secrets,
             time_limit: self.settings.runner.time_limit,
             silence_limit: self.settings.runner.silence_limit,
@@ -350,6 +355,11 @@ impl Execution<'_> {
             autodeploy: inputs.autodeploy,
             is_reviewed: prepared.is_reviewed,
         };
+        if let Some(words) = foreword {
+            tracing::warn!("run {} of {}: {words}", run.id, run.stack);
+            runner::foreword(&plan.log, &words)
+                .map_err(|error| chain(disk("write", &plan.log, error)))?;
+        }
         let (manages_state, stack) = (inputs.manage_state, run.stack.clone());
         let cause = format!("run {}", run.id);
         let (tell, this) = watch::channel(false);
@@ -392,6 +402,9 @@ impl Execution<'_> {
             run.added = Some(counts.add);
             run.changed = Some(counts.change);
             run.destroyed = Some(counts.destroy);
+        }
+        if !outcome.in_flight.is_empty() {
+            lock(&shared.store).keep_in_flight(&run.id, &outcome.in_flight)?;
         }
         let note = match (&outcome.reason, outcome.state) {
             (Some(Reason::Asked), _) => {

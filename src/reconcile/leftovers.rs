@@ -5,12 +5,13 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::ReconcileError;
+use super::execute::disk;
 use super::mirrors::Mirrors;
 use super::states::{self, hold_of};
-use super::tell::plan_file;
+use super::tell::{log_file, plan_file};
 use crate::problem::Problem;
 use crate::run::RunId;
-use crate::runner::Hold;
+use crate::runner::{Hold, in_flight, said};
 use crate::stack::StackId;
 use crate::store::Store;
 
@@ -19,7 +20,7 @@ use crate::store::Store;
 pub(super) fn sweep(
     directory: &Path,
     mirrors: &Mirrors,
-    store: &Store,
+    store: &mut Store,
 ) -> Result<Vec<Problem>, ReconcileError> {
     let known = store.stack_ids()?;
     let left = |of: &str| -> Vec<StackId> {
@@ -51,11 +52,7 @@ pub(super) fn sweep(
         let path = hold_of(directory, &stack);
         if let Ok(Ok(hold)) = Hold::try_take(&path, &RunId::new("")) {
             let workspace = directory.join("workspaces").join(stack.as_str());
-            let is_gone = |removed: io::Result<()>| match removed {
-                Err(error) => error.kind() == ErrorKind::NotFound,
-                Ok(()) => true,
-            };
-            if is_gone(fs::remove_dir_all(workspace)) && clear_after(directory, store, &hold) {
+            if is_gone(fs::remove_dir_all(workspace)) && clear_after(directory, store, &hold)? {
                 let _again_next_time = fs::remove_file(&path);
             }
         }
@@ -63,17 +60,48 @@ pub(super) fn sweep(
     Ok(problems)
 }
 
-/// Removes the plan of the run that held the stack before, if that has ended: it holds secrets. Gives
-/// whether it is gone.
-pub(super) fn clear_after(directory: &Path, store: &Store, hold: &Hold) -> bool {
+/// Keeps what the run that held the stack before was at when it was cut off, and removes what is left of
+/// it: its plan and what its tool said, which hold secrets. Gives whether they are gone.
+pub(super) fn clear_after(
+    directory: &Path,
+    store: &mut Store,
+    hold: &Hold,
+) -> Result<bool, ReconcileError> {
     let Some(before) = hold.before() else {
-        return true;
+        return Ok(true);
     };
-    if !store.run(&before).is_ok_and(|run| run.state.is_terminal()) {
-        return false;
+    if !store.run(&before)?.state.is_terminal() {
+        return Ok(false);
     }
-    let plan = plan_file(directory, &before);
-    match fs::remove_file(plan) {
+    let said = said(&log_file(directory, &before));
+    let in_flight = in_flight(&said).map_err(|error| disk("read", &said, error))?;
+    if !in_flight.is_empty() {
+        store.keep_in_flight(&before, &in_flight)?;
+    }
+    let mut all = true;
+    for path in [plan_file(directory, &before), said] {
+        all &= is_gone(fs::remove_file(path));
+    }
+    Ok(all)
+}
+
+/// What is to be said before a run of the stack begins, if something may be done twice.
+pub(super) fn foreword(store: &Store, stack: &StackId) -> Result<Option<String>, ReconcileError> {
+    let in_flight = store.in_flight_of(stack)?;
+    let told = in_flight
+        .iter()
+        .map(|(run, doing)| format!("run {run} was cut off while {doing}"));
+    let told: Vec<String> = told.collect();
+    Ok((!told.is_empty()).then(|| {
+        format!(
+            "{}: how far that came is in no state, so it is done again; look for what may stand twice",
+            told.join(", ")
+        )
+    }))
+}
+
+fn is_gone(removed: io::Result<()>) -> bool {
+    match removed {
         Err(error) => error.kind() == ErrorKind::NotFound,
         Ok(()) => true,
     }

@@ -71,6 +71,7 @@ pub async fn execute(
             limits: Limits::new(plan, stops),
             directory: workspace::prepare(plan)?,
             environment: environment::of_children(plan),
+            in_flight: Vec::new(),
         },
         state: plan.from,
         outcome: Outcome {
@@ -81,6 +82,7 @@ pub async fn execute(
             counts: None,
             outputs: BTreeMap::new(),
             left: Vec::new(),
+            in_flight: Vec::new(),
         },
     };
     let ended = execution.until_its_end().await;
@@ -89,6 +91,7 @@ pub async fn execute(
         let _absent = fs::remove_file(&plan.plan_file);
     }
     ended?;
+    execution.outcome.in_flight = execution.steps.in_flight;
     Ok(execution.outcome)
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::in_flight::InFlight;
 use super::reason;
 use super::redact::{Redactor, Secrets};
 
@@ -32,6 +33,17 @@ pub(super) struct Heard {
     pub(super) error: String,
     /// The last lines that are not empty.
     pub(super) last: VecDeque<String>,
+    pub(super) in_flight: InFlight,
+}
+
+/// Where the current step of the run with this log says what it says, before it is redacted.
+pub fn said(log: &Path) -> PathBuf {
+    log.with_extension("said")
+}
+
+/// Begins the log of a run with a word of dayfly's own.
+pub fn foreword(log: &Path, words: &str) -> io::Result<()> {
+    RunLog::open(log, Secrets::new(&[])).map(|mut log| log.begin("dayfly", words))
 }
 
 impl RunLog {
@@ -57,11 +69,6 @@ impl RunLog {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Where it lies.
-    pub(super) fn directory(&self) -> &Path {
-        self.path.parent().unwrap_or(Path::new("."))
     }
 
     pub(super) fn secrets(&self) -> &Secrets {
@@ -111,6 +118,7 @@ impl Heard {
                 continue;
             }
             let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
+            self.in_flight.hear(&line);
             let in_error = !self.error.is_empty() || reason::begins_error(&line);
             if in_error && self.error.len() < ERROR_LIMIT {
                 self.error.push_str(&line);

@@ -27,6 +27,8 @@ pub struct Outcome {
     /// After a DESTROY run that FAILED: what the state still holds, by address; empty if that
     /// could not be asked.
     pub left: Vec<String>,
+    /// What the tool was at when it was killed, in words.
+    pub in_flight: Vec<String>,
 }
 
 /// How many resources, in the tool's words.

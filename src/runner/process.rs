@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, Sleep, sleep};
 
 use super::hold::Hold;
-use super::log::RunLog;
+use super::log::{RunLog, said};
 use super::plan::RunPlan;
 use super::talk::Talk;
 
@@ -127,7 +127,7 @@ pub(super) async fn run(
     limits: &Limits,
     log: &mut RunLog,
 ) -> io::Result<Ended> {
-    let mut talk = Talk::new(log.directory())?;
+    let mut talk = Talk::new(&said(log.path()))?;
     let mut process = tokio::process::Command::new(command.program);
     process
         .args(command.arguments)

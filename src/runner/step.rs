@@ -45,6 +45,8 @@ pub(super) struct Steps<'a> {
     pub(super) limits: Limits,
     pub(super) directory: PathBuf,
     pub(super) environment: BTreeMap<String, String>,
+    /// What a step was at when it was killed.
+    pub(super) in_flight: Vec<String>,
 }
 
 impl Steps<'_> {
@@ -168,6 +170,11 @@ impl Steps<'_> {
             program: program.to_owned(),
             source,
         })?;
+        if let Ok(heard) = &heard
+            && ended.status.code().is_none()
+        {
+            self.in_flight.extend(heard.in_flight.told());
+        }
         if let Some(why) = ended.stopped {
             return Err(self.halted(why));
         }

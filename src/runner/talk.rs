@@ -1,29 +1,39 @@
-//! What a child prints, in a file without a name.
+//! What a child prints, in a file.
 //!
 //! A pipe would end the child at its next word once dayfly is gone: Terraform would die of it in
-//! the middle of an apply, before it has stored what it has made. The file goes with the last of
-//! those that have it open.
+//! the middle of an apply, before it has stored what it has made. The file is removed with the
+//! child's end; one that is left tells what a killed dayfly's child has said.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 pub(super) struct Talk {
     file: File,
+    path: PathBuf,
     read: u64,
 }
 
 impl Talk {
-    /// A file in `directory`, which only its owner can read.
-    pub(super) fn new(directory: &Path) -> io::Result<Self> {
-        let named = tempfile::Builder::new()
+    /// A new file, which only its owner can read.
+    pub(super) fn new(path: &Path) -> io::Result<Self> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = OpenOptions::new()
+            .read(true)
             .append(true)
-            .tempfile_in(directory)?;
-        let (file, path) = named.into_parts();
-        path.close()?;
-        Ok(Self { file, read: 0 })
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            read: 0,
+        })
     }
 
     /// One for each stream: as they append to one file, their order is kept.
@@ -48,5 +58,12 @@ impl Talk {
             self.read += count as u64;
         }
         Ok(())
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        // The stack's next run removes it otherwise.
+        let _ = fs::remove_file(&self.path);
     }
 }

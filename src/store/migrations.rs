@@ -233,6 +233,14 @@ CREATE INDEX external_dependency_of_run ON external_dependency (run);
 -- The attributes that hold what the repository's files make sensitive.
 ALTER TABLE object ADD COLUMN sensitive TEXT NOT NULL DEFAULT '[]';
 ",
+    "
+-- What a run's tool was at when it was killed.
+CREATE TABLE in_flight (
+    run   INTEGER NOT NULL REFERENCES run (id),
+    doing TEXT NOT NULL,
+    PRIMARY KEY (run, doing)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

@@ -5,6 +5,7 @@
 
 mod dependencies;
 mod evaluated;
+mod in_flight;
 mod judgements;
 mod leaving;
 mod lock;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::house::{House, InFlight, Stage, finish};
+use crate::house::{House, InFlight, STACK, Stage, finish};
 use crate::support::{Breakage, Output};
 
 /// What goes wrong, once.
@@ -314,6 +314,11 @@ impl Fault {
             Self::Twice { in_the_midst } => strike_by_second(house, stage, *in_the_midst),
         }
         house.recover(stage);
+        if let Self::Resource { place, whom, .. } = self
+            && *whom != "dayfly"
+        {
+            names_what_was_in_flight(house, place);
+        }
         house.live_on(stage, &in_flight);
     }
 }
@@ -430,6 +435,33 @@ fn strike_by_second(house: &House, stage: Stage, in_the_midst: bool) {
             one.stderr
         );
     }
+}
+
+/// The run that was cut off names what it was at, and so does the log of the run that does it again.
+fn names_what_was_in_flight(house: &House, place: &str) {
+    let name = place.trim_start_matches(|letter: char| letter.is_ascii_lowercase());
+    let doing = match &name[..1] {
+        "+" => "creating",
+        _ => "destroying",
+    };
+    let expected = format!("{doing} terraform_data.{}", &name[1..]);
+    let runs = house.runs();
+    let runs = runs.as_array().unwrap().iter().rev();
+    let mut runs = runs
+        .filter(|run| run["stack"] == STACK)
+        .skip_while(|run| run["state"] != "FAILED");
+    let mut next = || {
+        runs.next().expect("another run")["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let shown = house
+        .scene
+        .data(&["runs", "show", &next(), "--output", "json"]);
+    assert_eq!(shown.json()["in_flight"], serde_json::json!([expected]));
+    let log = house.scene.data(&["logs", &next()]).succeeded().stdout;
+    assert!(log.lines().next().unwrap().contains(&expected), "{log}");
 }
 
 fn output(child: std::process::Child) -> Output {

@@ -57,8 +57,8 @@ static const char *inside(const char *path) {
 static int is_record(const char *path) {
   size_t length = strlen(path);
   if (strncmp(path, "workspaces", 10) == 0 || strncmp(path, "plugins", 7) == 0) return 0;
-  if (strncmp(path, "runs/.tmp", 9) == 0) return 0;
   if (length > 4 && strcmp(path + length - 4, ".log") == 0) return 0;
+  if (length > 5 && strcmp(path + length - 5, ".said") == 0) return 0;
   return length <= 4 || strcmp(path + length - 4, "-shm") != 0;
 }
 

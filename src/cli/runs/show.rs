@@ -35,12 +35,13 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     let states = store.history(&run.id)?;
     let judgements = store.judgements(&run.id)?;
     let reviews = store.reviews(&run.id)?;
+    let in_flight = store.in_flight(&run.id)?;
     let waits_for = store.external_dependencies(&run.id)?;
     let states: Vec<&str> = states.iter().map(|(state, _)| state.as_str()).collect();
     if output.is_json() {
         output.json(&json!({
             "run": run, "states": states, "judgements": judgements, "reviews": reviews,
-            "external_dependencies": waits_for,
+            "external_dependencies": waits_for, "in_flight": in_flight,
         }));
         return Ok(DONE);
     }
@@ -57,6 +58,13 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         if !value.is_empty() {
             output.data(format_args!("{:7} {}", name.dimmed(), escaped(&value)));
         }
+    }
+    for doing in &in_flight {
+        let cut_off = "in flight".dimmed();
+        output.data(format_args!(
+            "{cut_off} when it was cut off: {}",
+            escaped(doing)
+        ));
     }
     for dependency in &waits_for {
         output.data(format_args!(
