@@ -19,6 +19,7 @@ mod bad_input;
 mod broken_files;
 mod closes;
 mod comments;
+mod crash_while_recording;
 mod crashes;
 mod demo;
 mod disorder;
