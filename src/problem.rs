@@ -99,9 +99,9 @@ impl Problem {
     }
 
     /// The problem with the whole block in which it is, if what stands there is known.
-    pub fn with_block(mut self, block: Option<&str>) -> Self {
+    pub fn with_block(mut self, block: Option<String>) -> Self {
         if let Some(excerpt) = &mut self.excerpt {
-            excerpt.block = block.map(str::to_owned);
+            excerpt.block = block;
         }
         self
     }

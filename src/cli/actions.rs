@@ -119,6 +119,10 @@ pub(super) fn annotation(problem: &Problem) -> String {
     let mut message = problem.message.clone();
     if let Some(hint) = &problem.hint {
         message = format!("{message}\nhint: {hint}");
+        let block = problem.excerpt.as_ref().and_then(|it| it.block.as_ref());
+        if let Some(block) = block {
+            message = format!("{message}\n\n{block}");
+        }
     }
     format!(
         "::{command}{space}{}::{}",

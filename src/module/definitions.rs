@@ -356,15 +356,30 @@ impl Module {
 }
 
 impl Resource {
-    /// The whole block as it stands; `None` if it is not written in HCL.
-    pub(super) fn text(&self) -> Option<&str> {
-        let Source { text, written, .. } = &*self.place.source;
-        let span = self.span.clone().filter(|_| written.is_none())?;
-        text.get(span).map(str::trim_end)
+    /// The whole block as it stands.
+    pub(super) fn text(&self) -> Option<String> {
+        let labels = ["resource", &self.kind, &self.name];
+        self.place.text(self.span.clone(), labels)
     }
 }
 
 impl Place {
+    /// The whole block that stands here, as a file of the same syntax would hold it.
+    pub(super) fn text(&self, span: Option<Range<usize>>, labels: [&str; 3]) -> Option<String> {
+        let Some((text, position)) = self.source.in_json(self.offset?) else {
+            return self
+                .source
+                .text
+                .get(span?)
+                .map(|text| text.trim_end().to_owned());
+        };
+        let rest = serde_json::Deserializer::from_str(text.get(position..)?);
+        let body: serde_json::Value = rest.into_iter().next()?.ok()?;
+        let [block, kind, name] = labels;
+        let block = serde_json::json!({ block: { kind: { name: body } } });
+        serde_json::to_string_pretty(&block).ok()
+    }
+
     pub(super) fn of(source: &Arc<Source>, node: &impl Span) -> Self {
         let offset = start(node);
         let line = offset.map_or(1, |offset| source.line(offset));

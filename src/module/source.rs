@@ -60,6 +60,12 @@ impl Source {
         }
     }
 
+    /// Where the byte `offset` comes from in a file of JSON, and that file's text.
+    pub(super) fn in_json(&self, offset: usize) -> Option<(&str, usize)> {
+        let written = self.written.as_ref()?;
+        Some((&written.text, written.position(offset)))
+    }
+
     /// The line of the byte `offset`, counted from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         let (text, offset) = match &self.written {

@@ -157,3 +157,49 @@ fn foreign_resource_of_the_demo_of_2021_is_shown_to_be_moved() {
     let plain = "module.plain-service.module.instances.module.acme-plain-service-4-0a1b2c3";
     assert_eq!(stacks, [format!("{plain}.spacelift_stack.this")]);
 }
+
+#[test]
+fn foreign_blocks_are_shown_to_be_moved_in_each_syntax_and_each_output() {
+    let world = World::new();
+    let manager = world.repository("manager");
+    let hcl = "data \"aws_route53_zone\" \"zone\" {\n  name = \"example.com.\"\n}\n\
+               resource \"aws_sns_topic\" \"topic\" {}\n\
+               data \"spacelift_stack\" \"other\" {}\n";
+    let json = "{\"resource\": {\"aws_iam_role\": {\"role\": {\"name\": \"${1 + 1}\"}}},\n\
+                \"data\": {\"aws_ami\": {\"image\": [{\"owner\": \"self\"}]}}}\n";
+    manager.commit("main", &[("main.tf", hcl), ("more.tf.json", json)]);
+    let words = ["validate", "--manager", &manager.url];
+    let role = serde_json::json!({"resource": {"aws_iam_role": {"role": {"name": "${1 + 1}"}}}});
+    let image = serde_json::json!({"data": {"aws_ami": {"image": [{"owner": "self"}]}}});
+    let blocks = [
+        "data \"aws_route53_zone\" \"zone\" {\n  name = \"example.com.\"\n}".to_owned(),
+        "resource \"aws_sns_topic\" \"topic\" {}".to_owned(),
+        serde_json::to_string_pretty(&role).unwrap(),
+        serde_json::to_string_pretty(&image).unwrap(),
+    ];
+
+    let told = world.dayfly(&words).exited(1).stderr;
+    let indented = |block: &String| block.replace('\n', "\n    ");
+    let annotated = world.dayfly_with(&[("GITHUB_ACTIONS", "true")], &words);
+    let annotated = annotated.exited(1).stderr;
+    let escaped = |block: &String| block.replace('%', "%25").replace('\n', "%0A");
+    let problems = world.dayfly(&["validate", "--output", "json", words[1], words[2]]);
+    let problems = problems.exited(1).json()["problems"].clone();
+    let problems = problems.as_array().unwrap();
+    assert_eq!(problems.len(), 5);
+    for block in &blocks {
+        assert!(
+            told.contains(&format!("    {}\n", indented(block))),
+            "{block}\n{told}"
+        );
+        let ends = format!("%0A%0A{}\n", escaped(block));
+        assert!(annotated.contains(&ends), "{block}\n{annotated}");
+        let is_it = |problem: &&serde_json::Value| problem["excerpt"]["block"] == block.as_str();
+        assert_eq!(problems.iter().filter(is_it).count(), 1, "{block}");
+    }
+    // One of Spacelift's own has no place in another stack.
+    let own = problems
+        .iter()
+        .find(|it| it["message"].as_str().unwrap().contains("spacelift"));
+    assert_eq!(own.unwrap()["excerpt"]["block"], serde_json::Value::Null);
+}

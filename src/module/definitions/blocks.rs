@@ -373,7 +373,11 @@ impl Module {
             };
             let message =
                 format!("the data source {kind} is not supported in a manager repository");
-            self.problems.push(place.problem(message).with_hint(hint));
+            let problem = place.problem(message).with_hint(hint);
+            let is_foreign = !kind.starts_with("spacelift_");
+            let text = place.text(block.span(), ["data", kind, name]);
+            let text = text.filter(|_| is_foreign);
+            self.problems.push(problem.with_block(text));
             true
         };
         let key = format!("{kind}.{name}");
