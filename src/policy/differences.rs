@@ -64,6 +64,15 @@ fn check_call(call: &Call<'_>, problems: &mut Vec<Problem>) {
             format!("the builtin {function} gives other values than OPA's, so it is refused"),
         ));
     }
+    if function == "walk" && call.parameters.len() == 1 {
+        problems.push(
+            problem_at(
+                call.span,
+                "walk with one argument gives all pairs as one list, not one after another",
+            )
+            .with_hint("write walk(x, [path, value])"),
+        );
+    }
     if function == "time.format"
         && let Some(span) = call
             .parameters

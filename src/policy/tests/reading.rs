@@ -348,6 +348,10 @@ fn what_the_engine_takes_otherwise_than_opa_is_refused() {
             "the builtin yaml.marshal gives other values than OPA's",
         ),
         (
+            "a if { [path, 1] := walk(input) }",
+            "walk with one argument gives all pairs as one list",
+        ),
+        (
             "a := time.format([1, \"UTC\", \"RFC822\"])",
             "the name of a time zone",
         ),
