@@ -300,6 +300,7 @@ fn once(repository: &Path, directory: &Path) -> Result<Taken> {
         takes_over: false,
         host: HostEnvironment(dayfly::config::host_environment()),
         tokens: dayfly::config::Tokens::default(),
+        pull_requests: None,
         stop,
     };
     let began = Instant::now();

@@ -191,6 +191,7 @@ pub(super) fn once(repository: &Path, directory: &Path, is_stopped: bool) -> Res
         takes_over: false,
         host: HostEnvironment(dayfly::config::host_environment()),
         tokens: dayfly::config::Tokens::default(),
+        pull_requests: None,
         stop,
     };
     let applied = apply(&options, &Unwatched, |_| {})?;

@@ -52,6 +52,14 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, output: &Output) -> Ended {
     let manager = args.manager.manager(Access::Write)?;
     let directory = args.data.directory()?;
+    // An apply goes on without: what was not judged is judged by a later one.
+    let github = args.manager.door_to_sources().unwrap_or_else(|error| {
+        output.talk(format_args!(
+            "{} no pull request is judged: {error}",
+            "warning:".yellow().bold()
+        ));
+        None
+    });
     let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let progress = Progress::new();
     let applied = reconcile::apply(
@@ -64,6 +72,9 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
             takes_over: args.take_over,
             host: HostEnvironment(config::host_environment()),
             tokens: Tokens::from_environment(),
+            pull_requests: github
+                .as_ref()
+                .map(|github| github as &dyn reconcile::PullRequests),
             stop: stop_signal(),
         },
         &progress,

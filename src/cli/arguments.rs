@@ -81,6 +81,20 @@ impl ManagerArgs {
         Ok(Github::new(&api, token)?)
     }
 
+    /// The same, where anybody says that this is GitHub's world and there is a token for it.
+    pub(super) fn door_to_sources(&self) -> Result<Option<Github>, Error> {
+        let Some(api) = ApiAddress::in_workflow()? else {
+            return Ok(None);
+        };
+        let token = match GithubApp::from_environment()? {
+            Some(app) => Some(github::reading_token(&api, &app, &self.repository(&api)?)?),
+            None => Tokens::from_environment()
+                .for_sources(&api, &self.manager)
+                .map(Token::new),
+        };
+        Ok(token.map(|token| Github::new(&api, token)).transpose()?)
+    }
+
     /// No token is asked for that could only be sent for all to read.
     fn refuse_clear_text(&self) -> Result<(), ClearText> {
         if host_of(&self.manager).is_none() || is_safe(&self.manager) {

@@ -4,6 +4,7 @@
 //! holds a secret.
 
 mod app;
+mod branches;
 mod client;
 mod comments;
 mod error;

@@ -13,6 +13,7 @@ use super::guard;
 use super::leftovers;
 use super::mirrors::{Looked, Mirrors, RepositoryKey, Wanted};
 use super::ownership::own;
+use super::pull_requests::PullRequests;
 use super::{Planned, ReconcileError, applies_itself, plan};
 use crate::clock;
 use crate::config::{Settings, Tokens};
@@ -41,6 +42,8 @@ pub struct Apply<'a> {
     pub takes_over: bool,
     pub host: HostEnvironment,
     pub tokens: Tokens,
+    /// Where the pull requests of stacks' repositories are, if that can be asked.
+    pub pull_requests: Option<&'a dyn PullRequests>,
     pub stop: StopSignal,
 }
 
@@ -189,6 +192,7 @@ fn record(
             looked: &looked,
             seen: &seen,
             mirrors,
+            pull_requests: options.pull_requests,
             now,
         },
         &objects,

@@ -13,6 +13,7 @@ use super::Planned;
 use super::attached::attached;
 use super::inputs::{policy_stack, trigger_input};
 use super::mirrors::{Looked, Mirrors, RepositoryKey};
+use super::pull_requests::PullRequests;
 use super::pushes::{Followed, Pushes, Subject};
 use crate::clock::Time;
 use crate::event::RepositoryName;
@@ -42,6 +43,7 @@ pub(super) struct Situation<'a> {
     /// Where the branches of repositories stood before.
     pub(super) seen: &'a BTreeMap<RepositoryKey, Option<BTreeMap<String, String>>>,
     pub(super) mirrors: &'a Mirrors,
+    pub(super) pull_requests: Option<&'a dyn PullRequests>,
     pub(super) now: Time,
 }
 

@@ -10,8 +10,9 @@ use super::attached::Policies;
 use super::decide::{Decided, Situation, stack_input};
 use super::inputs::{push_input, run_in_progress};
 use super::mirrors::{Push, RepositoryKey};
+use super::pull_requests::{Asked, Unanswered};
 use crate::git::{CommitId, CommitInfo, Repository};
-use crate::policy::input::PushInput;
+use crate::policy::input::{Commit, PushInput, PushedCommit};
 use crate::policy::{PolicyType, PushDecision, PushVerdict, judge_push};
 use crate::problem::Problem;
 use crate::run::{RunState, RunType};
@@ -45,6 +46,10 @@ pub(super) struct Pushes<'a> {
     /// What each push changed, once that is known.
     contents: BTreeMap<(RepositoryKey, String, CommitId), Content>,
     followed: Followed,
+    /// The open pull requests of branches, once somebody has to know.
+    pull_requests: BTreeMap<(RepositoryKey, String), Option<Asked>>,
+    /// Repositories that were asked about one and gave no answer.
+    silent: BTreeMap<RepositoryKey, Unanswered>,
     /// Branches that some policy gave no answer to: they are looked at again as they were.
     unanswered: BTreeSet<(RepositoryKey, String)>,
 }
@@ -62,6 +67,8 @@ impl<'a> Pushes<'a> {
             situation,
             policies: Policies::of(objects),
             contents: BTreeMap::new(),
+            pull_requests: BTreeMap::new(),
+            silent: BTreeMap::new(),
             followed: Followed::default(),
             unanswered: BTreeSet::new(),
         }
@@ -86,7 +93,7 @@ impl<'a> Pushes<'a> {
             if push.branch == subject.spec.branch {
                 continue;
             }
-            match self.judge(subject, push, decided) {
+            match self.judge_events(subject, push, decided) {
                 Some(PushDecision::Track | PushDecision::MoveHead) => {
                     self.other_tip(subject, push, decided);
                 }
@@ -185,7 +192,7 @@ impl<'a> Pushes<'a> {
             to: tip.clone(),
         };
         // What nobody has judged, the next look sees as it is seen now.
-        match self.judge(subject, &push, decided)? {
+        match self.judge_events(subject, &push, decided)? {
             PushDecision::Track | PushDecision::MoveHead => head,
             PushDecision::Propose | PushDecision::Ignore => {
                 let tracked = record.and_then(|record| record.tracked_commit.clone());
@@ -194,32 +201,93 @@ impl<'a> Pushes<'a> {
         }
     }
 
-    /// Asks the stack's policies of a push, and does what they say beside moving its head; `None`
-    /// where they gave no answer.
+    /// Judges a push, and where it is ignored the event of the pull request that it belongs to: of
+    /// two events of one commit the first that leads to something counts, as on Spacelift.
+    fn judge_events(
+        &mut self,
+        subject: &Subject<'_>,
+        push: &Push,
+        decided: &mut Decided,
+    ) -> Option<PushDecision> {
+        let decision = self.judge(subject, push, None, decided)?;
+        if decision != PushDecision::Ignore {
+            return Some(decision);
+        }
+        match self.pull_request(subject.spec, push) {
+            Ok(None) => Some(decision),
+            Ok(Some(asked)) => self.judge(subject, push, Some(&asked), decided),
+            // Of a repository that does not answer it is told once.
+            Err(error) => {
+                let warning = Problem::warning(format!("pull requests are not judged: {error}"));
+                if !decided.problems.contains(&warning) {
+                    decided.problems.push(warning);
+                }
+                None
+            }
+        }
+    }
+
+    /// The open pull request of the branch, asked for once.
+    fn pull_request(&mut self, spec: &StackSpec, push: &Push) -> Result<Option<Asked>, Unanswered> {
+        let (Some(name), Some(door)) = (&spec.repository, self.situation.pull_requests) else {
+            return Ok(None);
+        };
+        let mirrors = self.situation.mirrors;
+        let repository = RepositoryKey::from(name);
+        if let Some(error) = self.silent.get(&repository) {
+            return Err(error.clone());
+        }
+        let key = (repository, push.branch.clone());
+        if let Some(asked) = self.pull_requests.get(&key) {
+            return Ok(asked.clone());
+        }
+        let open = door.of_branch(name, &push.branch).inspect_err(|error| {
+            self.silent.insert(key.0.clone(), error.clone());
+        })?;
+        let asked = open.map(|open| Asked::of(open, mirrors.open(name).ok(), push));
+        Ok(self.pull_requests.entry(key).or_insert(asked).clone())
+    }
+
+    /// Asks the stack's policies of a push, or of its pull request, and does what they say beside
+    /// moving its head; `None` where they gave no answer.
     fn judge(
         &mut self,
         subject: &Subject<'_>,
         push: &Push,
+        asked: Option<&Asked>,
         decided: &mut Decided,
     ) -> Option<PushDecision> {
         let Subject { object, spec, .. } = subject;
         let situation = self.situation;
         let Content { affected, info } = self.content(spec, push);
         // What cannot be compared (a history that was thrown away) counts as touching the project.
-        let affected =
-            affected.unwrap_or_else(|| vec![crate::files::join(&spec.project_root, "unknown")]);
+        let unknown = || vec![crate::files::join(&spec.project_root, "unknown")];
+        let affected = affected.unwrap_or_else(unknown);
         let in_progress: Vec<&Run> = situation
             .unfinished
             .iter()
             .filter(|run| run.stack == spec.id)
             .collect();
         let stack = stack_input(situation, object, spec);
+        let pushed = push_input(stack, &push.branch, &push.to, info.as_ref(), affected);
+        let pull_request = asked.map(|asked| {
+            let action = if push.is_new { "opened" } else { "synchronize" };
+            asked.input(action, &pushed, spec, unknown)
+        });
         let input = PushInput {
             in_progress: in_progress
                 .iter()
                 .map(|run| run_in_progress(run, &spec.branch))
                 .collect(),
-            ..push_input(stack, &push.branch, &push.to, info.as_ref(), affected)
+            push: PushedCommit {
+                commit: Commit {
+                    pull_request_id: pull_request.as_ref().map(|pull_request| pull_request.id),
+                    ..pushed.push.commit.clone()
+                },
+                ..pushed.push
+            },
+            pull_request,
+            ..pushed
         };
         let kind = PolicyType::GitPush;
         let policies = self

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::{PullRequest, SERVICE_10, Scene};
+use crate::support::sweep_scene::{SWEEPER, SweepScene};
+use crate::support::{INFRA, PullRequest, SERVICE_10, Scene, Trouble};
 
 const STACK: &str = "hello-service-ca6d5eab";
 const TEMPLATE: &str = "hello-service/template/main.tf";
@@ -101,6 +102,60 @@ fn stack_follows_another_branch_where_its_policy_tracks_it() {
     scene.event("synchronize", &PullRequest::service().at(&"b".repeat(40)));
     scene.apply().succeeded();
     assert_eq!(runs(&scene)[0]["commit"], commit.as_str());
+}
+
+#[test]
+fn pull_request_of_a_branch_is_judged_where_its_push_led_to_nothing() {
+    let scene = SweepScene::new();
+    let rules = "package spacelift\n\nimport rego.v1\n\n\
+        propose if {\n\tinput.pull_request.labels[_] == \"plan\"\n\t\
+        input.pull_request.undiverged\n}\n\n\
+        ignore if is_null(input.pull_request)\n";
+    let world = scene.scene();
+    world.manager.commit("main", &[(POLICY, rules)]);
+    scene.event("opened", &PullRequest::service());
+    let data = world.world.path("data").to_str().unwrap().to_owned();
+    let apply = || {
+        let words = ["apply", "--data-dir", &data];
+        scene.github.dayfly(&[("DAYFLY_TOKEN", SWEEPER)], &words)
+    };
+    apply().succeeded();
+    let before = ended(world);
+    push(world, "feature", "wide");
+    let pull_request = PullRequest {
+        labels: vec!["plan".to_owned()],
+        ..PullRequest::new(INFRA, 7, &world.infra.tip("feature").unwrap(), "feature")
+    };
+    let mut payload = pull_request.payload("opened", 5);
+    payload["pull_request"]["base"]["sha"] = world.infra.tip("main").unwrap().into();
+    scene.fake().put_pull(INFRA, &payload);
+    push(world, "other", "tall");
+    apply().succeeded();
+    let (newest, all) = (runs(world)[0].clone(), ended(world));
+    assert_eq!(all[1..], before, "a branch without one is ignored: {all:?}");
+    assert_eq!(all[0], "PROPOSED FINISHED feature");
+    let id = newest["id"].as_str().unwrap();
+    let told = world
+        .data(&["policy", "input", id, "--type", "git_push"])
+        .json();
+    let asked = &told["pull_request"];
+    assert_eq!(asked["id"], 7);
+    assert_eq!(asked["action"], "opened");
+    assert_eq!(asked["base"]["branch"], "main");
+    assert_eq!(asked["diff"][0], "main.tf");
+    assert_eq!(told["push"]["pull_request_id"], 7);
+
+    // Where GitHub is silent the push waits for an answer, and that is told once.
+    push(world, "feature", "deep");
+    push(world, "other", "flat");
+    scene.fake().trouble(Some(Trouble::Down));
+    let told = apply().succeeded().stdout;
+    assert_eq!(told.matches("pull requests are not judged").count(), 1);
+    assert_eq!(ended(world), all);
+    scene.fake().trouble(None);
+    apply().succeeded();
+    assert_eq!(ended(world)[0], "PROPOSED FINISHED feature");
+    assert_eq!(ended(world).len(), all.len() + 1);
 }
 
 #[test]

@@ -354,6 +354,7 @@ impl<'a> Story<'a> {
             takes_over: false,
             host: HostEnvironment(config::host_environment()),
             tokens: Tokens::default(),
+            pull_requests: None,
             stop: apply::stop_signal(),
         };
         let applied = reconcile::apply(&options, &progress, |_| {});

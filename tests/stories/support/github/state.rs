@@ -194,6 +194,7 @@ impl Pull {
             "state": if self.is_open { "open" } else { "closed" },
             "title": self.title,
             "body": self.body,
+            "user": { "login": "somebody" },
             "draft": self.is_draft,
             "labels": self.labels,
             "head": side(&self.head),
