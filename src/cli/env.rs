@@ -9,7 +9,7 @@ use super::arguments::{Cache, ManagerArgs, WriteArgs};
 use super::escape::escaped;
 use super::output::Output;
 use super::table::table;
-use super::{DONE, Ended, FAILED, built, explain, lifetime, propose};
+use super::{DONE, Ended, FAILED, built, explain, lifetime, propose, rollback};
 use crate::clock::Time;
 use crate::config::Scheme;
 use crate::environment::EnvironmentId;
@@ -29,6 +29,7 @@ pub(super) enum Command {
     Extend(lifetime::ExtendArgs),
     Pin(lifetime::PinArgs),
     Unpin(lifetime::UnpinArgs),
+    Rollback(rollback::RollbackArgs),
     Explain(explain::Args),
     List(ListArgs),
     Show(ShowArgs),
@@ -72,9 +73,15 @@ pub(super) struct UpsertArgs {
     #[arg(long, value_name = "BRANCH")]
     head_branch: Branch,
 
-    /// The head is in a fork
-    #[arg(long)]
-    fork: bool,
+    /// Whether the head is in a fork [default: as the environment's file says; of a new one, no]
+    #[arg(
+        long,
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    fork: Option<bool>,
 
     /// The service, where the repository is a source of several
     #[arg(long)]
@@ -145,6 +152,7 @@ pub(super) fn run(command: Command, output: &Output) -> Ended {
         Command::Extend(args) => lifetime::extend(&args, output),
         Command::Pin(args) => lifetime::pin(&args, output),
         Command::Unpin(args) => lifetime::unpin(&args, output),
+        Command::Rollback(args) => rollback::run(&args, output),
         Command::Explain(args) => explain::run(args, output),
         Command::List(args) => list(&args, output),
         Command::Show(args) => show(&args, output),
@@ -174,13 +182,14 @@ fn upsert(args: UpsertArgs, output: &Output) -> Ended {
         base_branch: None,
         is_open: true,
         is_draft: false,
-        is_fork: args.fork,
+        is_fork: args.fork.unwrap_or_default(),
         asks_for_none: false,
         labels: Vec::new(),
     };
     let word = Word::Upsert {
         pull_request,
         at: args.at,
+        keeps_fork: args.fork.is_none(),
     };
     write(
         &args.write,

@@ -27,6 +27,7 @@ mod progress;
 mod propose;
 mod report;
 mod resource;
+mod rollback;
 mod runs;
 mod service;
 mod stack;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::ManagerError;
 use super::services::Service;
+use super::{ManagerError, Outcome, Wish};
 use crate::config::{AddressPart, ConfigError};
 use crate::environment::EnvironmentId;
 use crate::event::{HeadSha, PullRequest};
@@ -101,6 +101,21 @@ fn encoded(text: &str) -> String {
         }
     }
     encoded
+}
+
+/// What an event's environment waits for. A person's word waits for nothing.
+pub(super) fn artifact_of(
+    service: &Service,
+    wish: &Wish,
+    pull_request: &PullRequest,
+    outcome: &Outcome,
+) -> Result<Option<Artifact>, ManagerError> {
+    match &outcome.environment {
+        Some(id) if !wish.word.is_person() => {
+            awaited(service, pull_request, &EnvironmentId::given(id))
+        }
+        _ => Ok(None),
+    }
 }
 
 #[cfg(test)]

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::artifact::{Artifact, awaited};
+use super::artifact::{Artifact, artifact_of};
 use super::choice::{Choice, choose_service};
 use super::closings::{Change, Closings, Memory, Subject, is_late};
 use super::finding::Found;
+use super::forks;
 use super::lifetime::{Times, decide_lifetime};
 use super::location::read_text;
 use super::particulars;
 use super::renaming::{advice, under_present_name};
+use super::rollback::decide_rollback;
 use super::services::{Service, environments, environments_directory};
 use super::written_names::{count_environments, taken_ids};
 use super::{ManagerError, Outcome, OutcomeAction, Wish, Word};
@@ -75,6 +77,9 @@ pub(super) fn decide(
     let wish = renamed.as_ref().unwrap_or(wish);
     if let Word::Lifetime { change, at, .. } = &wish.word {
         return decide_lifetime(files, &service, existing, wish, (change, *at), beside);
+    }
+    if let Word::Rollback { text, .. } = &wish.word {
+        return decide_rollback(&service, existing, wish, text, beside);
     }
     let admit = &service.rules.admit;
     let judgement = match &wish.word {
@@ -238,21 +243,6 @@ fn decide_as(
     Ok(decision)
 }
 
-/// What an event's environment waits for. A person's word waits for nothing.
-fn artifact_of(
-    service: &Service,
-    wish: &Wish,
-    pull_request: &PullRequest,
-    outcome: &Outcome,
-) -> Result<Option<Artifact>, ManagerError> {
-    match &outcome.environment {
-        Some(id) if !wish.word.is_person() => {
-            awaited(service, pull_request, &EnvironmentId::given(id))
-        }
-        _ => Ok(None),
-    }
-}
-
 /// What an event means that comes after its pull request's close. A file that is no newer than the
 /// close came into being unseen by it: whoever meets it removes it.
 pub(super) fn late(service: &Service, existing: Option<Found>, until: Time) -> Decision {
@@ -320,7 +310,8 @@ fn update(
         None => derive_id(files, service, pull_request, beside)?,
     };
     let times = Times::by_rules(service, wish.word.at(), file.expiry);
-    let rendered = render(files, service, pull_request, &id, &file.name, &times)?;
+    let asked = forks::asked(service, wish, pull_request, &file)?;
+    let rendered = render(files, service, &asked, &id, &file.name, &times)?;
     let is_at_head = names_head(&file, pull_request);
     let (action, edit) = match merge(
         &file.path,
@@ -483,7 +474,8 @@ pub(super) fn told(
     wish: &Wish,
     edit: Option<Edit>,
 ) -> Result<Decision, ManagerError> {
-    let unordered = wish.word.is_person() && wish.word.at().is_none() && edit.is_some();
+    let is_ordered = !wish.word.is_person() || matches!(wish.word, Word::Rollback { .. });
+    let unordered = !is_ordered && wish.word.at().is_none() && edit.is_some();
     let mut decision = nothing(Some(service), action, None);
     decision.outcome.reason =
         unordered.then(|| "unordered: no --at was given, the last to arrive wins".to_owned());

@@ -15,7 +15,10 @@ impl Word {
         let at = self.at()?;
         let is_close = match self {
             Self::Event(event) => event.action == Action::Closed || !event.pull_request.is_open,
-            Self::Upsert { .. } | Self::Delete { .. } | Self::Lifetime { .. } => true,
+            Self::Upsert { .. }
+            | Self::Delete { .. }
+            | Self::Rollback { .. }
+            | Self::Lifetime { .. } => true,
         };
         let second_before = || Time::from_second(at.as_second() - 1).ok();
         if is_close { Some(at) } else { second_before() }
@@ -165,6 +168,7 @@ mod tests {
         let upsert = |second: Option<i64>| Word::Upsert {
             pull_request: pull_request.clone(),
             at: second.and_then(at),
+            keeps_fork: false,
         };
         for (second, expected) in [(None, false), (Some(501), false), (Some(500), true)] {
             let stays = upsert(second).leaves_expired(&expired(Some(&old)));

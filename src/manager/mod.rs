@@ -11,6 +11,7 @@ mod decision;
 mod explanation;
 mod finding;
 mod fold;
+mod forks;
 mod gate;
 mod intents;
 mod lateness;
@@ -22,6 +23,7 @@ mod particulars;
 pub mod proposal;
 mod range;
 mod renaming;
+mod rollback;
 mod scope;
 mod sending;
 mod services;
@@ -38,6 +40,7 @@ pub use owner::Owner;
 pub use particulars::Particulars;
 pub use proposal::{ProposalState, ProposalText, Proposed, is_withdrawn};
 pub use range::{RangeReport, Trespass, only_environments};
+pub use rollback::rolled_back;
 pub use services::{
     BrokenService, Environment, Service, check_services, environments, find_environment, services,
 };

@@ -110,7 +110,9 @@ pub(super) fn under_present_name(wish: &Wish, service: &Service, existing: &Foun
     match &mut wish.word {
         Word::Event(event) => event.pull_request.id = own.clone(),
         Word::Upsert { pull_request, .. } => pull_request.id = own.clone(),
-        Word::Delete { pull_request, .. } | Word::Lifetime { pull_request, .. } => {
+        Word::Delete { pull_request, .. }
+        | Word::Rollback { pull_request, .. }
+        | Word::Lifetime { pull_request, .. } => {
             *pull_request = own.clone();
         }
     }

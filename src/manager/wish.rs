@@ -26,6 +26,10 @@ pub enum Word {
     Upsert {
         pull_request: PullRequest,
         at: Option<Time>,
+        /// Whether an environment that stands stays a fork's, or nobody's, as its file says. Written
+        /// where it is so: a version that does not know it is not to carry it out.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        keeps_fork: bool,
     },
     Delete {
         pull_request: PullRequestId,
@@ -33,6 +37,11 @@ pub enum Word {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         repository_id: Option<u64>,
         at: Option<Time>,
+    },
+    /// The environment's file is to say again what it said, but for times.
+    Rollback {
+        pull_request: PullRequestId,
+        text: String,
     },
     Lifetime {
         pull_request: PullRequestId,
@@ -63,7 +72,9 @@ impl Word {
         match self {
             Self::Event(event) => &event.pull_request.id,
             Self::Upsert { pull_request, .. } => &pull_request.id,
-            Self::Delete { pull_request, .. } | Self::Lifetime { pull_request, .. } => pull_request,
+            Self::Delete { pull_request, .. }
+            | Self::Rollback { pull_request, .. }
+            | Self::Lifetime { pull_request, .. } => pull_request,
         }
     }
 
@@ -91,6 +102,7 @@ impl Word {
         match self {
             Self::Event(event) => event.at,
             Self::Upsert { at, .. } | Self::Delete { at, .. } => *at,
+            Self::Rollback { .. } => None,
             Self::Lifetime { at, .. } => Some(*at),
         }
     }
@@ -127,7 +139,7 @@ impl Word {
                 _ => false,
             },
             Self::Upsert { at, .. } => at.is_some() && is_at_head,
-            Self::Delete { .. } | Self::Lifetime { .. } => false,
+            Self::Delete { .. } | Self::Rollback { .. } | Self::Lifetime { .. } => false,
         };
         if is_news {
             LaterTime::News
@@ -154,7 +166,7 @@ impl Word {
     pub(super) fn is_end(&self) -> bool {
         match self {
             Self::Event(event) => event.action == Action::Closed || !event.pull_request.is_open,
-            Self::Upsert { .. } => false,
+            Self::Upsert { .. } | Self::Rollback { .. } => false,
             Self::Delete { .. } => true,
             Self::Lifetime { .. } => self.is_expiry(),
         }
@@ -166,6 +178,7 @@ impl Word {
             Self::Event(event) => event.action.as_str(),
             Self::Upsert { .. } => "upsert",
             Self::Delete { .. } => "delete",
+            Self::Rollback { .. } => "rollback",
             Self::Lifetime { change, .. } => match change {
                 Lifetime::Extend { .. } => "extend",
                 Lifetime::Pin => "pin",

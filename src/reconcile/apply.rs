@@ -14,6 +14,7 @@ use super::leftovers;
 use super::mirrors::{Looked, Mirrors, RepositoryKey, Wanted};
 use super::ownership::own;
 use super::pull_requests::PullRequests;
+use super::scope;
 use super::{Planned, ReconcileError, applies_itself, plan};
 use crate::clock;
 use crate::config::{Settings, Tokens};
@@ -122,6 +123,8 @@ pub fn apply(
             host: options.host.clone(),
             stop: options.stop.clone(),
             unreachable: looked,
+            commit: planned.commit.clone(),
+            as_before: scope::as_before(&planned),
         };
         let left_before = store.leaving_stacks()?;
         let runs = debug_span!("runs").in_scope(|| execution.run_all(&mut store, watch))?;

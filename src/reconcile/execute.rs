@@ -1,6 +1,6 @@
 //! Executes queued runs from their rows, several at once, one per stack.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -52,6 +52,10 @@ pub(super) struct Execution<'a> {
     pub(super) stop: StopSignal,
     /// Repositories that did not answer, and what was said instead.
     pub(super) unreachable: BTreeMap<RepositoryKey, String>,
+    /// The commit of the manager repository that is recorded.
+    pub(super) commit: Option<String>,
+    /// The files of environments that are recorded otherwise than they say at that commit.
+    pub(super) as_before: BTreeSet<String>,
 }
 
 /// What all workers share.
@@ -188,6 +192,7 @@ impl Execution<'_> {
         let run = lock(&shared.store).run(&run.id)?;
         if run.state.is_terminal() {
             self.conclude(shared, &run, changes)?;
+            self.keep_applied(shared, &run)?;
         }
         let run = lock(&shared.store).run(&run.id)?;
         Ok(Ended { run, may_pass })

@@ -4,6 +4,7 @@
 //! and the runs that follow from them are recorded in one transaction; runs are executed from
 //! their rows.
 
+mod applied;
 mod apply;
 mod approval;
 mod attached;

@@ -11,10 +11,11 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use super::ReconcileError;
+use super::{Planned, ReconcileError};
 use crate::config::Settings;
 use crate::files::{Entry, Files, FilesError};
 use crate::module::{self, Evaluation, Given, is_environments};
+use crate::problem::Severity;
 use crate::stack::{Comparison, Object, Phase};
 use crate::store::{Claims, Evaluated, Store};
 
@@ -151,6 +152,32 @@ pub(super) fn evaluated(
         shared: environments.shared.clone(),
         unsettled,
     })
+}
+
+/// The files of environments of which something is recorded otherwise than they say: what could not
+/// be read, or has to wait.
+pub(super) fn as_before(planned: &Planned) -> BTreeSet<String> {
+    let comparison = &planned.comparison;
+    let is_as_before =
+        |address: &str| comparison.kept.contains(address) || comparison.waiting.contains(address);
+    let recorded = planned
+        .recorded
+        .iter()
+        .map(|one| (&one.address, &one.origin));
+    let wanted = planned.evaluation.resources.iter();
+    let wanted = wanted.map(|one| (&one.address, &one.origin));
+    let objects = recorded
+        .chain(wanted)
+        .filter(|(address, _)| is_as_before(address));
+    let files = objects.filter_map(|(_, origin)| Some(origin.environment()?.file.clone()));
+    let mut files: BTreeSet<String> = files.collect();
+    let problems = planned.problems();
+    files.extend(
+        problems
+            .filter(|one| one.severity == Severity::Error)
+            .filter_map(|one| one.file.clone()),
+    );
+    files
 }
 
 fn parent(path: &str) -> &str {

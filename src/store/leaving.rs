@@ -72,6 +72,17 @@ impl Store {
         let transaction = self.connection.transaction().map_err(&failed)?;
         transaction
             .execute(
+                // With its last stack an environment has nothing to go back to.
+                "DELETE FROM applied_inputs WHERE file IN (
+                     SELECT gone.environment FROM object AS gone
+                     WHERE gone.stack_id = ?1 AND gone.kind = 'spacelift_stack' AND NOT EXISTS (
+                         SELECT 1 FROM object WHERE object.environment = gone.environment
+                             AND object.kind = 'spacelift_stack' AND object.id != ?1))",
+                [stack.as_str()],
+            )
+            .map_err(&failed)?;
+        transaction
+            .execute(
                 "DELETE FROM object WHERE phase != 'active' AND stack_id = ?1",
                 [stack.as_str()],
             )

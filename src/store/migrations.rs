@@ -210,6 +210,17 @@ CREATE INDEX review_of_run ON review (run);
 ALTER TABLE owner ADD COLUMN directory TEXT;
 ",
     "
+-- Files of environments as they stood when all that they describe had been applied well.
+CREATE TABLE applied_inputs (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    file      TEXT NOT NULL,
+    text      TEXT NOT NULL,
+    commit_id TEXT NOT NULL,
+    at        INTEGER NOT NULL
+) STRICT;
+CREATE INDEX applied_inputs_of_file ON applied_inputs (file, id);
+",
+    "
 -- Where the branches of the repositories of stacks stood when they were last looked at.
 CREATE TABLE looked (
     repository TEXT PRIMARY KEY,

@@ -3,6 +3,7 @@
 //! The only room with SQL. Migrations are only ever added. Each public function that writes is one
 //! transaction: a crash leaves the old or the new, never a part (invariant 12).
 
+mod applied_inputs;
 mod dependencies;
 mod evaluated;
 mod in_flight;
@@ -18,6 +19,7 @@ mod runs;
 mod standings;
 mod states;
 
+pub use applied_inputs::AppliedInputs;
 pub use evaluated::{Claims, Evaluated};
 pub use judgements::{Judgement, NewJudgement};
 pub use lock::DataDirectory;

@@ -46,6 +46,7 @@ mod ranges;
 mod ranges_that_double;
 mod refused_tokens;
 mod renames;
+mod rollbacks;
 mod root_variables;
 mod secrets;
 mod signed_commits;

@@ -116,6 +116,47 @@ fn failure_skips_what_depends_on_it_until_it_heals() {
 }
 
 #[test]
+fn environment_is_well_once_all_of_its_stacks_are() {
+    let scene = Scene::new();
+    with_dependant(&scene, "");
+    let module = scene.infra.read("main", "second/main.tf").unwrap();
+    let refusing = "variable \"text\" {\n  validation {\n    condition = !startswith(var.text, \"f\")\n    error_message = \"no\"\n  }\n}";
+    let module = module.replace("variable \"text\" {}", refusing);
+    scene.infra.commit("main", &[("second/main.tf", &module)]);
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    // The first stack is well, and what depends on it is not.
+    for letters in ["f", "fe"] {
+        let sha = letters.repeat(40 / letters.len());
+        scene.event("synchronize", &PullRequest::service().at(&sha));
+        scene.apply().exited(1);
+    }
+    let second = format!("second-{SERVICE_10}");
+    assert_eq!(runs(&scene, STACK_10)[0]["state"], "FINISHED");
+    assert_eq!(runs(&scene, &second)[0]["state"], "FAILED");
+    let rollback = [
+        "env",
+        "rollback",
+        SERVICE_10,
+        "--manager",
+        &scene.manager.url,
+    ];
+    scene.data(&rollback).succeeded();
+    let applied = scene.apply().succeeded();
+    assert_eq!(Scene::runs_of(&applied).len(), 2, "{}", applied.stdout);
+    let number = |stack: &str| -> u64 {
+        runs(&scene, stack)[0]["id"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    assert!(number(STACK_10) < number(&second));
+    assert!(ledger(&scene).last().unwrap().starts_with("made aaaa"));
+    assert!(scene.page(SERVICE_10).unwrap().starts_with("aaaa"));
+}
+
+#[test]
 fn circle_is_refused_with_its_place() {
     let scene = Scene::new();
     with_dependant(

@@ -56,7 +56,7 @@ fn head(word: &Word) -> Option<&str> {
     match word {
         Word::Event(event) => Some(event.pull_request.head_sha.as_str()),
         Word::Upsert { pull_request, .. } => Some(pull_request.head_sha.as_str()),
-        Word::Delete { .. } | Word::Lifetime { .. } => None,
+        Word::Delete { .. } | Word::Rollback { .. } | Word::Lifetime { .. } => None,
     }
 }
 
