@@ -120,6 +120,13 @@ impl Execution<'_> {
         };
         let mirror = self.mirrors.open(&inputs.repository).map_err(chain)?;
         let commit: CommitId = inputs.commit.parse().map_err(chain)?;
+        if !mirror.contains(&commit) && run.kind == RunType::Proposed {
+            // A person may name one that no branch of a stack has brought.
+            let remote = self.mirrors.remote(self.settings, &inputs.repository);
+            mirror
+                .fetch(&remote, &[commit.as_str()], None)
+                .map_err(chain)?;
+        }
         if !mirror.contains(&commit) {
             return Err(format!(
                 "commit {} of {} is not to be had any more",

@@ -174,3 +174,36 @@ fn proposed_run_plans_beside_one_that_waits_and_applies_nothing() {
     scene.apply().succeeded();
     assert!(scene.page(SERVICE_10).is_some());
 }
+
+#[test]
+fn proposed_run_fetches_the_commit_that_a_person_names() {
+    let scene = Scene::new();
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    scene.infra.branch("idea", "main");
+    let commit = scene
+        .infra
+        .commit("idea", &[("more.tf", "output \"more\" { value = 1 }\n")]);
+    let propose = |commit: &str| {
+        let told = scene.data(&[
+            "stack", "propose", STACK_10, "--commit", commit, "--output", "json",
+        ]);
+        told.succeeded().json()["run"]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let run = propose(&commit);
+    scene.apply().succeeded();
+    assert!(states(&scene, &run).ends_with("PLANNING FINISHED"));
+    let told = scene.data(&["logs", &run]).succeeded().stdout;
+    assert!(told.contains("more"), "{told}");
+
+    let run = propose(&"c".repeat(40));
+    scene.apply().exited(1);
+    let told = scene.data(&["runs", "show", &run]).succeeded().stdout;
+    assert!(
+        told.contains("FAILED") && told.contains("cccccccc"),
+        "{told}"
+    );
+}
