@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use crate::run::{RunEvent, RunId, RunState, RunType};
 use crate::runner::{
     self, HostEnvironment, Outcome, Reason, RunPlan, StateOwner, StopSignal, Stops, ToolPath,
 };
+use crate::stack::StackId;
 use crate::store::{Run, Store, StoreError};
 
 /// How long an interrupted tool may take to store its state.
@@ -351,6 +352,9 @@ impl Execution<'_> {
                 StateOwner::Own
             },
             plugin_cache: self.directory.join("plugins"),
+            // What the code of others has made is not to be found by the runs of a stack.
+            kept_init: (run.kind != RunType::Proposed && !prepared.is_fork)
+                .then(|| kept_init(&self.directory, &run.stack)),
             plan_file: plan_file(&self.directory, &run.id),
             log: log_file(&self.directory, &run.id),
             secrets: own.secrets,
@@ -443,6 +447,7 @@ impl Execution<'_> {
             prepared.mirror.unpin(run.stack.as_str())?;
             let states = states::directory_of(&self.directory, &run.stack);
             fs::remove_dir_all(&states).map_err(|error| disk("remove", &states, error))?;
+            let _unkept = fs::remove_dir_all(kept_init(&self.directory, &run.stack));
             let _unheld = fs::remove_file(states::hold_of(&self.directory, &run.stack));
         }
         Ok(outcome.reason.is_some_and(|reason| reason.may_pass()))
@@ -462,6 +467,11 @@ async fn listen(
             tell.send_replace(true);
         }
     }
+}
+
+/// Where what an `init` has made is kept for the stack's next run.
+fn kept_init(directory: &Path, stack: &StackId) -> PathBuf {
+    directory.join("initialized").join(stack.as_str())
 }
 
 pub(super) fn number(run: &Run) -> u64 {

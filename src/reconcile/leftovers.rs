@@ -44,6 +44,10 @@ pub(super) fn sweep(
             path.display()
         )));
     }
+    for stack in left("initialized") {
+        let _again_next_time =
+            fs::remove_dir_all(directory.join("initialized").join(stack.as_str()));
+    }
     // The lock goes last: where none is left, no commit is kept either.
     for stack in left("holds") {
         for mirror in mirrors.all()? {

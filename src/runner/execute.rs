@@ -12,6 +12,7 @@ use super::environment;
 use super::error::RunnerError;
 use super::hold::Hold;
 use super::init_lock;
+use super::kept_init::Reads;
 use super::log::RunLog;
 use super::outcome::{Counts, Outcome, Reason};
 use super::plan::RunPlan;
@@ -84,6 +85,7 @@ pub async fn execute(
             left: Vec::new(),
             in_flight: Vec::new(),
         },
+        reads: None,
     };
     let ended = execution.until_its_end().await;
     if execution.state != RunState::Unconfirmed {
@@ -91,6 +93,12 @@ pub async fn execute(
         let _absent = fs::remove_file(&plan.plan_file);
     }
     ended?;
+    if let Some(reads) = execution.reads
+        && execution.outcome.state != RunState::Failed
+        && plan.kind == RunType::Tracked
+    {
+        reads.keep(plan, &execution.steps.directory);
+    }
     execution.outcome.in_flight = execution.steps.in_flight;
     Ok(execution.outcome)
 }
@@ -101,6 +109,8 @@ struct Execution<'a> {
     steps: Steps<'a>,
     state: RunState,
     outcome: Outcome,
+    /// What the `init` has read, once it has.
+    reads: Option<Reads>,
 }
 
 impl Execution<'_> {
@@ -233,6 +243,21 @@ impl Execution<'_> {
     async fn init(&mut self) -> Result<(), Halt> {
         let hooks = &self.plan.hooks;
         self.steps.hooks("before_init", &hooks.before_init).await?;
+        let steps = &mut self.steps;
+        self.reads = Reads::of(self.plan, steps.tool, &steps.directory, &steps.environment);
+        if let Some(reads) = &self.reads
+            && reads.restore(self.plan, &steps.directory)
+        {
+            let skipped = "skipped: nothing that it reads has changed since the last one";
+            steps.log.begin("init", skipped);
+        } else {
+            self.run_init().await?;
+        }
+        workspace::prove_state_is_kept(self.plan, &self.steps.directory)?;
+        self.steps.hooks("after_init", &hooks.after_init).await
+    }
+
+    async fn run_init(&mut self) -> Result<(), Halt> {
         let cache = &self.plan.plugin_cache;
         let lock = tokio::select! {
             lock = init_lock::acquire(cache) => {
@@ -245,8 +270,7 @@ impl Execution<'_> {
             .step("init", &arguments.map(OsString::from))
             .await?;
         drop(lock);
-        workspace::prove_state_is_kept(self.plan, &self.steps.directory)?;
-        self.steps.hooks("after_init", &hooks.after_init).await
+        Ok(())
     }
 
     /// Whether the plan changes anything, outputs included.

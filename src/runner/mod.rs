@@ -17,6 +17,7 @@ mod execute;
 mod hold;
 mod in_flight;
 mod init_lock;
+mod kept_init;
 mod log;
 mod outcome;
 mod plan;

@@ -36,6 +36,8 @@ pub struct RunPlan {
     pub state: StateOwner,
     /// Providers, shared by all runs. Absolute.
     pub plugin_cache: PathBuf,
+    /// Where what an `init` has made is kept for the stack's next run; `None` keeps nothing. Absolute.
+    pub kept_init: Option<PathBuf>,
     /// The file that the plan is written to and applied from, outside the workspace. It is
     /// removed when the run ends and kept when it is UNCONFIRMED. Absolute.
     pub plan_file: PathBuf,

@@ -350,3 +350,27 @@ fn secrets_stay_out_of_logs_and_plans() {
     assert!(plan.contains("TF_VAR_layout"), "{plan}");
     assert!(!plan.contains(secret), "{plan}");
 }
+
+#[test]
+fn second_commit_needs_no_init_but_where_a_fork_wrote_it() {
+    for is_fork in [false, true] {
+        let scene = Scene::new();
+        scene.edit("hello-service/service.hcl", "\"deny\"", "\"allow\"");
+        scene.edit("hello-service/policies/approval.rego", "fork", "spoon");
+        let mut pull_request = PullRequest::service();
+        pull_request.is_fork = is_fork;
+        scene.event("opened", &pull_request);
+        scene.apply().succeeded();
+        scene.event("synchronize", &pull_request.at(&"b".repeat(40)));
+        let applied = scene.apply().succeeded();
+        let run = applied.json()["runs"][0]["id"].as_str().unwrap().to_owned();
+        let log = scene.data(&["logs", &run]).succeeded().stdout;
+        assert_eq!(log.contains("== init: skipped"), !is_fork, "{log}");
+        assert!(scene.page(SERVICE_10).unwrap().starts_with("bbbb"));
+        let kept = scene.world.path("data/initialized").join(STACK_10);
+        assert_eq!(kept.exists(), !is_fork);
+        scene.event("closed", &pull_request);
+        scene.apply().succeeded();
+        assert!(!kept.exists());
+    }
+}

@@ -115,6 +115,7 @@ async fn the_state_is_kept_whatever_backend_the_module_names() {
     ];
     for (name, backend, more) in backends {
         let mut scene = Scene::page();
+        scene.plan.kept_init = None;
         // Another workspace's state would be kept elsewhere.
         scene.set("TF_WORKSPACE", "elsewhere");
         scene.write("workspace/backend.tf", backend);

@@ -2,6 +2,7 @@
 
 mod destroy;
 mod isolation;
+mod kept_init;
 mod limits;
 mod tracked;
 
@@ -76,6 +77,7 @@ impl Scene {
                 file: at("states/hello.tfstate"),
             },
             plugin_cache: at("plugins"),
+            kept_init: Some(at("initialized/hello")),
             plan_file: at("plans/01RUN"),
             log: at("runs/01RUN.log"),
             secrets: Vec::new(),
