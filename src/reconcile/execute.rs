@@ -33,6 +33,8 @@ use crate::store::{Run, Store, StoreError};
 /// How long an interrupted tool may take to store its state.
 pub(super) const GRACE: Duration = Duration::from_secs(60);
 
+/// The directory of a workspace that holds the stack's repository, as on Spacelift.
+const TREE: &str = "source";
 /// How often an apply looks for runs that TRIGGER policies have queued: a stack may trigger itself.
 const ROUNDS: usize = 10;
 /// How often a worker looks whether a person wants its run stopped.
@@ -311,21 +313,22 @@ impl Execution<'_> {
                 .and_then(|_| leftovers::foreword(store, &run.stack))
                 .map_err(chain)?
         };
-        self.take_up_state(shared, run, inputs.manage_state, &workspace)
+        let tree = workspace.join(TREE);
+        self.take_up_state(shared, run, inputs.manage_state, &tree)
             .map_err(chain)?;
         let runs = self.directory.join("runs");
         let fresh = || -> std::io::Result<()> {
             if workspace.exists() {
                 fs::remove_dir_all(&workspace)?;
             }
-            fs::create_dir_all(&workspace)?;
+            fs::create_dir_all(&tree)?;
             fs::create_dir_all(&runs)?;
             fs::create_dir_all(states::directory_of(&self.directory, &run.stack))
         };
         fresh().map_err(|error| chain(disk("make the workspace", &workspace, error)))?;
-        mirror.checkout(commit, &workspace).map_err(chain)?;
+        mirror.checkout(commit, &tree).map_err(chain)?;
 
-        let mut own = Belongings::of(prepared, &self.host, &workspace)?;
+        let mut own = Belongings::of(prepared, run, &self.host, &workspace)?;
         own.secrets.extend(self.mirrors.secrets());
         let plan = RunPlan {
             run: run.id.clone(),
@@ -337,11 +340,14 @@ impl Execution<'_> {
                 .remote(self.settings, &inputs.repository)
                 .to_string(),
             commit: inputs.commit.clone(),
-            workspace,
+            workspace: tree,
+            around: workspace,
             project_root: inputs.project_root.clone(),
             host: own.host,
             pass_environment: own.passed,
+            supplied: own.supplied,
             variables: own.variables,
+            writing: Some(own.writing),
             mounted_files: own.files.into_iter().collect(),
             hooks: hooks(inputs),
             state: if inputs.manage_state {

@@ -20,6 +20,7 @@ mod leftovers;
 mod mirrors;
 mod notice;
 mod ownership;
+mod phases;
 mod prepare;
 mod pull_requests;
 mod pushes;

@@ -48,6 +48,9 @@ pub(super) struct Prepared {
     /// What it is given of this machine.
     pub(super) given: Given,
     pub(super) is_fork: bool,
+    pub(super) spec: StackSpec,
+    /// The slug of the stack's space; empty where none is set.
+    pub(super) space: String,
 }
 
 impl Execution<'_> {
@@ -76,8 +79,8 @@ impl Execution<'_> {
         }
         let owner = self.settings.repository.as_ref().map(RepositoryName::owner);
         let spec = StackSpec::read(stack, owner);
-        let mut uncovered = uncovered(self.settings, stack, &spec.labels, &objects);
-        if let Some(uncovered) = uncovered.next() {
+        let uncovered = uncovered(self.settings, stack, &spec.labels, &objects).next();
+        if let Some(uncovered) = uncovered {
             return Err(uncovered.message().into());
         }
         let receiver = receiver(stack, &spec.labels);
@@ -145,6 +148,8 @@ impl Execution<'_> {
             sanitization: sanitization(stack, &spec.labels),
             given,
             is_fork: receiver.is_fork,
+            space: stack.text("space_id").to_owned(),
+            spec,
         })
     }
 

@@ -6,6 +6,9 @@ use std::fmt;
 use std::path::Path;
 
 use super::plan::{RunPlan, StateOwner};
+use crate::run::RunState;
+
+const RUN_STATE: &str = "TF_VAR_spacelift_run_state";
 
 /// The environment dayfly itself was started with, read by the configuration.
 #[derive(Clone, Default)]
@@ -63,10 +66,14 @@ impl HostEnvironment {
 
 /// The whole environment of the run's children. What the runner relies on wins over the stack's
 /// variables, and these over the host's.
-pub(super) fn of_children(plan: &RunPlan) -> BTreeMap<String, String> {
+pub(super) fn of_children(plan: &RunPlan, state: RunState) -> BTreeMap<String, String> {
     let mut environment = plan.host.base();
     environment.extend(plan.pass_environment.clone());
-    environment.extend(plan.variables.clone());
+    environment.extend(plan.supplied.clone());
+    environment.insert(RUN_STATE.to_owned(), state.to_string());
+    let is_writing = matches!(state, RunState::Applying | RunState::Destroying);
+    let variables = plan.writing.as_ref().filter(|_| is_writing);
+    environment.extend(variables.unwrap_or(&plan.variables).clone());
     let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
     set("TF_IN_AUTOMATION", "1");
     set("TF_INPUT", "0");

@@ -71,7 +71,7 @@ pub async fn execute(
             log,
             limits: Limits::new(plan, stops),
             directory: workspace::prepare(plan)?,
-            environment: environment::of_children(plan),
+            environment: environment::of_children(plan, plan.from),
             in_flight: Vec::new(),
         },
         state: plan.from,
@@ -380,6 +380,7 @@ impl Execution<'_> {
                 run: self.plan.run.clone(),
                 refused,
             })?;
+        self.steps.environment = environment::of_children(self.plan, self.state);
         Ok(())
     }
 }

@@ -52,7 +52,7 @@ impl Reads {
         // OpenTofu takes variables in the places of modules and of backends.
         let takes_variables = tool.tool == Tool::OpenTofu;
         let is_read = |name: &str| match name.starts_with("TF_VAR_") {
-            true => takes_variables,
+            true => takes_variables && !name.starts_with("TF_VAR_spacelift_"),
             false => name.starts_with("TF_") || name == "HOME",
         };
         for (name, value) in environment.iter().filter(|(name, _)| is_read(name)) {
@@ -69,7 +69,7 @@ impl Reads {
             add(&fs::read(file).unwrap_or_default());
         }
         let mut files = Vec::new();
-        collect(&plan.workspace, takes_variables, &mut files).ok()?;
+        collect(&plan.around, takes_variables, &mut files).ok()?;
         files.sort();
         for file in files {
             add(file.as_os_str().as_encoded_bytes());

@@ -23,14 +23,20 @@ pub struct RunPlan {
     pub commit: String,
     /// Holds the tree of the commit; thrown away afterwards, except after UNCONFIRMED. Absolute.
     pub workspace: PathBuf,
+    /// The directory around the tree, in which mounted files lie, as on Spacelift. Absolute.
+    pub around: PathBuf,
     /// A directory of the tree, with `/`; empty for its root.
     pub project_root: String,
     pub host: HostEnvironment,
     /// What of the host's own variables the stack is given, as configured.
     pub pass_environment: BTreeMap<String, String>,
+    /// What is told of the run (`TF_VAR_spacelift_…`), but for its state.
+    pub supplied: BTreeMap<String, String>,
     /// The stack's variables (`TF_VAR_…` and others); they win over those of the host.
     pub variables: BTreeMap<String, String>,
-    /// Path relative to the workspace, and content. One that the tree holds is replaced.
+    /// Those that it has in their place while real things change, where they are others.
+    pub writing: Option<BTreeMap<String, String>>,
+    /// Path relative to the directory around the tree, and content. One that the tree holds is replaced.
     pub mounted_files: Vec<(String, Vec<u8>)>,
     pub hooks: Hooks,
     pub state: StateOwner,

@@ -82,7 +82,7 @@ fn project_root(plan: &RunPlan) -> Result<PathBuf, RunnerError> {
         repository: plan.repository.clone(),
         commit: plan.commit.clone(),
     };
-    let workspace = canonical_workspace(plan)?;
+    let workspace = canonical(plan, &plan.workspace)?;
     // Spacelift takes a slash at either end.
     let root = Path::new(plan.project_root.trim_matches('/'));
     if !stays_inside(root) {
@@ -104,7 +104,7 @@ fn mount(plan: &RunPlan, path: &str, content: &[u8]) -> Result<(), RunnerError> 
         stack: plan.stack.clone(),
         path: path.to_owned(),
     };
-    let workspace = canonical_workspace(plan)?;
+    let workspace = canonical(plan, &plan.around)?;
     let relative = Path::new(path);
     let (Some(parent), Some(name)) = (relative.parent(), relative.file_name()) else {
         return Err(outside());
@@ -185,10 +185,10 @@ fn keep_state_in(plan: &RunPlan, directory: &Path, file: &Path) -> Result<(), Ru
     }
 }
 
-fn canonical_workspace(plan: &RunPlan) -> Result<PathBuf, RunnerError> {
-    plan.workspace
+fn canonical(plan: &RunPlan, directory: &Path) -> Result<PathBuf, RunnerError> {
+    directory
         .canonicalize()
-        .map_err(|error| disk(plan, "open", &plan.workspace, error))
+        .map_err(|error| disk(plan, "open", directory, error))
 }
 
 fn stays_inside(path: &Path) -> bool {

@@ -141,6 +141,15 @@ fn content(object: &Object, plain: &str, write_only: &str) -> (String, bool) {
     }
 }
 
+/// Whether a context, by a label of its own, is attached to the stacks with one of theirs.
+fn attaches_itself(context: &Object, spec: &StackSpec) -> bool {
+    let labels = context.texts("labels");
+    let mut wanted = labels
+        .iter()
+        .filter_map(|it| it.strip_prefix("autoattach:"));
+    wanted.any(|wanted| wanted == "*" || spec.labels.iter().any(|own| own == wanted))
+}
+
 impl RunInputs {
     /// What a run of `stack` at `commit` takes: its own attributes, and the variables and files
     /// among `objects` that are attached to it, by itself or through a context.
@@ -179,8 +188,16 @@ impl RunInputs {
                 .unwrap_or_default()
         };
         contexts.sort_by_key(|attachment| std::cmp::Reverse(priority(attachment)));
-        for attachment in contexts {
-            let id = attachment.text("context_id");
+        let attached: Vec<&str> = contexts.iter().map(|it| it.text("context_id")).collect();
+        // Below them those that attach themselves, the first by name above the others.
+        let mut own_accord: Vec<&Object> = objects
+            .iter()
+            .filter(|object| object.kind == "spacelift_context")
+            .filter(|context| !attached.contains(&context.id()) && attaches_itself(context, spec))
+            .collect();
+        own_accord.sort_by_key(|context| std::cmp::Reverse(context.text("name")));
+        let own_accord = own_accord.into_iter().map(Object::id);
+        for id in own_accord.chain(attached) {
             inputs.attach(
                 objects
                     .iter()

@@ -21,7 +21,7 @@ fn scene(more: &str, rules: &str) -> Scene {
     let seen = scene.world.path("seen").display().to_string();
     fs::write(scene.world.path("cloud.json"), "{\"key\": \"c10ud-key\"}").unwrap();
     let hook = format!(
-        "  before_init = [\"env > {seen}\", \"cat cloud.json >> {seen} || true\", \"cat {seen}\"]\n"
+        "  before_init = [\"env > {seen}\", \"cat ../cloud.json >> {seen} || true\", \"cat {seen}\"]\n"
     );
     let template = scene.manager.read("main", TEMPLATE).unwrap();
     let template = template.replace(
@@ -193,4 +193,136 @@ resource "spacelift_aws_role" "this" {
     apply(&scene).succeeded();
     assert!(seen(&scene).contains("AWS_REGION=eu-north-1"));
     assert!(scene.page(SERVICE_10).is_some());
+}
+
+/// What Spacelift gives a stack, this machine's dayfly gives it as well.
+#[test]
+fn stack_is_given_what_spacelift_gives_it() {
+    let more = r#"
+resource "spacelift_environment_variable" "more" {
+  for_each = {
+    ro_TF_VAR_phase = "reading"
+    wo_TF_VAR_phase = "writing"
+    TF_VAR_joined   = "${"$"}{TF_VAR_code_version} in ${"$"}{TF_VAR_spacelift_stack_id}"
+    OWN             = "of the stack"
+  }
+  stack_id   = spacelift_stack.this.id
+  name       = each.key
+  value      = each.value
+  write_only = false
+}
+resource "spacelift_mounted_file" "in" {
+  stack_id      = spacelift_stack.this.id
+  relative_path = "source/mounted.auto.tfvars"
+  content       = base64encode("layout = \"mounted\"\n")
+  write_only    = false
+}
+resource "spacelift_mounted_file" "beside" {
+  stack_id      = spacelift_stack.this.id
+  relative_path = "beside.txt"
+  content       = base64encode("beside the tree")
+}
+resource "spacelift_context" "of" {
+  for_each = { b = "autoattach:preview", a = "autoattach:*", c = "autoattach:other" }
+  name     = each.key
+  labels   = [each.value]
+}
+resource "spacelift_environment_variable" "of" {
+  for_each   = toset(["a", "b", "c"])
+  context_id = spacelift_context.of[each.key].id
+  name       = "FROM"
+  value      = each.key
+  write_only = false
+}
+resource "spacelift_environment_variable" "under" {
+  context_id = spacelift_context.of["b"].id
+  name       = "OWN"
+  value      = "of a context"
+  write_only = false
+}
+"#;
+    let scene = scene(more, "  pass_environment = []");
+    let told = scene.world.path("told").display().to_string();
+    let hooks = format!(
+        "  after_plan   = [\"cat ../beside.txt > {told}\", \"env | sort >> {told}\"]\n  \
+         before_apply = [\"env | sort > {told}.apply\"]\n  after_run = [\"env | sort > {told}.end\"]\n"
+    );
+    scene.edit(
+        TEMPLATE,
+        "  autodeploy = true\n",
+        &format!("  autodeploy = true\n{hooks}"),
+    );
+    scene.event("opened", &PullRequest::service());
+    let applied = apply(&scene).succeeded();
+    let runs = applied.json()["runs"].as_array().unwrap().clone();
+    let run = runs
+        .iter()
+        .find(|run| run["stack"] == "hello-service-ca6d5eab")
+        .unwrap();
+    let read = |name: &str| fs::read_to_string(scene.world.path(name)).unwrap();
+    let (planned, written, ended) = (read("told"), read("told.apply"), read("told.end"));
+    let sha = "a".repeat(40);
+    let infra = scene.infra.tip("main").unwrap();
+    let id = format!("TF_VAR_spacelift_run_id={}", run["id"].as_str().unwrap());
+    for (text, lines) in [
+        (
+            &planned,
+            vec![
+                "beside the tree",
+                "TF_VAR_phase=reading",
+                &*format!("TF_VAR_joined={sha} in hello-service-ca6d5eab"),
+                "OWN=of the stack",
+                "FROM=a",
+                "TF_VAR_spacelift_account_name=acme",
+                "TF_VAR_spacelift_commit_branch=main",
+                &*format!("TF_VAR_spacelift_commit_sha={infra}"),
+                "TF_VAR_spacelift_local_preview=false",
+                "TF_VAR_spacelift_project_root=",
+                "TF_VAR_spacelift_repository=acme/hello-infra",
+                &*id,
+                "TF_VAR_spacelift_run_state=PLANNING",
+                "TF_VAR_spacelift_run_type=TRACKED",
+                "TF_VAR_spacelift_space_id=root",
+                "TF_VAR_spacelift_stack_branch=main",
+                "TF_VAR_spacelift_stack_id=hello-service-ca6d5eab",
+                "TF_VAR_spacelift_stack_labels=hello-service,preview",
+                "TF_VAR_spacelift_stack_labels_list=[\"hello-service\",\"preview\"]",
+            ],
+        ),
+        (
+            &written,
+            vec![
+                "TF_VAR_phase=writing",
+                "TF_VAR_spacelift_run_state=APPLYING",
+            ],
+        ),
+        (
+            &ended,
+            vec![
+                "TF_VAR_phase=reading",
+                "TF_VAR_spacelift_run_state=FINISHED",
+                "TF_VAR_spacelift_final_run_state=FINISHED",
+            ],
+        ),
+    ] {
+        for line in lines {
+            assert!(
+                text.lines().any(|it| it == line) || text.starts_with(line),
+                "{line}\n{text}"
+            );
+        }
+        assert!(
+            !text.contains("ro_TF_VAR") && !text.contains("wo_TF_VAR"),
+            "{text}"
+        );
+    }
+    let root = planned
+        .lines()
+        .find_map(|line| line.strip_prefix("TF_VAR_spacelift_workspace_root="));
+    assert!(root.unwrap().ends_with("workspaces/hello-service-ca6d5eab"));
+    assert!(
+        planned.contains("TF_VAR_spacelift_run_trigger="),
+        "{planned}"
+    );
+    assert_eq!(scene.page(SERVICE_10), Some(format!("{sha} mounted")));
 }

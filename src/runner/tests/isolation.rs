@@ -54,6 +54,7 @@ resource "terraform_data" "env" {
             "TF_PLUGIN_CACHE_DIR",
             "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE",
             "TF_VAR_seen",
+            "TF_VAR_spacelift_run_state",
             "TF_VAR_spacelift_stack_id",
             "TF_WORKSPACE",
         ]

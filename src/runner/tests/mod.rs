@@ -67,10 +67,13 @@ impl Scene {
             repository: "acme/hello-infra".to_owned(),
             commit: "68a0e42".to_owned(),
             workspace: at("workspace"),
+            around: at("workspace"),
             project_root: String::new(),
             host: host(),
             pass_environment: BTreeMap::new(),
+            supplied: BTreeMap::new(),
             variables: BTreeMap::new(),
+            writing: None,
             mounted_files: Vec::new(),
             hooks: Hooks::default(),
             state: StateOwner::Managed {
