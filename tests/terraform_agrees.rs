@@ -2,7 +2,7 @@
 //!
 //! An error of Terraform's is agreement only with an error of ours. The last line that is printed
 //! counts them all. `SEED=7` makes other expressions by chance than those of every run, and
-//! `COUNT=5000` more of them.
+//! `COUNT=5000` more of them; `CASES=FILE` takes those of a file, one a line, in their place.
 
 #[path = "terraform/generator.rs"]
 mod generator;
@@ -130,23 +130,29 @@ fn dayfly_agrees_with_terraform() -> Result<()> {
 }
 
 /// A number from the environment.
-#[expect(clippy::disallowed_methods, reason = "a test that a person steers")]
 fn number(name: &str) -> Result<Option<u64>> {
-    match std::env::var(name) {
-        Ok(text) => Ok(Some(
-            text.parse().with_context(|| format!("{name}={text}"))?,
-        )),
-        Err(_) => Ok(None),
-    }
+    let parse = |text: String| text.parse().with_context(|| format!("{name}={text}"));
+    variable(name).map(parse).transpose()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test that a person steers")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Each has the value and the type that it has in Terraform, or none in both.
 fn generated(seed: u64) -> Result<Agreement> {
     let mut chance = generator::Chance::new(seed);
     let count = number("COUNT")?.unwrap_or(1500);
-    let cases: Vec<String> = (0..count)
-        .map(|index| generator::expression(&mut chance, 1 + usize::from(index % 3 == 0) * 2))
-        .collect();
+    let cases: Vec<String> = match variable("CASES") {
+        Some(file) => fs::read_to_string(file)?
+            .lines()
+            .map(str::to_owned)
+            .collect(),
+        None => (0..count)
+            .map(|index| generator::expression(&mut chance, 1 + usize::from(index % 3 == 0) * 2))
+            .collect(),
+    };
     // The text is exact where a JSON number would not be; the value has the type.
     let pair =
         |case: &str| format!("[\n[jsonencode([\n{case}\n]), issensitive(\n{case}\n)],\n{case}\n]");

@@ -46,7 +46,9 @@ pub(super) fn convert(value: &Value, target: &Type) -> Result<Value, Mismatch> {
             .map(Value::sensitive)
             .map_err(|mismatch| Mismatch::new(mismatch.reason)),
         (Value::Null(Type::Any), _) => Ok(Value::Null(plain(target))),
-        (Value::Null(kind), _) if convertible(kind, target) => Ok(Value::Null(plain(target))),
+        (Value::Null(kind), _) if convertible(kind, target) => settled(kind, target)
+            .map(|kind| Value::Null(plain(&kind)))
+            .ok_or_else(|| Mismatch::new("all elements must have the same type")),
         (Value::Bool(_), Type::Bool)
         | (Value::Number(_), Type::Number)
         | (Value::String(_), Type::String) => Ok(value.clone()),
@@ -63,6 +65,18 @@ pub(super) fn convert(value: &Value, target: &Type) -> Result<Value, Mismatch> {
         (Value::List(own, _), Type::List(wanted)) if own == wanted.as_ref() => Ok(value.clone()),
         (Value::Set(own, _), Type::Set(wanted)) if own == wanted.as_ref() => Ok(value.clone()),
         (Value::Map(own, _), Type::Map(wanted)) if own == wanted.as_ref() => Ok(value.clone()),
+        // Also where there is no element that could not be converted.
+        (
+            Value::List(own, items) | Value::Set(own, items),
+            Type::List(wanted) | Type::Set(wanted),
+        ) if items.is_empty() && !convertible(own, wanted) => {
+            Err(Mismatch::new(format!("{} required", with_article(target))))
+        }
+        (Value::Map(own, entries), Type::Map(wanted))
+            if entries.is_empty() && !convertible(own, wanted) =>
+        {
+            Err(Mismatch::new(format!("{} required", with_article(target))))
+        }
         (
             Value::List(_, items) | Value::Set(_, items) | Value::Tuple(items),
             Type::List(wanted),
@@ -140,12 +154,32 @@ fn element_type(value: &Value, wanted: &Type) -> Result<Type, Mismatch> {
         Value::List(own, _) | Value::Set(own, _) | Value::Map(own, _) => Ok(own.clone()),
         Value::Tuple(items) => common(&items.iter().map(Value::kind).collect::<Vec<_>>(), false)
             .ok_or_else(|| Mismatch::new("all elements must have the same type")),
+        // Here, not in a list, a null of no type takes the type of the others.
         Value::Object(entries) => common(
-            &entries.values().map(Value::kind).collect::<Vec<_>>(),
+            &entries
+                .values()
+                .map(Value::kind)
+                .filter(|kind| *kind != Type::Any)
+                .collect::<Vec<_>>(),
             false,
         )
         .ok_or_else(|| Mismatch::new("all elements must have the same type")),
         _ => Ok(Type::Any),
+    }
+}
+
+/// The type that a null of type `kind` has as `target`: what `any` stands for in a collection is what
+/// the elements would have had in common.
+fn settled(kind: &Type, target: &Type) -> Option<Type> {
+    let element = |wanted: &Type| match wanted {
+        Type::Any => common(&elements_of(kind), false),
+        wanted => Some(wanted.clone()),
+    };
+    match target {
+        Type::List(wanted) => element(wanted).map(Type::list),
+        Type::Set(wanted) => element(wanted).map(Type::set),
+        Type::Map(wanted) => element(wanted).map(Type::map),
+        other => Some(other.clone()),
     }
 }
 
@@ -212,6 +246,11 @@ pub(super) fn common(kinds: &[Type], also_unsafe: bool) -> Option<Type> {
     let Some(first) = known.first() else {
         return Some(Type::Any);
     };
+    let has_any = known.len() < kinds.len();
+    if has_any && known.iter().all(|kind| is_structural(kind)) && is_of_one_kind(&known) {
+        // What a null of no type is in such company Terraform never decides: all stay as they are.
+        return also_unsafe.then_some(Type::Any);
+    }
     if known.iter().all(|kind| kind == first) {
         return Some((*first).clone());
     }
@@ -266,7 +305,18 @@ pub(super) fn common(kinds: &[Type], also_unsafe: bool) -> Option<Type> {
     let fits = |wanted: &&&Type| known.iter().all(|kind| allowed(kind, wanted, also_unsafe));
     let candidate = candidates.iter().find(fits).map(|kind| (*kind).clone());
     // What has a null of no type among it can at least stay as it is.
-    candidate.or_else(|| (known.len() < kinds.len()).then_some(Type::Any))
+    candidate.or_else(|| (has_any && also_unsafe).then_some(Type::Any))
+}
+
+fn is_structural(kind: &Type) -> bool {
+    !matches!(kind, Type::Any | Type::Bool | Type::Number | Type::String)
+}
+
+/// Whether all are lists, or all objects, and so on.
+fn is_of_one_kind(kinds: &[&Type]) -> bool {
+    kinds
+        .windows(2)
+        .all(|pair| pair[0].name() == pair[1].name())
 }
 
 fn elements_of(kind: &Type) -> Vec<Type> {

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hcl_edit::expr::{
-    BinaryOp, BinaryOperator, Conditional, Expression, FuncCall, Object, ObjectKey, Traversal,
+    BinaryOp, BinaryOperator, Expression, FuncCall, Object, ObjectKey, Traversal,
     TraversalOperator, UnaryOp, UnaryOperator,
 };
 use hcl_edit::{Decorated, Span};
 
-use super::convert::{common, convert};
+use super::conditional::conditional_value;
+use super::convert::convert;
 use super::functions;
 use super::loops;
 use super::number::Number;
@@ -241,49 +242,6 @@ pub(super) fn boolean(
     }
 }
 
-fn conditional_value(conditional: &Conditional, frame: &Frame<'_>) -> Evaluated {
-    let condition = evaluate(&conditional.cond_expr, frame)?;
-    let chosen = boolean(
-        &condition,
-        "the condition",
-        frame,
-        start(&conditional.cond_expr),
-    )?;
-    let yes = evaluate(&conditional.true_expr, frame);
-    let no = evaluate(&conditional.false_expr, frame);
-    let (chosen, other) = if chosen { (yes, no) } else { (no, yes) };
-    let chosen = chosen?;
-    let is_sensitive = condition.is_sensitive() || chosen.is_sensitive();
-    let other = match other {
-        Ok(value) => value,
-        Err(Stop::Reported) => return Err(Stop::Reported),
-        // Only what is chosen must succeed.
-        Err(Stop::Mistake(_)) => return Ok(chosen.marked(is_sensitive)),
-    };
-    // A mark on either result is on the whole, so that it does not tell which one was chosen.
-    let is_sensitive = is_sensitive || other.is_sensitive();
-    let (chosen, other) = (chosen.opened().0, other.opened().0);
-    let bare = |value: &Value| matches!(value, Value::Null(Type::Any));
-    let kind = match (bare(chosen), bare(other)) {
-        (true, _) => Some(other.kind()),
-        (_, true) => Some(chosen.kind()),
-        _ => common(&[chosen.kind(), other.kind()], true),
-    };
-    let Some(kind) = kind else {
-        let (yes, no) = (chosen.kind().name(), other.kind().name());
-        let message =
-            format!("the two results of the condition have no type in common: {yes} and {no}");
-        return Err(frame.mistake(message, start(conditional)));
-    };
-    let converted = convert(&chosen.clone().marked(is_sensitive), &kind);
-    converted.map_err(|error| {
-        frame.mistake(
-            format!("unsuitable result of the condition: {error}"),
-            start(conditional),
-        )
-    })
-}
-
 fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
     let offset = start(call).or_else(|| start(&call.name.name));
     let name = call.name.name.as_str();
@@ -482,7 +440,8 @@ fn operated(operation: &BinaryOp, left: &Value, right: &Value, frame: &Frame<'_>
         Operator::Minus => left.minus(&right).into(),
         Operator::Mul => left.times(&right).into(),
         Operator::Div => quotient(left.divided_by(&right))?.into(),
-        Operator::Mod => quotient(left.modulo(&right))?.into(),
+        // Of nothing all is left.
+        Operator::Mod => left.modulo(&right).unwrap_or(left).into(),
         Operator::Less => Value::Bool(left < right),
         Operator::LessEq => Value::Bool(left <= right),
         Operator::Greater => Value::Bool(left > right),

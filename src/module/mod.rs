@@ -14,6 +14,7 @@
 mod apart;
 mod attributes;
 mod blocking;
+mod conditional;
 mod constraint;
 mod convert;
 mod decimal;

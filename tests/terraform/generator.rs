@@ -544,12 +544,15 @@ fn value(chance: &mut Chance, wanted: Kind, depth: usize) -> String {
             value(chance, Text, depth - 1),
             value(chance, Number, depth - 1)
         ),
-        1 if matches!(kind, Number) => format!(
-            "({} {} {})",
-            value(chance, Number, depth - 1),
-            chance.of(&["+", "-", "*", "/", "%"]),
-            value(chance, Number, depth - 1)
-        ),
+        1 if matches!(kind, Number) => {
+            let (left, operator) = (
+                value(chance, Number, depth - 1),
+                *chance.of(&["+", "-", "*", "/", "%"]),
+            );
+            // What is divided by a negative zero is infinite, which dayfly refuses.
+            let right = value(chance, Number, depth - 1).replace("-0", "0");
+            format!("({left} {operator} {right})")
+        }
         1 if matches!(kind, Bool) => format!(
             "({} {} {})",
             value(chance, Any, depth - 1),

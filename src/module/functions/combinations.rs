@@ -18,7 +18,10 @@ fn sets(context: &Context<'_>, least: usize) -> Result<Sets, String> {
     for index in 0..context.arguments.len() {
         match context.converted(index, &Type::set(Type::Any))? {
             Value::Set(element, items) => {
-                elements.push(element);
+                // An empty set of no type has no say.
+                if element != Type::Any || !items.is_empty() {
+                    elements.push(element);
+                }
                 sets.push(Value::Set(Type::Any, items));
             }
             _ => return Err(format!("argument {} must be a set", index + 1)),

@@ -159,6 +159,8 @@ impl Verb {
                 _ => Err("a bool is required".to_owned()),
             },
             'b' | 'd' | 'o' | 'x' | 'X' => match to(&Type::Number)? {
+                // An integer has no negative zero.
+                Value::Number(number) if number.as_i64() == Some(0) => self.integer(&0.into()),
                 Value::Number(number) => self.integer(&number),
                 _ => Err("a number is required".to_owned()),
             },

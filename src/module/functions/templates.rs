@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hcl_edit::expr::TraversalOperator;
+use hcl_edit::expr::{Expression, ForExpr, TraversalOperator};
+use hcl_edit::template::ForDirective;
+use hcl_edit::visit::{Visit, visit_expr};
 use hcl_edit::{Decorated, Ident};
 
 use super::{Context, files};
 use crate::module::convert::convert;
-use crate::module::expression::{Evaluated, Frame, Names, Stop};
+use crate::module::expression::{Evaluated, Frame, Names, Stop, start};
 use crate::module::source::parse_template;
 use crate::module::template::wrapped_value;
 use crate::module::tree::Tree;
@@ -19,6 +21,59 @@ use crate::module::value::{Type, Value};
 struct Given<'a> {
     variables: &'a BTreeMap<String, Value>,
     tree: Option<Tree<'a>>,
+}
+
+/// The names in a template, also in what is not chosen of it: all of them must be given.
+struct Named<'a> {
+    known: &'a BTreeMap<String, Value>,
+    /// By the loops around.
+    bound: Vec<String>,
+    missing: Option<(String, Option<usize>)>,
+}
+
+impl Named<'_> {
+    fn within(&mut self, key: Option<&Ident>, value: &Ident, visit: impl FnOnce(&mut Self)) {
+        let outside = self.bound.len();
+        let names = key.into_iter().chain([value]);
+        self.bound.extend(names.map(ToString::to_string));
+        visit(self);
+        self.bound.truncate(outside);
+    }
+}
+
+impl Visit for Named<'_> {
+    fn visit_expr(&mut self, expression: &Expression) {
+        let Expression::Variable(variable) = expression else {
+            return visit_expr(self, expression);
+        };
+        let name = variable.as_str();
+        if !self.known.contains_key(name) && !self.bound.iter().any(|bound| bound == name) {
+            self.missing
+                .get_or_insert((name.to_owned(), start(expression)));
+        }
+    }
+
+    fn visit_for_expr(&mut self, loop_: &ForExpr) {
+        let intro = &loop_.intro;
+        self.visit_expr(&intro.collection_expr);
+        self.within(intro.key_var.as_deref(), &intro.value_var, |inner| {
+            if let Some(key) = &loop_.key_expr {
+                inner.visit_expr(key);
+            }
+            inner.visit_expr(&loop_.value_expr);
+            if let Some(condition) = &loop_.cond {
+                inner.visit_expr(&condition.expr);
+            }
+        });
+    }
+
+    fn visit_for_directive(&mut self, directive: &ForDirective) {
+        let intro = &directive.for_expr;
+        self.visit_expr(&intro.collection_expr);
+        self.within(intro.key_var.as_deref(), &intro.value_var, |inner| {
+            inner.visit_template(&intro.template);
+        });
+    }
 }
 
 impl Names for Given<'_> {
@@ -78,6 +133,16 @@ fn evaluated(context: &Context<'_>, path: &str, text: &str) -> Result<Value, Str
         return Err(format!(
             "{name:?} cannot be the name of a template's variable"
         ));
+    }
+    let mut named = Named {
+        known: &variables,
+        bound: Vec::new(),
+        missing: None,
+    };
+    named.visit_template(&template);
+    if let Some((name, offset)) = named.missing {
+        let message = format!("the template was given no variable {name}");
+        return Err(source.problem(message, offset).to_string());
     }
     let names = Given {
         variables: &variables,
