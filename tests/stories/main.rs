@@ -30,6 +30,7 @@ mod git_transport;
 mod github_app;
 mod ownership;
 mod plans;
+mod moves;
 mod people;
 mod policies;
 mod previews;

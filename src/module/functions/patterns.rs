@@ -124,9 +124,18 @@ fn translate(pattern: &str) -> Result<String, String> {
                     'C' | 'Q' | '0'..='9' | '<' | '>' => {
                         return Err(format!("\\{escaped} is not supported in a pattern"));
                     }
+                    'p' | 'P' | 'x' if characters.peek() == Some(&'{') => {
+                        translated.extend(['\\', escaped]);
+                        translated.extend(characters.by_ref().take_while(|inner| *inner != '}'));
+                        translated.push('}');
+                    }
                     _ => translated.extend(['\\', escaped]),
                 }
                 class = class.map(|count| count + 1);
+            }
+            ('{', None) => {
+                let rest: String = characters.clone().collect();
+                translated.push_str(if is_repetition(&rest) { "{" } else { "\\{" });
             }
             ('[', None) => {
                 translated.push('[');
@@ -176,6 +185,16 @@ fn translate(pattern: &str) -> Result<String, String> {
         }
     }
     Ok(translated)
+}
+
+/// Whether a brace before this text says how often something stands: `2}`, `2,}`, `2,3}`.
+fn is_repetition(text: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('}')
+        .is_some_and(|(counts, _)| match counts.split_once(',') {
+            Some((least, most)) => is_number(least) && (most.is_empty() || is_number(most)),
+            None => is_number(counts),
+        })
 }
 
 #[cfg(test)]
