@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::closings::{Memory, Subject, is_late};
 use super::decision::{
@@ -86,6 +87,19 @@ pub(super) fn decide_lifetime(
     {
         return Ok(late(service, Some(Found::File { file, text }), until));
     }
+    if let Lifetime::Scheduled { end, seen } = change {
+        if *end > now || *seen != digest_of(text.as_bytes()) {
+            let reason = "its file has changed since: the next apply looks at it anew".to_owned();
+            return Ok(ignored_beside(
+                service,
+                Some(Found::File { file, text }),
+                reason,
+            ));
+        }
+        let until = file.event_at.unwrap_or(*end);
+        let reason = format!("its scheduled deletion was due at {end}");
+        return ended(service, subject, file, text, (until, reason), beside);
+    }
     let Some(after) = service.rules.expire_after else {
         let reason = format!("environments of {} do not expire", service.name);
         return Ok(ignored_beside(
@@ -109,15 +123,12 @@ pub(super) fn decide_lifetime(
             Ok(Expiry::At(later(from, Duration::from_secs(*seconds))))
         }
         (Lifetime::Expire, Expiry::At(end)) if end <= now => {
-            let head = head_of(service, &file)?;
             let until = file.event_at.unwrap_or(end);
-            let existing = Found::File { file, text };
-            let mut decision = remove(service, existing, format!("expired at {end}"));
-            decision.memory = beside.closings.expire(&subject, until, head.as_ref());
-            decision.subject = Some(subject);
-            return Ok(decision);
+            let told = (until, format!("expired at {end}"));
+            return ended(service, subject, file, text, told, beside);
         }
         (Lifetime::Expire, Expiry::At(end)) => Err(format!("it expires at {end}")),
+        (Lifetime::Scheduled { .. }, _) => Err("it is not due".to_owned()),
         (Lifetime::Expire, Expiry::Unsaid) => Err("its file names no end".to_owned()),
     };
     match expiry {
@@ -130,6 +141,29 @@ pub(super) fn decide_lifetime(
     }
 }
 
+/// The end of an environment whose time has come: until then events are late, and no later one of the
+/// same commit brings it back.
+fn ended(
+    service: &Service,
+    subject: Subject,
+    file: EnvironmentFile,
+    text: String,
+    (until, reason): (Time, String),
+    beside: &Beside<'_>,
+) -> Result<Decision, ManagerError> {
+    let head = head_of(service, &file)?;
+    let mut decision = remove(service, Found::File { file, text }, reason);
+    decision.memory = beside.closings.expire(&subject, until, head.as_ref());
+    decision.subject = Some(subject);
+    Ok(decision)
+}
+
+/// What tells one text of a file from another.
+pub fn digest_of(text: &[u8]) -> String {
+    let bytes = Sha256::digest(text);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What it means where no file stands: only what has expired can be brought back.
 fn of_nothing(
     files: &dyn Files,
@@ -139,7 +173,7 @@ fn of_nothing(
     beside: &Beside<'_>,
 ) -> Result<Decision, ManagerError> {
     let pull_request = wish.word.pull_request();
-    if let Lifetime::Expire = change {
+    if let Lifetime::Expire | Lifetime::Scheduled { .. } = change {
         return Ok(nothing(Some(service), OutcomeAction::Absent, None));
     }
     let subject = Subject::new(&service.name, pull_request, wish.word.repository_id());

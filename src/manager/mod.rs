@@ -35,6 +35,7 @@ mod written_names;
 pub use artifact::Artifact;
 pub use batch::{Told, explain_all, write_all};
 pub use explanation::{Explanation, explain};
+pub use lifetime::digest_of;
 pub use location::{Manager, Snapshot};
 pub use owner::Owner;
 pub use particulars::Particulars;

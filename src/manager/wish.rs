@@ -65,6 +65,11 @@ pub enum Lifetime {
     Unpin,
     /// It ends, if its time has come.
     Expire,
+    /// It ends, as its stack's scheduled deletion has come, if its file is still the one that was seen.
+    Scheduled {
+        end: Time,
+        seen: String,
+    },
 }
 
 impl Word {
@@ -156,7 +161,7 @@ impl Word {
         matches!(
             self,
             Self::Lifetime {
-                change: Lifetime::Expire,
+                change: Lifetime::Expire | Lifetime::Scheduled { .. },
                 ..
             }
         )
@@ -184,6 +189,7 @@ impl Word {
                 Lifetime::Pin => "pin",
                 Lifetime::Unpin => "unpin",
                 Lifetime::Expire => "expire",
+                Lifetime::Scheduled { .. } => "scheduled deletion",
             },
         }
     }

@@ -14,6 +14,7 @@ use super::leftovers;
 use super::mirrors::{Looked, Mirrors, RepositoryKey, Wanted};
 use super::ownership::own;
 use super::pull_requests::PullRequests;
+use super::scheduled::delete_due;
 use super::scope;
 use super::{Planned, ReconcileError, applies_itself, plan};
 use crate::clock;
@@ -76,9 +77,10 @@ pub fn apply(
         options.tokens.clone(),
     );
     let mut applied = Applied::default();
+    let mut due = Vec::new();
 
     for pass in 0..PASSES {
-        let planned = plan(options.manager, &cache, Some(&store))?;
+        let mut planned = plan(options.manager, &cache, Some(&store))?;
         applies_itself(options.manager, &planned)?;
         let Some(branch) = &planned.branch else {
             return Err(ReconcileError::NoCommit {
@@ -89,6 +91,13 @@ pub fn apply(
         if pass == 0 {
             let seen = planned.owner.as_ref();
             own(options, &cache, &directory, &mut store, seen)?;
+            let (deleted, problems) =
+                delete_due(options, directory.path(), &cache, &store, &planned)?;
+            due = problems;
+            if deleted > 0 {
+                planned = plan(options.manager, &cache, Some(&store))?;
+                applies_itself(options.manager, &planned)?;
+            }
         }
         let rulings = debug_span!("guard")
             .in_scope(|| guard::judge(options.manager, &cache, Some(&store), &planned))?;
@@ -110,6 +119,7 @@ pub fn apply(
         }
         let waits = !planned.comparison.waiting.is_empty();
         let looked = record(&mut store, &planned, &mirrors, options, &mut applied)?;
+        applied.problems.extend(due.iter().cloned());
         if pass == 0 {
             applied
                 .problems

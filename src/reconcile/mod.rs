@@ -26,6 +26,7 @@ mod pull_requests;
 mod pushes;
 mod rego_files;
 mod retries;
+mod scheduled;
 mod scope;
 mod states;
 mod tell;

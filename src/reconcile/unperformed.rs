@@ -8,9 +8,8 @@ use crate::module::{Evaluation, Resource};
 use crate::problem::Problem;
 use crate::stack::{Object, StackSpec};
 
-const NOT_ACTED_UPON: [&str; 4] = [
+const NOT_ACTED_UPON: [&str; 3] = [
     "spacelift_drift_detection",
-    "spacelift_scheduled_delete_stack",
     "spacelift_scheduled_run",
     "spacelift_scheduled_task",
 ];
@@ -36,17 +35,34 @@ pub(super) fn is_told(resource: &Resource) -> bool {
     let kind = resource.kind.as_str();
     kind == "spacelift_policy"
         || NOT_ACTED_UPON.contains(&kind)
+        || is_undone_deletion(resource)
         || INTEGRATIONS
             .iter()
             .any(|(integration, _)| *integration == kind)
+}
+
+/// Whether it is a scheduled deletion that dayfly does not make: it deletes the file of an environment,
+/// and with it all that was made.
+fn is_undone_deletion(resource: &Resource) -> bool {
+    let keeps = || *Object::from_resource(resource).value("delete_resources") == false;
+    resource.kind == "spacelift_scheduled_delete_stack"
+        && (resource.origin.environment().is_none() || keeps())
 }
 
 /// All that is recorded and not done.
 pub(super) fn not_acted_upon(evaluation: &Evaluation, settings: &Settings) -> Vec<Problem> {
     let mut told: BTreeSet<(String, usize, String)> = BTreeSet::new();
     let resources = evaluation.resources.iter();
-    for resource in resources.filter(|one| NOT_ACTED_UPON.contains(&one.kind.as_str())) {
+    for resource in resources {
         let origin = &resource.origin;
+        if is_undone_deletion(resource) {
+            let message =
+                "dayfly makes scheduled deletions of environments only, with their resources";
+            told.insert((origin.file.clone(), origin.line, message.to_owned()));
+        }
+        if !NOT_ACTED_UPON.contains(&resource.kind.as_str()) {
+            continue;
+        }
         let message = format!(
             "{} is recorded, but dayfly does not act on it yet",
             resource.kind

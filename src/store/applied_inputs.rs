@@ -34,6 +34,27 @@ impl Store {
         Ok(found.flatten())
     }
 
+    /// The files of the environments whose scheduled deletion is due, and since when.
+    pub fn due_deletions(&self, now: Time) -> Result<Vec<(String, Time)>, StoreError> {
+        let failed = self.sql("look for scheduled deletions");
+        let query = "SELECT environment, min(json_extract(attributes, '$.at')) FROM object
+             WHERE kind = 'spacelift_scheduled_delete_stack' AND phase = 'active'
+                 AND environment IS NOT NULL AND json_extract(attributes, '$.at') <= ?1
+                 AND coalesce(json_extract(attributes, '$.delete_resources'), 1)
+             GROUP BY environment";
+        let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
+        let rows = statement.query_map([now.as_second()], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, f64>(1)?))
+        });
+        let rows: Result<Vec<_>, _> = rows.map_err(&failed)?.collect();
+        let read = |(file, at): (String, f64)| {
+            #[expect(clippy::cast_possible_truncation, reason = "seconds are whole")]
+            let at = Time::from_second(at as i64).map_err(|error| self.damaged(error))?;
+            Ok((file, at))
+        };
+        rows.map_err(&failed)?.into_iter().map(read).collect()
+    }
+
     /// The stacks that stand of the environment in `file`.
     pub fn stacks_of(&self, file: &str) -> Result<Vec<StackId>, StoreError> {
         let failed = self.sql("list the stacks of an environment");

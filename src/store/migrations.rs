@@ -221,6 +221,10 @@ CREATE TABLE applied_inputs (
 CREATE INDEX applied_inputs_of_file ON applied_inputs (file, id);
 ",
     "
+CREATE INDEX scheduled_deletion ON object (environment)
+    WHERE kind = 'spacelift_scheduled_delete_stack';
+",
+    "
 -- Where the branches of the repositories of stacks stood when they were last looked at.
 CREATE TABLE looked (
     repository TEXT PRIMARY KEY,

@@ -50,6 +50,7 @@ mod renames;
 mod rollbacks;
 mod root_variables;
 mod secrets;
+mod scheduled_deletions;
 mod signed_commits;
 mod ssh;
 mod stacks;
