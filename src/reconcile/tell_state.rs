@@ -18,7 +18,7 @@ pub fn state_versions(
     let held = holder(store, stack)?.filter(|run| run.state.is_executing());
     match DataDirectory::hold(directory) {
         // What lies in the file is newer than the store where a dayfly was killed.
-        Ok(alone) if held.is_none() && hold(&alone, stack)?.is_ok() => {
+        Ok(alone) if held.is_none() && hold(alone.path(), stack)?.is_ok() => {
             match take_up(store, directory, stack, "found when it was asked for") {
                 // Its versions can still be had.
                 Err(StateError::Torn { .. }) => {}
@@ -59,7 +59,8 @@ pub fn state_content(
     }
 }
 
-/// Makes an older version of a stack's state the newest, while no run holds the stack.
+/// Makes an older version of a stack's state the newest, while no run holds the stack; an apply may
+/// work on others.
 pub fn roll_back_state(
     store: &mut Store,
     directory: &Path,
@@ -68,11 +69,11 @@ pub fn roll_back_state(
     person: &str,
 ) -> Result<StateVersion, Refusal> {
     known(store, stack)?;
-    let alone = DataDirectory::hold(directory)?;
     if let Some(run) = holder(store, stack)? {
         return Err(Refusal::Held { run: Box::new(run) });
     }
-    let _held = hold(&alone, stack)?.map_err(|holder| Refusal::AtWork {
+    // Whatever else an apply does, it touches a state only while it holds the stack.
+    let _held = hold(directory, stack)?.map_err(|holder| Refusal::AtWork {
         stack: stack.clone(),
         holder,
     })?;
@@ -86,8 +87,8 @@ fn known(store: &Store, stack: &StackId) -> Result<(), Refusal> {
     }
 }
 
-fn hold(directory: &DataDirectory, stack: &StackId) -> Result<Result<Hold, Holder>, Refusal> {
-    let path = hold_of(directory.path(), stack);
+fn hold(directory: &Path, stack: &StackId) -> Result<Result<Hold, Holder>, Refusal> {
+    let path = hold_of(directory, stack);
     Hold::try_take(&path, &RunId::new("")).map_err(|source| Refusal::Disk {
         doing: "hold",
         path,

@@ -178,3 +178,114 @@ fn circle_is_refused_with_its_place() {
         validated.stderr
     );
 }
+
+/// A commit of the first stack's repository that changes none of its outputs.
+fn push_without_news(scene: &Scene, mark: &str) {
+    let module = scene.infra.read("main", "main.tf").unwrap();
+    let module = format!("{module}output \"{mark}\" {{ value = 1 }}\n");
+    scene.infra.commit("main", &[("main.tf", &module)]);
+}
+
+#[test]
+fn output_that_is_as_it_was_wakes_nobody_unless_it_always_does() {
+    let second = format!("second-{SERVICE_10}");
+    for always in [false, true] {
+        let scene = Scene::new();
+        with_dependant(&scene, "");
+        // The second stack hears of no push.
+        scene.edit(
+            TEMPLATE,
+            "  project_root = \"second\"\n  autodeploy   = true",
+            "  project_root = \"second\"\n  autodeploy   = true\n  labels = []",
+        );
+        if always {
+            scene.edit(
+                TEMPLATE,
+                "  output_name         = \"text\"\n",
+                "  output_name         = \"text\"\n  trigger_always      = true\n",
+            );
+        }
+        scene.event("opened", &PullRequest::service());
+        scene.apply().succeeded();
+        let before = runs(&scene, &second).len();
+        let first = runs(&scene, STACK_10).len();
+        push_without_news(&scene, "one");
+        scene.apply().succeeded();
+        assert_eq!(runs(&scene, STACK_10).len(), first + 1);
+        assert_eq!(runs(&scene, &second).len(), before + usize::from(always));
+        // What is news wakes it in any case.
+        scene.event("synchronize", &PullRequest::service().at(&"b".repeat(40)));
+        scene.apply().succeeded();
+        assert_eq!(
+            runs(&scene, &second).len(),
+            before + usize::from(always) + 1
+        );
+        assert!(ledger(&scene).last().unwrap().starts_with("made bbbb"));
+    }
+}
+
+#[test]
+fn stack_that_waits_for_a_person_is_a_gate() {
+    let scene = Scene::new();
+    with_dependant(&scene, "");
+    scene.edit(
+        TEMPLATE,
+        "  # Nobody waits to confirm a preview.\n  autodeploy = true",
+        "  autodeploy = false",
+    );
+    scene.event("opened", &PullRequest::service());
+    for _ in 0..2 {
+        scene.apply().succeeded();
+        assert_eq!(runs(&scene, STACK_10)[0]["state"], "UNCONFIRMED");
+        let second = runs(&scene, &format!("second-{SERVICE_10}"));
+        assert_eq!(second[0]["state"], "QUEUED", "{second:?}");
+        let note = second[0]["note"].as_str().unwrap();
+        assert!(
+            note.contains("UNCONFIRMED") && note.contains(STACK_10),
+            "{note}"
+        );
+        assert!(ledger(&scene).is_empty());
+    }
+    let run = runs(&scene, STACK_10)[0]["id"].as_str().unwrap().to_owned();
+    scene.data(&["runs", "confirm", &run]).succeeded();
+    scene.apply().succeeded();
+    assert!(ledger(&scene)[0].starts_with("made aaaa"));
+}
+
+#[test]
+fn what_cannot_be_destroyed_keeps_what_it_depends_on() {
+    let scene = Scene::new();
+    with_dependant(&scene, "");
+    let module = scene.infra.read("main", "second/main.tf").unwrap();
+    let stuck = module.replace(
+        "echo gone >>",
+        "[ -e ${self.triggers_replace.ledger}.free ] && echo gone >>",
+    );
+    scene.infra.commit("main", &[("second/main.tf", &stuck)]);
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    scene.event("closed", &PullRequest::service());
+    scene.apply().exited(1);
+    let second = format!("second-{SERVICE_10}");
+    assert_eq!(runs(&scene, &second)[0]["state"], "FAILED");
+    let first = runs(&scene, STACK_10).remove(0);
+    assert_eq!(
+        (&first["type"], &first["state"]),
+        (&"DESTROY".into(), &"SKIPPED".into()),
+        "{first}"
+    );
+    assert!(
+        first["note"].as_str().unwrap().contains("still stands"),
+        "{first}"
+    );
+    assert!(scene.page(SERVICE_10).is_some());
+    // It stays on the list, with its age.
+    let status = scene.data(&["status"]).exited(1).stdout;
+    assert!(status.contains("fails for "), "{status}");
+    std::fs::write(scene.world.path("ledger.free"), "").unwrap();
+    scene.apply().succeeded();
+    assert_eq!(ledger(&scene).last().unwrap(), "gone");
+    assert_eq!(scene.page(SERVICE_10), None);
+    assert_eq!(scene.stacks(), ["hello-service-common"]);
+    scene.data(&["status"]).succeeded();
+}

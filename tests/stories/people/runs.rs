@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::support::{INFRA, INFRA_7};
 
 #[test]
 fn the_plan_that_was_seen_is_applied_once_confirmed() {
@@ -232,4 +233,41 @@ fn what_fails_once_is_tried_again_in_the_same_apply() {
     );
     assert_eq!(applied.json()["runs"].as_array().unwrap().len(), 3);
     scene.data(&["status"]).succeeded();
+}
+
+#[test]
+fn state_goes_back_while_another_stack_is_at_work() {
+    let scene = Scene::new();
+    let place = scene.world.path("").display().to_string();
+    let place = place.trim_end_matches('/');
+    let script = format!(
+        "[ $TF_VAR_environment != {INFRA_7} ] || {{ touch {place}/started; \
+         while [ ! -e {place}/gate ]; do sleep 0.05; done; }}"
+    );
+    scene.edit(
+        TEMPLATE,
+        "  autodeploy = true",
+        &format!("  before_plan = [\"{script}\"]\n  autodeploy = true"),
+    );
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    scene.event("synchronize", &PullRequest::service().at(&"b".repeat(40)));
+    scene.apply().succeeded();
+    scene.infra.branch("feature", "main");
+    scene.event(
+        "opened",
+        &PullRequest::new(INFRA, 7, &"c".repeat(40), "feature"),
+    );
+    let mut applying = spawn(&scene);
+    wait_until("the run", || started(&scene));
+    let back = |stack: &str| scene.data(&["state", "rollback", stack, "--version", "1"]);
+    back(STACK_10).succeeded();
+    let at_work = back(&format!("hello-service-{INFRA_7}")).exited(1).stderr;
+    assert!(at_work.contains("holds stack"), "{at_work}");
+    std::fs::write(scene.world.path("gate"), "").unwrap();
+    assert!(applying.wait().unwrap().success());
+    let versions = scene
+        .data(&["state", "list", STACK_10, "--output", "json"])
+        .json();
+    assert!(versions.to_string().contains("\"version\":3"), "{versions}");
 }
