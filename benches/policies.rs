@@ -27,6 +27,10 @@ const TRIGGER: &str = include_str!("../policies/manager/trigger.rego");
 const PUSH: &str = include_str!("../policies/service/push.rego");
 const SANITIZED: &str = include_str!("../policies/sanitized.rego");
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures decisions of policies in process, beside opa
 #[derive(Parser)]
 struct Options {

@@ -1,7 +1,12 @@
-//! Inputs turned into the engine's values without a detour over JSON: names of fields are shared.
+//! Inputs turned into the engine's values without a detour over JSON.
+//!
+//! Of a thousand stacks, most say the same of nearly everything, and memory is what such an input
+//! costs. So names are shared, and so is a value that is the last one under its name again; an object
+//! is made of the last one with the same names.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
+use std::sync::Arc;
 
 use regorus::Value;
 use serde::ser::{self, Serialize};
@@ -24,15 +29,113 @@ impl ser::Error for Unwritable {
 
 #[derive(Default)]
 struct Converter {
-    names: HashMap<&'static str, Value>,
+    /// Where each name stands among the `fields`.
+    places: HashMap<Arc<str>, usize>,
+    fields: Vec<Field>,
+    /// The place of the name that was met last.
+    previous: usize,
+    /// Whether the next string is a name.
+    names: bool,
+    /// 1.0 is equal to 1 and not the same: with one in it, no value stands for another.
+    has_float: bool,
+}
+
+/// A name, and what was met with it last.
+struct Field {
+    name: Value,
+    value: Value,
+    /// The place of the name that followed.
+    next: usize,
+    /// The object that ended with it.
+    shape: Option<Shape>,
+}
+
+struct Shape {
+    places: Vec<usize>,
+    values: Vec<Value>,
+    object: Value,
 }
 
 impl Converter {
-    fn name(&mut self, name: &'static str) -> Value {
-        self.names
-            .entry(name)
-            .or_insert_with(|| name.into())
-            .clone()
+    fn place(&mut self, name: &str) -> usize {
+        let known = |field: &Field| matches!(&field.name, Value::String(known) if **known == *name);
+        let next = self.fields.get(self.previous).map(|field| field.next);
+        let place = match next {
+            Some(next) if self.fields.get(next).is_some_and(known) => next,
+            _ => self.find(name),
+        };
+        if let Some(field) = self.fields.get_mut(self.previous) {
+            field.next = place;
+        }
+        self.previous = place;
+        place
+    }
+
+    fn find(&mut self, name: &str) -> usize {
+        if let Some(place) = self.places.get(name) {
+            return *place;
+        }
+        let (name, place) = (Arc::<str>::from(name), self.fields.len());
+        self.places.insert(name.clone(), place);
+        self.fields.push(Field {
+            name: Value::String(name),
+            value: Value::Undefined,
+            next: 0,
+            shape: None,
+        });
+        place
+    }
+
+    fn name(&mut self, name: &str) -> Value {
+        let place = self.place(name);
+        self.fields[place].name.clone()
+    }
+
+    /// The place of the name, and the value or the last one under that name if they are equal.
+    fn field(&mut self, name: &str, value: Value) -> (usize, Value) {
+        let place = self.place(name);
+        let field = &mut self.fields[place];
+        if field.value == value && !self.has_float {
+            return (place, field.value.clone());
+        }
+        field.value = value.clone();
+        (place, value)
+    }
+
+    /// The object, made of the last one with the same names in the same order where there is one.
+    fn object(&mut self, places: Vec<usize>, values: Vec<Value>) -> Value {
+        let Some(last) = places.last().copied().filter(|_| !self.has_float) else {
+            return self.sorted(&places, &values);
+        };
+        let shape = self.fields[last].shape.take();
+        let Some(mut shape) = shape.filter(|shape| shape.places == places) else {
+            let object = self.sorted(&places, &values);
+            // A name twice, and the second value counts.
+            let is_plain = matches!(&object, Value::Object(fields) if fields.len() == places.len());
+            self.fields[last].shape = is_plain.then(|| Shape {
+                places,
+                values,
+                object: object.clone(),
+            });
+            return object;
+        };
+        for (index, value) in values.into_iter().enumerate() {
+            if value != shape.values[index]
+                && let Ok(object) = shape.object.as_object_mut()
+            {
+                object.insert(self.fields[places[index]].name.clone(), value.clone());
+                shape.values[index] = value;
+            }
+        }
+        let object = shape.object.clone();
+        self.fields[last].shape = Some(shape);
+        object
+    }
+
+    fn sorted(&self, places: &[usize], values: &[Value]) -> Value {
+        let names = places.iter().map(|place| self.fields[*place].name.clone());
+        let fields: BTreeMap<Value, Value> = names.zip(values.iter().cloned()).collect();
+        fields.into()
     }
 }
 
@@ -44,7 +147,8 @@ struct List<'c> {
 
 struct Fields<'c> {
     converter: &'c mut Converter,
-    fields: BTreeMap<Value, Value>,
+    places: Vec<usize>,
+    values: Vec<Value>,
     key: Value,
     variant: Option<&'static str>,
 }
@@ -102,13 +206,18 @@ impl<'c> ser::Serializer for &'c mut Converter {
         if value.abs() >= 9_223_372_036_854_775_808.0 {
             return Err(Unwritable(format!("{value} has more than 64 bits")));
         }
+        self.has_float = true;
         Ok(value.into())
     }
     fn serialize_char(self, value: char) -> Result<Value, Unwritable> {
         Ok(value.to_string().into())
     }
     fn serialize_str(self, value: &str) -> Result<Value, Unwritable> {
-        Ok(value.into())
+        Ok(if self.names {
+            self.name(value)
+        } else {
+            value.into()
+        })
     }
     fn serialize_bytes(self, value: &[u8]) -> Result<Value, Unwritable> {
         let bytes: Vec<Value> = value.iter().map(|byte| u64::from(*byte).into()).collect();
@@ -179,27 +288,28 @@ impl<'c> ser::Serializer for &'c mut Converter {
             ..self.serialize_seq(Some(length))?
         })
     }
-    fn serialize_map(self, _: Option<usize>) -> Result<Fields<'c>, Unwritable> {
+    fn serialize_map(self, length: Option<usize>) -> Result<Fields<'c>, Unwritable> {
         Ok(Fields {
             converter: self,
-            fields: BTreeMap::new(),
+            places: Vec::with_capacity(length.unwrap_or_default()),
+            values: Vec::with_capacity(length.unwrap_or_default()),
             key: Value::Null,
             variant: None,
         })
     }
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Fields<'c>, Unwritable> {
-        self.serialize_map(None)
+    fn serialize_struct(self, _: &'static str, length: usize) -> Result<Fields<'c>, Unwritable> {
+        self.serialize_map(Some(length))
     }
     fn serialize_struct_variant(
         self,
         _: &'static str,
         _: u32,
         variant: &'static str,
-        _: usize,
+        length: usize,
     ) -> Result<Fields<'c>, Unwritable> {
         Ok(Fields {
             variant: Some(variant),
-            ..self.serialize_map(None)?
+            ..self.serialize_map(Some(length))?
         })
     }
 }
@@ -221,14 +331,20 @@ impl Fields<'_> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Unwritable> {
-        let name = self.converter.name(name);
         let value = value.serialize(&mut *self.converter)?;
-        self.fields.insert(name, value);
+        self.add(name, value);
         Ok(())
     }
 
+    fn add(&mut self, name: &str, value: Value) {
+        let (place, value) = self.converter.field(name, value);
+        self.places.push(place);
+        self.values.push(value);
+    }
+
     fn done(self) -> Value {
-        under(self.variant, self.fields.into())
+        let object = self.converter.object(self.places, self.values);
+        under(self.variant, object)
     }
 }
 
@@ -276,13 +392,19 @@ impl ser::SerializeMap for Fields<'_> {
     type Ok = Value;
     type Error = Unwritable;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unwritable> {
-        self.key = key.serialize(&mut *self.converter)?;
+        self.converter.names = true;
+        let key = key.serialize(&mut *self.converter);
+        self.converter.names = false;
+        self.key = key?;
         Ok(())
     }
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
         let key = std::mem::replace(&mut self.key, Value::Null);
         let value = value.serialize(&mut *self.converter)?;
-        self.fields.insert(key, value);
+        match &key {
+            Value::String(name) => self.add(name, value),
+            other => self.add(&other.to_string(), value),
+        }
         Ok(())
     }
     fn end(self) -> Result<Value, Unwritable> {
@@ -313,6 +435,10 @@ mod tests {
                 .to_string()
                 .contains("64 bits")
         );
+        let mixed = json!([{"a": 1}, {"a": 1.0}, {"a": 1}, {"a": {"a": [1]}}, {"a": {"a": [1]}}]);
+        let value = value_of(&mixed).unwrap();
+        let same_text = format!("{:?}", regorus::Value::from(mixed));
+        assert_eq!(format!("{value:?}"), same_text);
         let (plan, push, trigger) = (
             PlanInput::default(),
             PushInput::default(),
