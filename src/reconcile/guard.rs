@@ -133,7 +133,10 @@ impl Guard<'_> {
             Some(commits) => commits,
             None => vec![(head.clone(), self.cache.commit_info(head)?)],
         };
-        let standing = self.changed(&self.last, head);
+        let standing = match &self.planned.changed {
+            Some((from, changed)) if *from == self.last => changed.clone(),
+            _ => self.changed(&self.last, head),
+        };
         let mut pushes: Vec<Push> = Vec::new();
         for (index, (commit, info)) in commits.iter().enumerate() {
             let next = commits.get(index + 1);
@@ -141,8 +144,14 @@ impl Guard<'_> {
                 continue;
             }
             let before = pushes.last().map_or(&self.last, |push| &push.head);
-            let mut affected_files = self.changed(before, commit);
-            affected_files.retain(|file| standing.contains(file));
+            let affected_files = match (before, commit) == (&self.last, head) {
+                true => standing.clone(),
+                false => {
+                    let mut affected = self.changed(before, commit);
+                    affected.retain(|file| standing.contains(file));
+                    affected
+                }
+            };
             pushes.push(Push {
                 head: commit.clone(),
                 info: info.clone(),

@@ -187,6 +187,8 @@ pub struct Planned {
     pub settings: Settings,
     pub given: Given,
     pub evaluation: Evaluation,
+    /// The paths that differ from those of an earlier commit, where the plan has looked.
+    pub changed: Option<(CommitId, Vec<String>)>,
     /// The recorded objects that the evaluation was compared with.
     pub recorded: Vec<Object>,
     /// Whether there are others, of environments that are as they were.
@@ -230,7 +232,7 @@ pub fn plan(
         && let Ok(before) = last.commit.parse()
         // The last commit may be here no more.
         && let Ok(changed) = debug_span!("tree").in_scope(|| cache.changed_paths(&before, commit))
-        && let Some(files) = scope::touched(&last, changed)
+        && let Some(files) = scope::touched(&last, &changed)
     {
         let shown = files.iter().chain(&last.shared).map(String::as_str);
         let part = Part {
@@ -245,6 +247,7 @@ pub fn plan(
             let others = debug_span!("others").in_scope(|| store.other_previews(&files))?;
             let mut planned = compared(&snapshot, settings, given, evaluation, recorded)?;
             planned.is_part = true;
+            planned.changed = Some((before, changed));
             planned.deletions.all += others;
             return Ok(planned);
         }
@@ -293,6 +296,7 @@ fn compared(
         given,
         evaluation,
         recorded,
+        changed: None,
         is_part: false,
         comparison,
         deletions,

@@ -40,13 +40,13 @@ pub(super) fn basis(settings: &Settings, given: &Given) -> String {
 }
 
 /// The environment files to look at after a change of `changed`; `None` if that may touch others.
-pub(super) fn touched(last: &Evaluated, changed: Vec<String>) -> Option<BTreeSet<String>> {
+pub(super) fn touched(last: &Evaluated, changed: &[String]) -> Option<BTreeSet<String>> {
     let is_environment = |path: &String| {
         path.ends_with(".tf") && is_environments(parent(path)) && !last.shared.contains(path)
     };
     changed.iter().all(is_environment).then(|| {
         let mut files = last.unsettled.clone();
-        files.extend(changed);
+        files.extend(changed.iter().cloned());
         files
     })
 }
