@@ -391,12 +391,14 @@ fn record_change(
         )?;
     }
     if object.is_stack() && change.action == ChangeAction::Added {
-        // An orphan that is wanted again is taken up with what it left.
+        // An orphan that is wanted again is taken up with what it left. With its kind bound, SQLite
+        // would prepare the statement anew for each, as a partial index goes by the kind.
         transaction
             .prepare_cached(
-                "DELETE FROM object WHERE phase = 'orphaned' AND kind = ?1 AND id = ?2",
+                "DELETE FROM object
+                 WHERE phase = 'orphaned' AND kind = 'spacelift_stack' AND id = ?1",
             )?
-            .execute([object.kind.as_str(), object.id()])?;
+            .execute([object.id()])?;
     }
     transaction
         .prepare_cached(
