@@ -193,7 +193,7 @@ fn settle(evaluator: &Evaluator<'_>) -> Vec<Resource> {
     let items = evaluator.items();
     let mut dependencies: Vec<BTreeSet<usize>> = items
         .iter()
-        .map(|item| item.dependencies.borrow().clone().unwrap_or_default())
+        .map(|item| item.dependencies.take().unwrap_or_default())
         .collect();
     let mut blocked: HashSet<usize> = items
         .iter()
@@ -207,17 +207,18 @@ fn settle(evaluator: &Evaluator<'_>) -> Vec<Resource> {
     block_duplicates(evaluator, &items, &mut blocked);
     loop {
         spread(evaluator, &items, &dependencies, &mut blocked);
-        let standing: HashMap<usize, &BTreeSet<usize>> = items
+        let standing: Vec<Option<&BTreeSet<usize>>> = items
             .iter()
-            .filter(|item| !blocked.contains(&item.id))
-            .map(|item| (item.id, &dependencies[item.id]))
+            .map(|item| (!blocked.contains(&item.id)).then(|| &dependencies[item.id]))
             .collect();
         let (ordered, circular) = order(&standing, |id| &items[id].address);
         let Some(first) = circular.first() else {
-            return ordered
+            let mut resources = Vec::with_capacity(ordered.len());
+            let made = ordered
                 .iter()
-                .filter_map(|id| resource(evaluator, &items, *id, &dependencies))
-                .collect();
+                .filter_map(|id| resource(evaluator, &items, *id, &dependencies));
+            resources.extend(made);
+            return resources;
         };
         let names: Vec<&str> = circular
             .iter()
@@ -248,9 +249,9 @@ fn resource(
     };
     let instance = evaluator.instance(item.instance);
     let (_, definition) = instance.module.resources.get_index(item.resource)?;
-    let attributes = object.attributes.iter();
+    let attributes = Rc::unwrap_or_clone(object).attributes;
     let sensitive = attributes
-        .clone()
+        .iter()
         .filter(|(_, value)| value.holds_sensitive());
     Some(Resource {
         sensitive: sensitive.map(|(name, _)| name.clone()).collect(),
@@ -259,7 +260,8 @@ fn resource(
         name: definition.name.clone(),
         attributes: Arc::new(
             attributes
-                .map(|(name, value)| (name.clone(), value.to_json()))
+                .into_iter()
+                .map(|(name, value)| (name, value.to_json()))
                 .collect(),
         ),
         depends_on: dependencies[id]

@@ -1,7 +1,7 @@
 //! A resource evaluated: its attributes and its id.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::attributes::{Findings, attributes};
 use super::definitions::Resource;
@@ -32,11 +32,11 @@ pub(super) struct Item {
     pub dependencies: RefCell<Option<BTreeSet<usize>>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Object {
     pub id: String,
     /// Those that are set.
-    pub attributes: BTreeMap<String, Value>,
+    pub attributes: Box<[(String, Value)]>,
 }
 
 impl Item {
@@ -144,7 +144,10 @@ impl Object {
         if resource.kind == "spacelift_stack" {
             attributes.insert("slug".to_owned(), Value::string(&id));
         }
-        let object = Self { id, attributes };
+        let object = Self {
+            id,
+            attributes: attributes.into_iter().collect(),
+        };
         if !resource.postconditions.is_empty() {
             let value = object.value(schema);
             let with_self = ModuleNames {
@@ -172,7 +175,10 @@ impl Object {
     /// What a reference to one attribute or block sees; `None` if the type has none of that name, or
     /// if only Spacelift knows it.
     pub(super) fn attribute(&self, schema: &schema::Block, name: &str) -> Option<Value> {
-        let own = self.attributes.get(name).cloned();
+        let own = self
+            .attributes
+            .binary_search_by(|(known, _)| known.as_str().cmp(name));
+        let own = own.ok().map(|index| self.attributes[index].1.clone());
         let Some(attribute) = schema.attributes.get(name) else {
             return own.or_else(|| schema.blocks.get(name).map(|_| Value::tuple([])));
         };

@@ -2,67 +2,62 @@
 //! depends on.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap};
 
 /// The members in an order in which each stands after all it depends on, ties broken by `rank`;
-/// and the members of circles, which have no place in it.
+/// and the members of circles, which have no place in it. An index without dependencies, not even none,
+/// is no member.
 pub(crate) fn order<'r>(
-    dependencies: &HashMap<usize, &BTreeSet<usize>>,
+    dependencies: &[Option<&BTreeSet<usize>>],
     rank: impl Fn(usize) -> &'r str,
 ) -> (Vec<usize>, Vec<usize>) {
-    let mut waiting: HashMap<usize, usize> = HashMap::with_capacity(dependencies.len());
-    let mut followers: HashMap<usize, Vec<usize>> = HashMap::new();
-    for (member, needed) in dependencies {
-        let needed = needed
-            .iter()
-            .filter(|other| dependencies.contains_key(other));
-        let mut count = 0;
-        for other in needed {
-            followers.entry(*other).or_default().push(*member);
-            count += 1;
+    let is_member = |index: usize| dependencies.get(index).is_some_and(Option::is_some);
+    let mut waiting: Vec<usize> = vec![0; dependencies.len()];
+    let mut followers: Vec<Vec<usize>> = vec![Vec::new(); dependencies.len()];
+    for (member, needed) in dependencies.iter().enumerate() {
+        for other in needed.iter().copied().flatten() {
+            if is_member(*other) {
+                followers[*other].push(member);
+                waiting[member] += 1;
+            }
         }
-        waiting.insert(*member, count);
     }
-    let mut ready: BinaryHeap<Reverse<(&str, usize)>> = waiting
-        .iter()
-        .filter(|(_, count)| **count == 0)
-        .map(|(member, _)| Reverse((rank(*member), *member)))
+    let mut ready: BinaryHeap<Reverse<(&str, usize)>> = (0..dependencies.len())
+        .filter(|member| is_member(*member) && waiting[*member] == 0)
+        .map(|member| Reverse((rank(member), member)))
         .collect();
     let mut ordered = Vec::with_capacity(dependencies.len());
     while let Some(Reverse((_, member))) = ready.pop() {
         ordered.push(member);
-        waiting.remove(&member);
-        for follower in followers.remove(&member).unwrap_or_default() {
-            if let Some(count) = waiting.get_mut(&follower) {
-                *count -= 1;
-                if *count == 0 {
-                    ready.push(Reverse((rank(follower), follower)));
-                }
+        for follower in std::mem::take(&mut followers[member]) {
+            waiting[follower] -= 1;
+            if waiting[follower] == 0 {
+                ready.push(Reverse((rank(follower), follower)));
             }
         }
     }
-    let mut circular: Vec<usize> = waiting.into_keys().collect();
-    circular.sort_unstable();
-    (ordered, circular)
+    let circular = (0..dependencies.len()).filter(|member| waiting[*member] > 0);
+    (ordered, circular.collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::order;
-    use std::collections::{BTreeSet, HashMap};
+    use std::collections::BTreeSet;
 
     #[test]
     fn each_stands_after_what_it_needs() {
-        let needs: HashMap<usize, BTreeSet<usize>> = HashMap::from([
-            (0, BTreeSet::from([2])),
-            (1, BTreeSet::new()),
-            (2, BTreeSet::from([1, 9])),
-            (3, BTreeSet::from([4])),
-            (4, BTreeSet::from([3])),
-        ]);
-        let needs = needs.iter().map(|(member, needed)| (*member, needed));
-        let names: Vec<String> = (0..5).map(|member| member.to_string()).collect();
-        let (ordered, circular) = order(&needs.collect(), |member| &names[member]);
+        let needs = [
+            Some(BTreeSet::from([2])),
+            Some(BTreeSet::new()),
+            Some(BTreeSet::from([1, 5, 9])),
+            Some(BTreeSet::from([4])),
+            Some(BTreeSet::from([3])),
+            None,
+        ];
+        let needs: Vec<_> = needs.iter().map(Option::as_ref).collect();
+        let names: Vec<String> = (0..6).map(|member| member.to_string()).collect();
+        let (ordered, circular) = order(&needs, |member| &names[member]);
         assert_eq!(ordered, [1, 2, 0]);
         assert_eq!(circular, [3, 4]);
     }

@@ -145,7 +145,7 @@ fn in_order<'a>(objects: &[&'a Object]) -> Vec<&'a Object> {
         within.copied().collect()
     };
     let needed: Vec<BTreeSet<usize>> = objects.iter().map(|object| needed(object)).collect();
-    let (ordered, circular) = order(&needed.iter().enumerate().collect(), |index| {
+    let (ordered, circular) = order(&needed.iter().map(Some).collect::<Vec<_>>(), |index| {
         objects[index].address.as_str()
     });
     let indices = circular.into_iter().chain(ordered);
