@@ -221,14 +221,10 @@ fn record(
         end(store, options.data_directory, &run, why)?;
     }
     applied.commit.clone_from(&planned.commit);
-    applied.changes.extend(
-        planned
-            .comparison
-            .changes
-            .iter()
-            .filter(|c| c.is_visible())
-            .cloned(),
-    );
+    let changes = decided.manager_run.changes.into_iter();
+    applied
+        .changes
+        .extend(changes.filter(|change| change.is_visible()));
     applied.problems = planned
         .problems()
         .cloned()
@@ -242,10 +238,12 @@ fn record(
             applied.unreachable.push(error);
         }
     }
+    stacks_span.in_scope(|| drop((objects, specs, records, last_runs)));
     Ok(silent)
 }
 
-/// All stacks and policies that stand once the changes are recorded; of a whole plan all objects.
+/// All stacks and policies that stand once the changes are recorded; of a whole plan their attachments
+/// as well.
 fn standing(store: &Store, planned: &Planned) -> Result<Vec<Object>, StoreError> {
     let mut objects = resulting(planned);
     if planned.is_part {

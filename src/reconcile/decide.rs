@@ -55,12 +55,26 @@ pub(super) struct Decided {
     pub(super) problems: Vec<Problem>,
 }
 
-/// The objects that stand once the changes are recorded, of those that were looked at.
+/// The stacks, the policies and their attachments that stand once the changes are recorded, of those
+/// that were looked at.
 pub(super) fn resulting(planned: &Planned) -> Vec<Object> {
-    resulting_of(&planned.recorded, &planned.comparison.changes)
+    let kinds = [
+        "spacelift_stack",
+        "spacelift_policy",
+        "spacelift_policy_attachment",
+    ];
+    standing(&planned.recorded, &planned.comparison.changes)
+        .filter(|object| kinds.contains(&object.kind.as_str()))
+        .cloned()
+        .collect()
 }
 
+/// All objects that stand once the changes are recorded.
 pub(super) fn resulting_of(recorded: &[Object], changes: &[Change]) -> Vec<Object> {
+    standing(recorded, changes).cloned().collect()
+}
+
+fn standing<'a>(recorded: &'a [Object], changes: &'a [Change]) -> impl Iterator<Item = &'a Object> {
     let mut objects: BTreeMap<&str, &Object> = recorded
         .iter()
         .filter(|object| object.phase == Phase::Active)
@@ -75,7 +89,7 @@ pub(super) fn resulting_of(recorded: &[Object], changes: &[Change]) -> Vec<Objec
             _ => objects.insert(&change.object.address, &change.object),
         };
     }
-    objects.into_values().cloned().collect()
+    objects.into_values()
 }
 
 /// The stacks among `objects`, in types.
