@@ -256,6 +256,13 @@ CREATE TABLE in_flight (
     PRIMARY KEY (run, doing)
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+-- How all stacks stand is told from an index alone.
+CREATE INDEX standing ON object (id, phase, kind, origin,
+                                 json_extract(attributes, '$.repository'),
+                                 json_extract(attributes, '$.branch'))
+    WHERE kind = 'spacelift_stack';
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

@@ -36,25 +36,7 @@ impl Store {
     /// All recorded stacks, in the order of their ids.
     pub fn standings(&self) -> Result<Vec<Standing>, StoreError> {
         let failed = self.sql("tell how its stacks stand");
-        let run_columns: Vec<String> = COLUMNS
-            .split(", ")
-            .map(|column| format!("last.{column}"))
-            .collect();
-        let query = format!(
-            "SELECT {}, object.id, object.phase, object.origin,
-                 coalesce(json_extract(object.attributes, '$.repository'), ''),
-                 coalesce(json_extract(object.attributes, '$.branch'), ''),
-                 stack.tracked_commit, stack.outputs
-             FROM object
-             LEFT JOIN stack ON stack.id = object.id
-             LEFT JOIN run AS last ON last.id = (
-                 SELECT id FROM run WHERE run.stack = object.id
-                     AND kind IN ('TRACKED', 'DESTROY') ORDER BY id DESC LIMIT 1)
-             WHERE object.kind IN ('spacelift_stack', 'spacelift_policy')
-                 AND object.kind = 'spacelift_stack'
-             ORDER BY +object.id, object.phase",
-            run_columns.join(", ")
-        );
+        let query = query();
         let mut locks = self.stack_locks()?;
         let mut statement = self.connection.prepare(&query).map_err(&failed)?;
         let mut rows = statement.query([]).map_err(&failed)?;
@@ -96,5 +78,48 @@ impl Store {
             });
         }
         Ok(standings)
+    }
+}
+
+fn query() -> String {
+    let run_columns: Vec<String> = COLUMNS
+        .split(", ")
+        .map(|column| format!("last.{column}"))
+        .collect();
+    format!(
+        "SELECT {}, object.id, object.phase, object.origin,
+                 coalesce(json_extract(object.attributes, '$.repository'), ''),
+                 coalesce(json_extract(object.attributes, '$.branch'), ''),
+                 stack.tracked_commit, stack.outputs
+             FROM object INDEXED BY standing
+             LEFT JOIN stack ON stack.id = object.id
+             LEFT JOIN run AS last ON last.id = (
+                 SELECT id FROM run WHERE run.stack = object.id
+                     AND kind IN ('TRACKED', 'DESTROY') ORDER BY id DESC LIMIT 1)
+             WHERE object.kind = 'spacelift_stack'
+             ORDER BY object.id, object.phase",
+        run_columns.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::query;
+    use crate::store::Store;
+
+    #[test]
+    fn how_all_stacks_stand_is_told_from_an_index_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let query = format!("EXPLAIN QUERY PLAN {}", query());
+        let mut statement = store.connection.prepare(&query).unwrap();
+        let steps = statement.query_map([], |row| row.get(3)).unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        let scan = "SCAN object USING COVERING INDEX standing";
+        assert!(steps.contains(&scan.to_owned()), "{steps:#?}");
+        assert!(
+            !steps.iter().any(|step| step.contains("B-TREE")),
+            "{steps:#?}"
+        );
     }
 }
