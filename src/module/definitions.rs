@@ -418,9 +418,13 @@ fn unsupported_block(kind: &str) -> (String, Option<&'static str>) {
             format!("{kind} blocks are not supported"),
             Some("take the block out: what stands is recorded by an apply"),
         ),
-        "check" | "ephemeral" => (
+        "check" => (
             format!("{kind} blocks are not supported"),
             Some("a precondition of a resource or a validation of a variable can say the same"),
+        ),
+        "ephemeral" => (
+            format!("{kind} blocks are not supported"),
+            Some("let the stack that needs the value read it in its own repository"),
         ),
         _ => {
             let known = [

@@ -13,7 +13,16 @@ use super::names::ModuleNames;
 use super::nearest::nearest;
 use super::schema;
 use super::value::Value;
+use crate::problem::Severity;
 use std::rc::Rc;
+
+/// Resource types that the provider keeps for older repositories only, and what it has in their place. Its
+/// documentation says so, its schema does not.
+const DEPRECATED: [(&str, &str); 2] = [
+    ("spacelift_aws_role", INTEGRATION),
+    ("spacelift_stack_aws_role", INTEGRATION),
+];
+const INTEGRATION: &str = "spacelift_aws_integration and spacelift_aws_integration_attachment";
 
 /// One resource of the tree, evaluated or not.
 #[derive(Debug)]
@@ -70,6 +79,11 @@ impl Item {
     ) -> Evaluated<()> {
         let kind = &resource.kind;
         if schema::resource(kind).is_some() {
+            if let Some((_, instead)) = DEPRECATED.iter().find(|(old, _)| old == kind) {
+                let mut warning = resource.place.problem(format!("{kind} is deprecated"));
+                warning.severity = Severity::Warning;
+                evaluator.add_problem(instance, warning.with_hint(format!("use {instead}")));
+            }
             return Ok(());
         }
         let problem = if kind.starts_with("spacelift_") {

@@ -9,6 +9,10 @@ use crate::module::{Given, evaluate};
 /// A body of a module, and parts of the errors it must give, each in its turn.
 const REFUSALS: &[(&str, &[&str])] = &[
     (
+        "ephemeral \"aws_x\" \"x\" {}",
+        &["ephemeral blocks are not supported"],
+    ),
+    (
         "resource \"aws_s3_bucket\" \"x\" {}",
         &["aws_s3_bucket is not supported"],
     ),
