@@ -263,7 +263,10 @@ pub(super) fn common(kinds: &[Type], also_unsafe: bool) -> Option<Type> {
     let is_tuple = |kind: &Type| matches!(kind, Type::Tuple(_));
     let elements = || {
         let elements: Vec<Type> = known.iter().flat_map(|kind| elements_of(kind)).collect();
+        let has_own = |kind: &&Type| common(&elements_of(kind), also_unsafe).is_some();
+        // Where all may stay as they are, each must be able to be a collection by itself.
         common(&elements, also_unsafe)
+            .filter(|element| *element != Type::Any || known.iter().all(has_own))
     };
     if all(is_map) {
         return elements().map(Type::map);
@@ -280,6 +283,13 @@ pub(super) fn common(kinds: &[Type], also_unsafe: bool) -> Option<Type> {
     if all(is_tuple) {
         return common_tuple(&known, also_unsafe).unwrap_or_else(|| elements().map(Type::list));
     }
+    // As if each of them were a collection by itself.
+    let elements = || {
+        let each = known.iter().map(|kind| elements_of(kind));
+        let each = each.filter(|elements| !elements.is_empty());
+        let each = each.map(|elements| common(&elements, also_unsafe));
+        common(&each.collect::<Option<Vec<_>>>()?, also_unsafe)
+    };
     if any(is_map)
         && all(|kind| matches!(kind, Type::Map(_) | Type::Object(_)))
         && let Some(element) = elements()

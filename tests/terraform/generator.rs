@@ -132,7 +132,8 @@ const FUNCTIONS: &[(&str, &[Kind], Kind)] = &[
     ("nonsensitive", &[Any], Any),
     ("one", &[List], Any),
     ("parseint", &[Text, Index], Number),
-    ("pow", &[Number, Bits], Number),
+    // A larger base makes an infinite number, which dayfly refuses.
+    ("pow", &[Index, Bits], Number),
     ("range", &[Index], Numbers),
     ("range", &[Index, Index], Numbers),
     ("range", &[Index, Index, Number], Numbers),
@@ -183,6 +184,9 @@ const FUNCTIONS: &[(&str, &[Kind], Kind)] = &[
     ("urlencode", &[Text], Text),
     ("uuidv5", &[Namespace, Text], Text),
     ("values", &[Map], List),
+    ("yamlencode", &[Any], Text),
+    ("yamlencode", &[Map], Text),
+    ("yamlencode", &[List], Text),
     ("zipmap", &[Texts, List], Map),
 ];
 

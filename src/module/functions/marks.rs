@@ -38,11 +38,14 @@ pub(in crate::module) fn call(
     let hands_on = HANDING_ON.contains(&name);
     // A default that is not needed makes nothing sensitive.
     let is_default = |index: usize| name == "lookup" && index == 2;
+    // Nor does a null that is merged.
+    let is_nothing = |argument: &Value| name == "merge" && argument.is_null();
     let is_marked = |(index, argument): (usize, &Value)| match hands_on {
-        true => argument.is_sensitive() && !is_default(index),
+        true => argument.is_sensitive() && !is_default(index) && !is_nothing(argument),
         false => argument.holds_sensitive(),
     };
-    if !context.arguments.iter().enumerate().any(is_marked) {
+    let is_sensitive = context.arguments.iter().enumerate().any(is_marked);
+    if !is_sensitive && !context.arguments.iter().any(is_nothing) {
         return function(context);
     }
     let open = |(index, argument): (usize, &Value)| match hands_on {
@@ -56,7 +59,10 @@ pub(in crate::module) fn call(
         ..*context
     });
     let untold = |_| "an argument is sensitive, so what is wrong with it is not told".to_owned();
-    made.map(Value::sensitive).map_err(untold)
+    match is_sensitive {
+        true => made.map(Value::sensitive).map_err(untold),
+        false => made,
+    }
 }
 
 pub(super) fn pass(context: &Context<'_>) -> Result<Value, String> {

@@ -26,6 +26,7 @@ mod numbers;
 mod patterns;
 mod templates;
 mod text;
+mod yaml;
 
 /// What a function is called with.
 pub(super) struct Context<'a> {
@@ -149,6 +150,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("urlencode", encoding::urlencode),
     ("uuidv5", encoding::uuidv5),
     ("values", collections::values),
+    ("yamlencode", yaml::yamlencode),
     ("zipmap", combinations::zipmap),
 ];
 
@@ -185,11 +187,6 @@ const REFUSED: &[(&str, &str, Option<&str>)] = &[
         "yamldecode",
         "one text has several readings, by YAML 1.1 and by YAML 1.2",
         Some("keep the data as JSON and read it with jsondecode"),
-    ),
-    (
-        "yamlencode",
-        "one value has several texts, and Terraform promises none of them",
-        Some("use jsonencode: all JSON is YAML too"),
     ),
 ];
 
@@ -298,8 +295,8 @@ mod tests {
     fn an_unknown_name_is_refused_with_the_nearest() {
         assert_eq!(find("uper").unwrap_err().1.unwrap(), "did you mean upper?");
         assert!(find("timestamp").unwrap_err().0.contains("clock"));
-        let (message, hint) = find("yamlencode").unwrap_err();
-        assert!(message.contains("several texts"));
-        assert!(hint.unwrap().contains("jsonencode"));
+        let (message, hint) = find("yamldecode").unwrap_err();
+        assert!(message.contains("several readings"));
+        assert!(hint.unwrap().contains("jsondecode"));
     }
 }
