@@ -11,7 +11,7 @@ use super::{DONE, Ended, FAILED};
 use crate::clock;
 use crate::run::{Command, INTERRUPTED, RunState};
 use crate::stack::Phase;
-use crate::store::{Standing, Store};
+use crate::store::{Standing, Store, StoreError};
 
 /// Show the stacks that stand and how they are; fails while one of them fails
 #[derive(clap::Args)]
@@ -36,10 +36,14 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
     let store = Store::open(&directory)?;
     let stacks = store.standings()?;
     if output.is_json() {
-        let stacks: Vec<Value> = stacks.iter().map(described).collect();
+        let stacks: Result<Vec<Value>, StoreError> = stacks
+            .iter()
+            .map(|stack| described(stack, &store))
+            .collect();
+        let stacks = stacks?;
         output.json(&json!({ "commit": store.last_commit()?, "stacks": stacks }));
     } else {
-        tell(&stacks, output);
+        tell(&stacks, &store, output)?;
     }
     let fails = stacks.iter().any(|stack| stack.failing_since.is_some());
     Ok(if fails { FAILED } else { DONE })
@@ -50,18 +54,21 @@ fn state(stack: &Standing) -> &str {
     stack.run.as_ref().map_or("NONE", |run| run.state.as_str())
 }
 
-fn described(stack: &Standing) -> Value {
+fn described(stack: &Standing, store: &Store) -> Result<Value, StoreError> {
     let mut described = json!(stack);
     described["state"] = json!(state(stack));
     described["run"] = json!(stack.run.as_ref().map(|run| &run.id));
     described["note"] = json!(stack.run.as_ref().and_then(|run| run.note.as_deref()));
-    described
+    if stack.phase == Phase::Orphaned {
+        described["orphaned_since"] = json!(store.orphaned_since(&stack.id)?);
+    }
+    Ok(described)
 }
 
-fn tell(stacks: &[Standing], output: &Output) {
+fn tell(stacks: &[Standing], store: &Store, output: &Output) -> Result<(), StoreError> {
     if stacks.is_empty() {
         output.data("no stacks");
-        return;
+        return Ok(());
     }
     let rows: Vec<[String; 5]> = stacks
         .iter()
@@ -88,14 +95,15 @@ fn tell(stacks: &[Standing], output: &Output) {
         &rows,
     ));
     for stack in stacks {
-        for line in news(stack) {
+        for line in news(stack, store)? {
             output.data(format_args!("{} {line}", escaped(stack.id.as_str())));
         }
     }
+    Ok(())
 }
 
 /// What somebody should know of the stack, or decide about it; a line each.
-fn news(stack: &Standing) -> Vec<String> {
+fn news(stack: &Standing, store: &Store) -> Result<Vec<String>, StoreError> {
     let mut lines = Vec::new();
     let note = stack.run.as_ref().and_then(|run| run.note.as_deref());
     let note = escaped(note.unwrap_or_default());
@@ -125,7 +133,9 @@ fn news(stack: &Standing) -> Vec<String> {
     if stack.phase == Phase::Orphaned {
         let id = escaped(stack.id.as_str());
         let choice = format!("`dayfly stack destroy {id}`, or `dayfly stack forget {id} --yes`");
-        lines.push(format!("is orphaned, decide: {}", choice.yellow()));
+        let since = store.orphaned_since(&stack.id)?;
+        let age = since.map_or_else(String::new, |since| format!(" for {}", clock::age(since)));
+        lines.push(format!("is orphaned{age}, decide: {}", choice.yellow()));
     }
-    lines
+    Ok(lines)
 }

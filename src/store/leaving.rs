@@ -1,6 +1,6 @@
 //! How a stack leaves the records: destroyed, or forgotten by a person.
 
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension as _, Transaction};
 
 use super::judgements::Documents;
 use super::runs::{NewRun, insert_run};
@@ -26,6 +26,18 @@ impl Store {
         phase
             .map(|phase| self.json(stack.as_str(), &format!("\"{phase}\"")))
             .transpose()
+    }
+
+    /// Since when an orphaned stack is one; `None` where that was before it was noted.
+    pub fn orphaned_since(&self, stack: &StackId) -> Result<Option<Time>, StoreError> {
+        let failed = self.sql("tell since when a stack is orphaned");
+        let query = "SELECT since FROM orphan WHERE stack = ?1";
+        let since = self
+            .connection
+            .query_row(query, [stack.as_str()], |row| row.get(0));
+        let since: Option<i64> = since.optional().map_err(failed)?;
+        let since = since.map(Time::from_second).transpose();
+        since.map_err(|error| self.damaged(error))
     }
 
     /// Has an orphaned stack leave by the destroy run `run`; `None` if it is not orphaned any more.
@@ -97,6 +109,7 @@ fn forget(transaction: &Transaction<'_>, stack: &StackId) -> Result<(), rusqlite
     for delete in [
         "DELETE FROM stack WHERE id = ?1",
         "DELETE FROM stack_lock WHERE stack = ?1",
+        "DELETE FROM orphan WHERE stack = ?1",
         "DELETE FROM state_version WHERE stack = ?1",
     ] {
         transaction.execute(delete, [stack.as_str()])?;

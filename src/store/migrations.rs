@@ -263,6 +263,13 @@ CREATE INDEX standing ON object (id, phase, kind, origin,
                                  json_extract(attributes, '$.branch'))
     WHERE kind = 'spacelift_stack';
 ",
+    "
+-- Since when stacks that left without a destructor wait for somebody to decide.
+CREATE TABLE orphan (
+    stack TEXT PRIMARY KEY,
+    since INTEGER NOT NULL
+) STRICT;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

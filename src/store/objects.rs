@@ -289,6 +289,12 @@ fn record(
             _ => None,
         };
         record_change(transaction, &manager_run.commit, change, phase)?;
+        if phase == Some("orphaned") && change.object.is_stack() {
+            transaction.execute(
+                "INSERT OR REPLACE INTO orphan (stack, since) VALUES (?1, ?2)",
+                params![change.object.id(), at.as_second()],
+            )?;
+        }
     }
     for Tip {
         stack,

@@ -100,6 +100,17 @@ fn orphan_stays_listed_until_somebody_has_it_destroyed() {
     scene.apply().succeeded();
     let status = scene.data(&["status"]).succeeded().stdout;
     assert!(status.contains("(orphaned)"), "{status}");
+    let age = status
+        .split("is orphaned for ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    assert!(age.unwrap().parse::<u64>().is_ok(), "{status}");
+    let told = scene.data(&["status", "--output", "json"]).json();
+    let stacks = told["stacks"].as_array().unwrap();
+    let since = stacks
+        .iter()
+        .find_map(|stack| stack["orphaned_since"].as_str());
+    assert!(since.unwrap().parse::<jiff::Timestamp>().is_ok(), "{told}");
     assert!(
         status.contains(&format!("dayfly stack forget {STACK_10} --yes")),
         "{status}"
