@@ -3,12 +3,11 @@
 use std::fmt;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::house::{House, InFlight, STACK, Stage, finish};
+use crate::shim::shim;
 use crate::support::{Breakage, Output};
 
 /// What goes wrong, once.
@@ -221,25 +220,9 @@ fn points(house: &House, stage: Stage) -> Vec<String> {
 
 /// An apply with the shim in it.
 fn shimmed(house: &House, variables: &[(&str, &str)]) -> Command {
-    static SHIM: OnceLock<PathBuf> = OnceLock::new();
-    let shim = SHIM.get_or_init(|| {
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/shim.c");
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let library = directory.join("faults-shim.so");
-        // Another one may have the old one loaded.
-        let beside = directory.join(format!("faults-shim-{}.so", std::process::id()));
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-o"])
-            .arg(&beside)
-            .args([source, "-ldl", "-lpthread"])
-            .status();
-        assert!(built.unwrap().success());
-        fs::rename(&beside, &library).unwrap();
-        library
-    });
     let mut command = house.apply();
     command
-        .env("LD_PRELOAD", shim)
+        .env("LD_PRELOAD", shim())
         .env("FAULT_DIRECTORY", house.data())
         .envs(variables.iter().copied());
     command

@@ -17,6 +17,9 @@
 #[path = "../stories/support/mod.rs"]
 mod support;
 
+#[path = "../support/shim.rs"]
+mod shim;
+
 mod fault;
 mod house;
 
