@@ -48,6 +48,8 @@ pub(super) struct Walk<'m> {
     pub(super) with_targets: Vec<&'m Expr>,
     /// What stands behind a `not`.
     pub(super) negated: Vec<&'m Expr>,
+    /// What members of collections and arguments of functions are matched with.
+    pub(super) patterns: Vec<&'m Expr>,
     /// Numbers, minuses before a value, and assignments.
     pub(super) peculiar: Vec<&'m Expr>,
 }
@@ -59,6 +61,7 @@ impl<'m> Walk<'m> {
             calls: Vec::new(),
             with_targets: Vec::new(),
             negated: Vec::new(),
+            patterns: Vec::new(),
             peculiar: Vec::new(),
         };
         for rule in &module.policy {
@@ -81,6 +84,7 @@ impl<'m> Walk<'m> {
                         self.expressions(key);
                     }
                     RuleHead::Func { args, assign, .. } => {
+                        self.patterns.extend(args.iter().map(AsRef::as_ref));
                         self.expressions(args);
                         self.expressions(assign.iter().map(|assign| &assign.value));
                     }
@@ -104,6 +108,8 @@ impl<'m> Walk<'m> {
                     collection,
                     ..
                 } => {
+                    self.patterns.extend(key.iter().map(AsRef::as_ref));
+                    self.patterns.push(value);
                     self.expressions(key);
                     self.expression(value);
                     self.expression(collection);

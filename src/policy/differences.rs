@@ -25,6 +25,9 @@ pub(super) fn check(walk: &Walk<'_>, problems: &mut Vec<Problem>) {
             );
         }
     }
+    for pattern in walk.patterns.iter().filter(|pattern| is_pattern(pattern)) {
+        problems.push(matched(pattern.span()));
+    }
     for expression in &walk.peculiar {
         match expression {
             Expr::UnaryExpr { span, expr, .. } if !matches!(**expr, Expr::Number { .. }) => {
@@ -46,14 +49,17 @@ pub(super) fn check(walk: &Walk<'_>, problems: &mut Vec<Problem>) {
                     && is_pattern(rhs)
                     && !matches!(**lhs, Expr::Object { .. } | Expr::Var { .. }) =>
             {
-                problems.push(
-                    problem_at(span, "an object with variables is matched against a value")
-                        .with_hint("name the fields: x := value.field"),
-                );
+                problems.push(matched(span));
             }
             _ => {}
         }
     }
+}
+
+/// The engine lets an object match that has more fields.
+fn matched(span: &Span) -> Problem {
+    problem_at(span, "an object with variables is matched against a value")
+        .with_hint("name the fields: x := value.field")
 }
 
 fn check_call(call: &Call<'_>, problems: &mut Vec<Problem>) {

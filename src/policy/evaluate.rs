@@ -111,7 +111,7 @@ impl Policy {
         }
         let prelude = prelude(kind, &module);
         let text = rewritten(body, &module, &source::rule_names(&module));
-        let engine = prepare(name, engine, &text, &prelude)
+        let engine = prepare(name, source::engine_of(&module), &text, &prelude)
             .map_err(|message| invalid(vec![source::problem_of(name, &message)]))?;
         Ok(Self {
             name: name.to_owned(),
@@ -276,8 +276,10 @@ fn prepare(
         .add_policy(name.to_owned(), body.to_owned())
         .map_err(|error| message(&error))?;
     engine.set_rego_v0(false);
+    // The engine, told the version, would take `v1` of the import for a name.
+    let prelude = prelude.replacen("import rego.v1\n", "\n", 1);
     engine
-        .add_policy("prelude".to_owned(), prelude.to_owned())
+        .add_policy("prelude".to_owned(), prelude)
         .map_err(|error| message(&error))?;
     // Any question makes the engine schedule and check all modules.
     engine

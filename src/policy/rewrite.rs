@@ -6,6 +6,9 @@
 //! | `a + b`, `a & b` | `plus(a, b)`, `and(a, b)` | a value of another type would fail the policy |
 //! | `y := x in c` | `y := internal.member_2(x, c)` | an absent `c` would make it false |
 //! | `some x in c` | `some x in internal.collection(c)` | a null `c` would fail it as well |
+//! | `deny[x.a] { x := … }` | `deny[__value1] { x := …; __value1 := x.a }` | an absent `a` would undo what was found before |
+//! | `some j` after a loop | the same, first of all | it would be declared twice |
+//! | `import rego.v1` | nothing: the version is given beside | `v1` could be no variable |
 //! | `deny[input.x[_]]` without a body | the member in a body | as would an absent `x` |
 //! | `by[x] contains y` | the same, and an object that is empty | `by` would be undefined |
 //! | `with rule as` | `with data.spacelift.rule as` | the rule would be unknown |
@@ -28,6 +31,7 @@ use super::negation::Hoisted;
 
 /// The module's text for the engine. `rules` are those of its package.
 pub(super) fn rewritten(text: &str, module: &Module, rules: &BTreeSet<String>) -> String {
+    let text = &without_version(text, module);
     let mut writer = Writer {
         text,
         names: 0,
@@ -55,6 +59,19 @@ pub(super) fn rewritten(text: &str, module: &Module, rules: &BTreeSet<String>) -
     out
 }
 
+/// The text with blanks in the place of `import rego.v1`.
+fn without_version(text: &str, module: &Module) -> String {
+    let mut text = text.to_owned();
+    for import in &module.imports {
+        let place = usize_of(import.span.start)..usize_of(import.span.end);
+        if path(&import.refr).as_deref() == Some("rego.v1") && text.get(place.clone()).is_some() {
+            let blanks = " ".repeat(place.len());
+            text.replace_range(place, &blanks);
+        }
+    }
+    text
+}
+
 /// The rules that give a set for each key.
 fn sets_by_key(module: &Module) -> BTreeSet<String> {
     let heads = module.policy.iter().filter_map(|rule| match rule.as_ref() {
@@ -80,6 +97,15 @@ pub(super) struct Writer<'t> {
     pub(super) names: usize,
     package: String,
     pub(super) rules: &'t BTreeSet<String>,
+}
+
+/// A value of a rule's head that its body finds; nothing by default.
+#[derive(Default)]
+struct Found {
+    name: String,
+    statement: String,
+    /// The lines that it took in the head.
+    lines: usize,
 }
 
 impl<'t> Writer<'t> {
@@ -110,8 +136,11 @@ impl<'t> Writer<'t> {
         };
         let is_member = matches!(head, RuleHead::Set { .. });
         let has_body = bodies.iter().any(|body| !body.query.stmts.is_empty());
+        // The values of bodies that follow without one are the head's.
+        let has_its_own = bodies.iter().skip(1).all(|body| body.assign.is_some());
         let before_head = extent(name, self.text).start;
         self.copy(cursor, before_head, out);
+        let mut found = Found::default();
         for value in values {
             let place = extent(value, self.text);
             if place.start < *cursor {
@@ -120,7 +149,10 @@ impl<'t> Writer<'t> {
             self.copy(cursor, place.start, out);
             let written = self.expression(value);
             *cursor = place.end;
-            if is_member && !has_body && !is_plain(value) {
+            if has_body && has_its_own && self.may_be_undefined(value) {
+                found = self.found(&written);
+                out.push_str(&found.name);
+            } else if is_member && !has_body && !is_plain(value) {
                 self.names += 1;
                 let name = format!("__member{}", self.names);
                 let is_contains = self.slice(before_head..place.start).contains(" contains");
@@ -143,20 +175,94 @@ impl<'t> Writer<'t> {
                 let place = extent(&assign.value, self.text);
                 if place.start >= *cursor {
                     self.copy(cursor, place.start, out);
-                    out.push_str(&self.expression(&assign.value));
+                    let written = self.expression(&assign.value);
                     *cursor = place.end;
+                    if !body.query.stmts.is_empty() && self.may_be_undefined(&assign.value) {
+                        found = self.found(&written);
+                        out.push_str(&found.name);
+                    } else {
+                        out.push_str(&written);
+                    }
                 }
             }
-            self.query(&body.query, cursor, out);
+            self.query(&body.query, std::mem::take(&mut found), cursor, out);
         }
     }
 
-    fn query(&mut self, query: &Query, cursor: &mut usize, out: &mut String) {
+    /// Whether a value of a head may be absent where its body holds: of what the body binds it is not.
+    fn may_be_undefined(&self, value: &Expr) -> bool {
+        match value {
+            Expr::Var { span, .. } => {
+                let name = span.text();
+                self.rules.contains(name) || matches!(name, "input" | "data")
+            }
+            _ => !is_plain(value),
+        }
+    }
+
+    /// A value of a head under a name, to be found by the body.
+    fn found(&mut self, written: &str) -> Found {
+        self.names += 1;
+        let name = format!("__value{}", self.names);
+        let is_flat = !written.contains(['#', '`']);
+        let lines = if is_flat {
+            written.matches('\n').count()
+        } else {
+            0
+        };
+        let value = if is_flat {
+            written.replace('\n', " ")
+        } else {
+            written.to_owned()
+        };
+        Found {
+            statement: format!("{name} := {value}"),
+            name,
+            lines,
+        }
+    }
+
+    /// Writes a query anew, with `found` at its end.
+    fn query(&mut self, query: &Query, found: Found, cursor: &mut usize, out: &mut String) {
+        let Some(first) = query.stmts.first() else {
+            return;
+        };
         // `allow if not x`, without braces.
-        let is_bare =
-            matches!(query.stmts.as_slice(), [only] if only.span.start == query.span.start);
-        for statement in &query.stmts {
+        let mut is_bare = query.stmts.len() == 1 && first.span.start == query.span.start;
+        let closes = is_bare && !found.name.is_empty();
+        if closes {
+            self.copy(cursor, self.start_of(first), out);
+            out.push_str("{ ");
+            is_bare = false;
+        }
+        if found.lines > 0 {
+            self.copy(cursor, self.start_of(first), out);
+            out.push_str(&"\n".repeat(found.lines));
+        }
+        // The engine declares what stands after a loop each time anew, and refuses the second.
+        for late in query.stmts.iter().skip(1) {
+            if let Literal::SomeVars { vars, .. } = &late.literal {
+                self.copy(cursor, self.start_of(first), out);
+                let names: Vec<&str> = vars.iter().map(|name| name.text()).collect();
+                let _ = write!(out, "some {}; ", names.join(", "));
+            }
+        }
+        for (place, statement) in query.stmts.iter().enumerate() {
+            let end = usize_of(statement.span.end);
+            if place > 0 && matches!(statement.literal, Literal::SomeVars { .. }) {
+                self.copy(cursor, self.start_of(statement), out);
+                out.push_str("true");
+                *cursor = end.max(*cursor);
+                continue;
+            }
             self.statement(statement, is_bare, cursor, out);
+            if place + 1 == query.stmts.len() && !found.name.is_empty() {
+                self.copy(cursor, end, out);
+                let _ = write!(out, "; {}", found.statement);
+            }
+        }
+        if closes {
+            out.push_str(" }");
         }
     }
 
@@ -223,7 +329,7 @@ impl<'t> Writer<'t> {
                         out.push_str(&written);
                     }
                 }
-                Child::Query(query) => self.query(query, cursor, out),
+                Child::Query(query) => self.query(query, Found::default(), cursor, out),
             }
         }
         self.modifiers(statement, cursor, out);
@@ -312,7 +418,9 @@ impl<'t> Writer<'t> {
                     out.push_str(&self.expression(child));
                     cursor = place.end;
                 }
-                Child::Query(query) => self.query(query, &mut cursor, &mut out),
+                Child::Query(query) => {
+                    self.query(query, Found::default(), &mut cursor, &mut out);
+                }
             }
         }
         self.copy(&mut cursor, place.end, &mut out);

@@ -99,6 +99,7 @@ pub(super) fn problems(kind: PolicyType, module: &Module) -> Vec<Problem> {
     }
     differences::check(&walk, &mut problems);
     for rule in &module.policy {
+        check_head(rule, &mut problems);
         check_shape(kind, rule, &mut problems);
     }
     problems.sort_by_key(|problem| (problem.line, problem.column));
@@ -164,6 +165,34 @@ pub(super) fn problem_at(span: &Span, message: impl Into<String>) -> Problem {
     Problem::error(message)
         .in_file(span.source.file().as_str())
         .at(span.source.contents(), offset)
+}
+
+/// Refuses what OPA refuses to parse, and the engine takes for rules that always hold: `approve if {…}`
+/// is two of them in v0.
+fn check_head(rule: &Rule, problems: &mut Vec<Problem>) {
+    const KEYWORDS: [&str; 4] = ["contains", "every", "if", "in"];
+    let name = rule_path(rule)
+        .or_else(|| base_of(rule))
+        .unwrap_or_default();
+    let first = name.split('.').next().unwrap_or_default();
+    if KEYWORDS.contains(&first) {
+        problems.push(
+            problem_at(rule.span(), format!("no rule can be called {first}"))
+                .with_hint("`import rego.v1` makes it a keyword"),
+        );
+    }
+    if let Rule::Spec {
+        head: RuleHead::Compr { assign: None, .. },
+        bodies,
+        ..
+    } = rule
+        && bodies.iter().all(|body| body.query.stmts.is_empty())
+    {
+        problems.push(problem_at(
+            rule.span(),
+            format!("the rule {name} has neither a value nor a body"),
+        ));
+    }
 }
 
 fn check_package(module: &Module, problems: &mut Vec<Problem>) {

@@ -187,13 +187,13 @@ fn prepare(version: Engine, files: &[File<'_>]) -> Result<regorus::Engine, Polic
             .extend(source::rule_names(&file.module));
     }
     for file in files {
-        engine.set_rego_v0(version == Engine::RegoV0);
         let text = adapted(file);
         let module =
             source::parse(file.path, version, &text).map_err(|problem| invalid(vec![problem]))?;
         let none = BTreeSet::new();
         let rules = rules.get(file.package.as_str()).unwrap_or(&none);
         let text = rewritten(&text, &module, rules);
+        engine.set_rego_v0(source::engine_of(&module) == Engine::RegoV0);
         engine
             .add_policy(file.path.to_owned(), text)
             .map_err(|error| fail(file.path, &error.to_string()))?;

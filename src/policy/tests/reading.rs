@@ -348,6 +348,14 @@ fn what_the_engine_takes_otherwise_than_opa_is_refused() {
             "the builtin yaml.marshal gives other values than OPA's",
         ),
         (
+            "a if { some {\"k\": x} in input.list; x }",
+            "an object with variables is matched against a value",
+        ),
+        (
+            "f([{\"k\": x}]) := x\na if f([input])",
+            "an object with variables is matched against a value",
+        ),
+        (
             "a if { [path, 1] := walk(input) }",
             "walk with one argument gives all pairs as one list",
         ),
@@ -370,4 +378,36 @@ fn what_the_engine_takes_otherwise_than_opa_is_refused() {
     let (message, line) = refusal(Trigger, Engine::RegoV1, "\n\ta := {\"ö\": http.send({})}");
     assert!(message.starts_with("the builtin http.send"), "{message}");
     assert_eq!(line, Some(3));
+}
+
+/// In v0 the engine takes the words for rules that always hold.
+#[test]
+fn rules_of_v1_in_a_file_of_v0_are_refused() {
+    for (body, says) in [
+        (
+            "approve if { false }",
+            "the rule approve has neither a value nor a body",
+        ),
+        ("track = true if input.miss", "no rule can be called if"),
+        ("deny contains \"x\" if { false }", "no rule can be called"),
+        ("track", "the rule track has neither a value nor a body"),
+    ] {
+        for kind in [Approval, GitPush, Plan] {
+            let refused = Policy::read(
+                "p",
+                kind,
+                Engine::RegoV0,
+                &format!("package spacelift\n{body}"),
+            );
+            let Err(PolicyError::Invalid { problems, .. }) = refused else {
+                panic!("{body}");
+            };
+            assert!(
+                problems
+                    .iter()
+                    .any(|problem| problem.message.starts_with(says)),
+                "{body}: {problems:?}"
+            );
+        }
+    }
 }
