@@ -156,6 +156,9 @@ fn command_property(text: &str) -> String {
 pub(super) fn defused(text: &str) -> String {
     text.split_inclusive(['\n', '\r'])
         .map(|line| {
+            // Colours between the letters are taken out on the way.
+            let plain = anstream::adapter::strip_str(line).to_string();
+            let line = if plain.contains("##[") { &plain } else { line };
             let line = line.replace("##[", "# #[");
             match line[blank_length(&line)..].strip_prefix("::") {
                 Some(rest) => {

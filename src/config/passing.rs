@@ -115,7 +115,8 @@ impl Pattern {
 impl Passing {
     /// Takes what it reads of a `runner` block.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigError> {
-        let mut rules = vec![Rule::read(reader, Receivers::All)?];
+        let all = Rule::read(reader, Receivers::All)?;
+        let mut rules: Vec<Rule> = all.gives_anything().then_some(all).into_iter().collect();
         let document = reader.document();
         for block in reader.blocks("service") {
             let service = Receivers::Service(label(document, block)?);
@@ -205,6 +206,10 @@ impl Rule {
         let rule = Self::read(&mut reader, to)?;
         reader.finish()?;
         Ok(rule)
+    }
+
+    fn gives_anything(&self) -> bool {
+        !(self.variables.is_empty() && self.files.is_empty() && self.write_only.is_empty())
     }
 
     fn read(reader: &mut Reader<'_>, to: Receivers) -> Result<Self, ConfigError> {

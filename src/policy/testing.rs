@@ -108,7 +108,10 @@ pub fn run_tests(
             };
             if seen.insert((file.package.clone(), name.clone())) {
                 let mut engine = prepared.clone();
-                outcomes.push(run(&mut engine, file, &name, rule.span()));
+                outcomes.push(match runs_never(rule) {
+                    Some(reason) => broken(file, &name, rule.span(), reason),
+                    None => run(&mut engine, file, &name, rule.span()),
+                });
                 if with_coverage {
                     cover(&mut coverage, &engine, &files);
                 }
@@ -239,18 +242,46 @@ fn range(span: &Span) -> Range<usize> {
 
 /// The name of the rule, if it is a test.
 fn test_name(rule: &Rule) -> Option<String> {
-    let Rule::Spec {
-        head: RuleHead::Compr { refr, .. },
-        ..
-    } = rule
-    else {
+    let Rule::Spec { head, .. } = rule else {
         return None;
     };
-    let Expr::Var { span, .. } = refr.as_ref() else {
+    let (RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. }) =
+        head;
+    let mut refr = refr.as_ref();
+    while let Expr::RefBrack { refr: base, .. } | Expr::RefDot { refr: base, .. } = refr {
+        refr = base;
+    }
+    let Expr::Var { span, .. } = refr else {
         return None;
     };
     let name = span.text();
     (name.starts_with("test_") || name.starts_with("todo_test_")).then(|| name.to_owned())
+}
+
+/// Why a rule that is called as a test is none.
+fn runs_never(rule: &Rule) -> Option<&'static str> {
+    let Rule::Spec { head, .. } = rule else {
+        return None;
+    };
+    match head {
+        RuleHead::Compr { refr, .. } if matches!(refr.as_ref(), Expr::Var { .. }) => None,
+        RuleHead::Func { .. } => Some("a test has no arguments"),
+        RuleHead::Compr { .. } | RuleHead::Set { .. } => {
+            Some("a test is true or false, and no set")
+        }
+    }
+}
+
+fn broken(file: &File<'_>, name: &str, span: &Span, reason: &str) -> TestOutcome {
+    TestOutcome {
+        name: name.to_owned(),
+        package: file.package.clone(),
+        file: file.path.to_owned(),
+        line: usize::try_from(span.line).unwrap_or(usize::MAX),
+        result: TestResult::Error(reason.to_owned()),
+        prints: Vec::new(),
+        duration: Duration::ZERO,
+    }
 }
 
 fn run(engine: &mut regorus::Engine, file: &File<'_>, name: &str, span: &Span) -> TestOutcome {

@@ -120,6 +120,7 @@ const ADDED: &[(&str, u8, Builtin)] = &[
     ("sum", 1, numbers::sum),
     ("product", 1, numbers::product),
     ("to_number", 1, numbers::to_number),
+    ("numbers.range", 2, numbers::range),
     ("numbers.range_step", 3, numbers::range_step),
     ("sprintf", 2, format::sprintf),
     ("upper", 1, text::upper),

@@ -211,8 +211,28 @@ pub(super) fn to_number(arguments: &[Value]) -> Answer {
     }
 }
 
+/// No clock stops a builtin at work.
+const LONGEST_RANGE: u64 = 1_000_000;
+
+/// More numbers than a policy has the time for fail it at once.
+pub(super) fn range(arguments: &[Value]) -> Answer {
+    within_reach(arguments)?;
+    engines_own("numbers.range", arguments)
+}
+
+fn within_reach(arguments: &[Value]) -> Result<(), String> {
+    let ends = integer(arguments.first()).zip(integer(arguments.get(1)));
+    match ends {
+        Some((from, to)) if from.abs_diff(to) > LONGEST_RANGE => Err(format!(
+            "from {from} to {to} are more than {LONGEST_RANGE} numbers"
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// A step that is no positive number leads nowhere.
 pub(super) fn range_step(arguments: &[Value]) -> Answer {
+    within_reach(arguments)?;
     match integer(arguments.get(2)) {
         Some(step) if step > 0 => engines_own("numbers.range_step", arguments),
         _ => Ok(None),

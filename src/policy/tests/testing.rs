@@ -125,3 +125,21 @@ fn coverage_is_that_of_all_tests_together() {
             .is_empty()
     );
 }
+
+/// OPA fails the first two and cannot run the last.
+#[test]
+fn what_is_called_as_a_test_and_is_none_is_told() {
+    let tests = "package spacelift\n\
+        test_set[x] { x := 1 }\n\
+        test_members.a = 1 { true }\n\
+        test_function(x) = true { x }\n";
+    let results = results(Engine::RegoV0, &[("p_test.rego", tests)]);
+    let told: Vec<&str> = results
+        .iter()
+        .map(|(name, _, result)| match result {
+            TestResult::Error(_) => name.as_str(),
+            other => panic!("{name}: {other:?}"),
+        })
+        .collect();
+    assert_eq!(told, ["test_set", "test_members", "test_function"]);
+}

@@ -250,3 +250,17 @@ fn two_values_of_one_rule_are_a_failure() {
     assert_eq!(failure.reason, FailureReason::Failed);
     assert!(failure.message.starts_with("line "), "{failure}");
 }
+
+/// No clock stops a builtin at work.
+#[test]
+fn longest_ranges_fail_the_policy_at_once() {
+    for body in [
+        "trigger contains \"a\" if count(numbers.range(1, 300000000)) > 0",
+        "trigger contains \"a\" if count(numbers.range_step(1, 300000000, 1)) > 0",
+    ] {
+        let policy = read(Trigger, Engine::RegoV1, body).unwrap();
+        let failure = policy.evaluate(&json!({})).unwrap_err();
+        let told = failure.to_string();
+        assert!(told.contains("more than 1000000 numbers"), "{told}");
+    }
+}
