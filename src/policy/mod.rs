@@ -22,6 +22,7 @@ mod kind;
 mod negation;
 mod nesting;
 mod notification;
+mod operators;
 mod plan;
 mod prelude;
 mod push;

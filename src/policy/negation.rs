@@ -4,7 +4,8 @@
 use regorus::unstable::{BoolOp, Expr};
 
 use super::extent::extent;
-use super::rewrite::{Writer, operator};
+use super::operators::operator;
+use super::rewrite::Writer;
 
 /// Statements that go before a negation.
 pub(super) type Hoisted = Vec<String>;

@@ -20,14 +20,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::ops::Range;
 
-use regorus::unstable::{
-    ArithOp, BinOp, Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleHead,
-};
+use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleHead};
 
 use super::builtins::{COLLECTION, MEMBER_2, MEMBER_3};
 use super::calls::path;
 use super::extent::{Child, children, extent};
 use super::negation::Hoisted;
+use super::operators::{operator, with_comma};
 
 /// The module's text for the engine. `rules` are those of its package.
 pub(super) fn rewritten(text: &str, module: &Module, rules: &BTreeSet<String>) -> String {
@@ -479,48 +478,6 @@ fn is_plain(expr: &Expr) -> bool {
             .all(|(_, key, value)| is_plain(key) && is_plain(value)),
         _ => false,
     }
-}
-
-/// The builtin that an operator stands for, and its operands.
-pub(super) fn operator(expr: &Expr) -> Option<(&'static str, &Ref<Expr>, &Ref<Expr>)> {
-    match expr {
-        Expr::ArithExpr { op, lhs, rhs, .. } => {
-            let function = match op {
-                ArithOp::Add => "plus",
-                ArithOp::Sub => "minus",
-                ArithOp::Mul => "mul",
-                ArithOp::Div => "div",
-                ArithOp::Mod => "rem",
-            };
-            Some((function, lhs, rhs))
-        }
-        Expr::BinExpr { op, lhs, rhs, .. } => {
-            let function = match op {
-                BinOp::Union => "or",
-                BinOp::Intersection => "and",
-            };
-            Some((function, lhs, rhs))
-        }
-        _ => None,
-    }
-}
-
-/// The text between two operands with a comma for the operator. The minus before a number belongs to
-/// neither, in the engine's eyes.
-fn with_comma(between: &str) -> String {
-    let mut out = String::with_capacity(between.len());
-    let mut is_comment = false;
-    let mut is_done = false;
-    for letter in between.chars() {
-        is_comment = (is_comment || letter == '#') && letter != '\n';
-        if !is_comment && !is_done && "+-*/%&|".contains(letter) {
-            out.push(',');
-            is_done = true;
-        } else {
-            out.push(letter);
-        }
-    }
-    out
 }
 
 /// Whether a reference begins with the name of a rule.
