@@ -132,7 +132,8 @@ pub(crate) fn all(house: &House) -> Vec<(Stage, Fault)> {
         let steps: &[&str] = match stage {
             Stage::Open => &["fetch", "init", "plan", "show", "output"],
             Stage::Push => &["fetch", "init", "plan", "show", "output"],
-            Stage::Close => &["fetch", "init", "destroy", "show"],
+            // Its init is skipped: nothing that it reads has changed.
+            Stage::Close => &["fetch", "destroy", "show"],
         };
         for &step in steps {
             for milliseconds in [1, 60] {

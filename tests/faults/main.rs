@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use fault::Fault;
 use house::{House, Stage};
 
-const WORKERS: usize = 4;
+const WORKERS: usize = 6;
 /// So many, at least, must have been survived.
 const ENOUGH: usize = 60;
 
