@@ -124,9 +124,10 @@ resource "terraform_data" "last" {{
         last_note().starts_with("waits for what a killed dayfly")
     });
     // Nor does a person touch its state meanwhile.
-    scene
+    let refused = scene
         .data(&["state", "rollback", STACK_10, "--version", "1"])
-        .exited(5);
+        .exited(1);
+    assert!(refused.stderr.contains("holds stack"), "{refused:?}");
     fs::write(scene.world.path("gate"), "").unwrap();
     assert!(second.wait().unwrap().success());
     let ledger = fs::read_to_string(scene.world.path("ledger")).unwrap();
