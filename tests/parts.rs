@@ -326,3 +326,14 @@ fn what_a_writer_does_is_planned_as_a_part() {
     world.pass(true);
     assert_eq!(world.parts, 6);
 }
+
+#[test]
+fn a_call_doubled_in_a_shared_file_is_planned_as_the_whole() {
+    let mut world = begin();
+    let path = |name: &str| format!("hello/environments/{name}.tf");
+    let with_locals = call("a", "  slug = \"s-a\"") + "locals { shared = \"1\" }\n";
+    world.commit(&[(path("a"), Some(with_locals))]);
+    world.pass(true);
+    world.commit(&[(path("b"), Some(call("a", "  slug = \"s-b\"")))]);
+    world.pass(true);
+}

@@ -234,10 +234,9 @@ pub fn plan(
         && let Ok(changed) = debug_span!("tree").in_scope(|| cache.changed_paths(&before, commit))
         && let Some(files) = scope::touched(&last, &changed)
     {
-        let shown = files.iter().chain(&last.shared).map(String::as_str);
         let part = Part {
             whole: snapshot.files(),
-            files: shown.collect(),
+            files: files.iter().map(String::as_str).collect(),
         };
         let evaluation = evaluate(&part, &settings, &given);
         let recorded = debug_span!("objects").in_scope(|| store.objects_of(&files))?;

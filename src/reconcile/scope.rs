@@ -39,15 +39,15 @@ pub(super) fn basis(settings: &Settings, given: &Given) -> String {
     digest
 }
 
-/// The environment files to look at after a change of `changed`; `None` if that may touch others.
+/// The environment files to look at after a change of `changed`, with what all share, which may hold
+/// environments as well; `None` if the change may touch others.
 pub(super) fn touched(last: &Evaluated, changed: &[String]) -> Option<BTreeSet<String>> {
     let is_environment = |path: &String| {
         path.ends_with(".tf") && is_environments(parent(path)) && !last.shared.contains(path)
     };
     changed.iter().all(is_environment).then(|| {
-        let mut files = last.unsettled.clone();
-        files.extend(changed.iter().cloned());
-        files
+        let all = changed.iter().chain(&last.unsettled).chain(&last.shared);
+        all.cloned().collect()
     })
 }
 
