@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use octocrab::Octocrab;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -37,6 +37,8 @@ pub struct Github {
 /// A call that is not made yet.
 pub(super) enum Call<'a> {
     Get,
+    /// Where the answer is another than the one that was given this tag; else it is empty.
+    GetUnless(&'a str),
     Post(&'a Value),
     Patch(&'a Value),
     Delete,
@@ -129,6 +131,12 @@ impl Github {
             tokio::time::timeout(self.patience, async {
                 let response = match call {
                     Call::Get => self.client._get(path).await?,
+                    Call::GetUnless(tag) => {
+                        let tag = HeaderValue::from_str(tag).ok();
+                        let known = tag.map(|tag| (header::IF_NONE_MATCH, tag));
+                        let known = Some(known.into_iter().collect());
+                        self.client._get_with_headers(path, known).await?
+                    }
                     Call::Post(body) => self.client._post(path, Some(body)).await?,
                     Call::Patch(body) => self.client._patch(path, Some(body)).await?,
                     Call::Delete => self.client._delete(path, None::<&Value>).await?,
@@ -151,7 +159,7 @@ impl Github {
             }
         };
         self.note_limit(&headers);
-        if status.is_success() {
+        if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok((headers, body));
         }
         let words = self.redact(&words(&body));
@@ -182,8 +190,8 @@ impl Github {
 }
 
 /// Whether `Link` names a page behind this one.
-fn has_next(headers: &HeaderMap) -> bool {
-    let link = headers.get(http::header::LINK);
+pub(super) fn has_next(headers: &HeaderMap) -> bool {
+    let link = headers.get(header::LINK);
     let link = link.and_then(|link| link.to_str().ok()).unwrap_or_default();
     link.split(',').any(|one| one.contains("rel=\"next\""))
 }

@@ -4,11 +4,11 @@
 //! holds a secret.
 
 mod app;
-mod branches;
 mod client;
 mod comments;
 mod error;
 mod freshest;
+mod news;
 mod proposals;
 mod pull_requests;
 mod repository;

@@ -10,6 +10,7 @@ use super::decide::{Situation, decide, resulting, stacks};
 use super::due::end;
 use super::execute::{Execution, Watch};
 use super::guard;
+use super::hearing::{Ear, HeardEvents};
 use super::leftovers;
 use super::mirrors::{Looked, Mirrors, RepositoryKey, Wanted};
 use super::ownership::own;
@@ -168,11 +169,25 @@ fn record(
     let specs = stacks_span.in_scope(|| stacks(&objects, planned));
     let wanted = wanted(store, &specs)?;
     let looked = debug_span!("tips").in_scope(|| mirrors.look(&planned.settings, &wanted));
+    let mut problems = Vec::new();
+    let heard = match options.pull_requests {
+        Some(door) => {
+            let settings = &planned.settings;
+            let ear = Ear {
+                door,
+                mirrors,
+                settings,
+                store,
+            };
+            debug_span!("events").in_scope(|| ear.hear(&wanted, &looked, &mut problems))?
+        }
+        None => BTreeMap::new(),
+    };
     let seen = wanted.into_iter().map(|(key, wanted)| (key, wanted.seen));
     let grows = stacks_span.enter();
     let records = store.stacks()?;
     if planned.is_part {
-        let mut judged = moved(&specs, &records, &looked);
+        let mut judged = moved(&specs, &records, &looked, &heard);
         judged.insert(planned.settings.manager_stack.clone());
         add_others(planned, &mut objects, store.policy_attachments(&judged)?);
     }
@@ -205,7 +220,7 @@ fn record(
             looked: &looked,
             seen: &seen,
             mirrors,
-            pull_requests: options.pull_requests,
+            heard: &heard,
             now,
         },
         &objects,
@@ -228,6 +243,7 @@ fn record(
     applied.problems = planned
         .problems()
         .cloned()
+        .chain(problems)
         .chain(decided.problems)
         .collect();
     let mut silent = BTreeMap::new();
@@ -265,19 +281,25 @@ fn add_others(planned: &Planned, objects: &mut Vec<Object>, recorded: Vec<Object
     objects.extend(others.filter(|object| !looked_at.contains(&*object.address)));
 }
 
-/// The stacks that a push may mean something to: to their branch, or to another of its repository.
+/// The stacks that a push may mean something to, to their branch or to another of its repository, or
+/// what happened to a pull request there.
 fn moved(
     stacks: &[StackSpec],
     records: &BTreeMap<StackId, StackRecord>,
     looked: &BTreeMap<RepositoryKey, Result<Looked, GitError>>,
+    heard: &BTreeMap<RepositoryKey, HeardEvents>,
 ) -> BTreeSet<String> {
     let has_moved = |spec: &StackSpec| {
-        let looked = looked.get(&RepositoryKey::from(spec.repository.as_ref()?))?;
+        let key = RepositoryKey::from(spec.repository.as_ref()?);
+        let looked = looked.get(&key)?;
+        let happened = heard
+            .get(&key)
+            .is_some_and(|heard| !heard.events.is_empty());
         let looked = looked.as_ref().ok()?;
         let seen = records.get(&spec.id)?.seen_commit.as_deref()?;
         let tip = looked.branches.get(&spec.branch);
         let has_moved = tip.is_some_and(|tip| seen != tip.as_str());
-        (has_moved || !looked.pushes.is_empty()).then(|| spec.id.to_string())
+        (has_moved || happened || !looked.pushes.is_empty()).then(|| spec.id.to_string())
     };
     stacks.iter().filter_map(has_moved).collect()
 }

@@ -11,9 +11,9 @@ use tracing::debug_span;
 
 use super::Planned;
 use super::attached::attached;
+use super::hearing::HeardEvents;
 use super::inputs::{policy_stack, trigger_input};
 use super::mirrors::{Looked, Mirrors, RepositoryKey};
-use super::pull_requests::PullRequests;
 use super::pushes::{Followed, Pushes, Subject};
 use crate::clock::Time;
 use crate::event::RepositoryName;
@@ -43,7 +43,8 @@ pub(super) struct Situation<'a> {
     /// Where the branches of repositories stood before.
     pub(super) seen: &'a BTreeMap<RepositoryKey, Option<BTreeMap<String, String>>>,
     pub(super) mirrors: &'a Mirrors,
-    pub(super) pull_requests: Option<&'a dyn PullRequests>,
+    /// What happened to the pull requests of repositories.
+    pub(super) heard: &'a BTreeMap<RepositoryKey, HeardEvents>,
     pub(super) now: Time,
 }
 

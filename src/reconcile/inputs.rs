@@ -200,14 +200,16 @@ pub(super) fn commit_of(mirrors: &Mirrors, stack: &PolicyStack, run: &Run) -> Co
     let info = mirror.zip(hash.parse().ok());
     let info = info.and_then(|(mirror, commit)| mirror.commit_info(&commit).ok());
     let branch = run.branch.as_ref().unwrap_or(&stack.branch);
+    let pull_request = run.pull_request.map(i64::try_from);
     Commit {
         exist_on_tracked_branch: *branch == stack.branch,
+        pull_request_id: pull_request.and_then(Result::ok),
         ..described(hash, branch, info.as_ref())
     }
 }
 
 /// A commit that was seen on `branch`.
-fn described(hash: &str, branch: &str, info: Option<&CommitInfo>) -> Commit {
+pub(super) fn described(hash: &str, branch: &str, info: Option<&CommitInfo>) -> Commit {
     Commit {
         author: info
             .map(|info| info.author.name().to_owned())
@@ -220,7 +222,7 @@ fn described(hash: &str, branch: &str, info: Option<&CommitInfo>) -> Commit {
     }
 }
 
-/// A moved tip as a GIT_PUSH policy sees it.
+/// What was pushed to `branch` of the stack's repository, as a GIT_PUSH policy sees it.
 pub(super) fn push_input(
     stack: PolicyStack,
     branch: &str,
@@ -270,8 +272,12 @@ pub(super) fn policy_run(
     flags: Vec<String>,
     changes: Vec<PolicyChange>,
 ) -> PolicyRun {
-    // A push has nobody who triggered it.
-    let triggered_by = Some(run.cause.clone()).filter(|cause| !cause.starts_with("push of "));
+    // An event has nobody who triggered it.
+    let is_event = |cause: &String| {
+        let words = ["push of ", "pull request #", "comment "];
+        words.iter().any(|word| cause.starts_with(word))
+    };
+    let triggered_by = Some(run.cause.clone()).filter(|cause| !is_event(cause));
     PolicyRun {
         id: run.id.to_string(),
         kind: run.kind.to_string(),

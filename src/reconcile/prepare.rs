@@ -83,7 +83,8 @@ impl Execution<'_> {
         if let Some(uncovered) = uncovered {
             return Err(uncovered.message().into());
         }
-        let receiver = receiver(stack, &spec.labels);
+        let mut receiver = receiver(stack, &spec.labels);
+        receiver.is_fork |= run.is_fork;
         let tokens: Vec<String> = self.mirrors.secrets().collect();
         let passing = &self.settings.runner.passing;
         let given = passing.given(&receiver, &self.host.0, &tokens);
@@ -124,7 +125,7 @@ impl Execution<'_> {
         let mirror = self.mirrors.open(&inputs.repository).map_err(chain)?;
         let commit: CommitId = inputs.commit.parse().map_err(chain)?;
         if !mirror.contains(&commit) && run.kind == RunType::Proposed {
-            // A person may name one that no branch of a stack has brought.
+            // A person may name one that no branch of a stack has brought, and a fork's is of none.
             let remote = self.mirrors.remote(self.settings, &inputs.repository);
             mirror
                 .fetch(&remote, &[commit.as_str()], None)

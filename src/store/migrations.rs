@@ -270,6 +270,24 @@ CREATE TABLE orphan (
     since INTEGER NOT NULL
 ) STRICT;
 ",
+    "
+-- How far the pull requests of the repositories of stacks were judged: what was heard of them last,
+-- and how those stood that are open.
+CREATE TABLE heard (
+    repository TEXT PRIMARY KEY,
+    mark       TEXT NOT NULL
+) STRICT;
+CREATE TABLE open_pull_request (
+    repository TEXT NOT NULL,
+    number     INTEGER NOT NULL,
+    standing   TEXT NOT NULL,
+    PRIMARY KEY (repository, number)
+) STRICT, WITHOUT ROWID;
+
+-- The pull request whose event a run is of, and whether its commit is a fork's.
+ALTER TABLE run ADD COLUMN pull_request INTEGER;
+ALTER TABLE run ADD COLUMN is_fork INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

@@ -6,6 +6,7 @@
 mod applied_inputs;
 mod dependencies;
 mod evaluated;
+mod heard;
 mod in_flight;
 mod judgements;
 mod leaving;
@@ -21,6 +22,7 @@ mod states;
 
 pub use applied_inputs::AppliedInputs;
 pub use evaluated::{Claims, Evaluated};
+pub use heard::{Heard, JudgedPullRequest, Mark};
 pub use judgements::{Judgement, NewJudgement};
 pub use lock::DataDirectory;
 pub use locks::StackLock;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::evaluated::{Evaluated, record_evaluated};
+use super::heard::{Heard, record_heard};
 use super::judgements::Documents;
 use super::pushes::record_pushes;
 use super::runs::{NewRun, insert_run};
@@ -34,6 +35,8 @@ pub struct ManagerRun {
     pub tips: Vec<Tip>,
     /// Where the branches of repositories stand that have moved, by the repository's key.
     pub looked: BTreeMap<String, BTreeMap<String, String>>,
+    /// What was judged of the pull requests of repositories, by the repository's key.
+    pub heard: BTreeMap<String, Heard>,
     /// Locks that push policies take, and the keys that they give back.
     pub locks: Vec<(StackId, StackLock)>,
     pub unlocks: Vec<(StackId, String)>,
@@ -311,6 +314,9 @@ fn record(
             .execute(params![stack.as_str(), seen, tracked])?;
     }
     record_pushes(transaction, manager_run)?;
+    for (repository, heard) in &manager_run.heard {
+        record_heard(transaction, repository, heard)?;
+    }
     record_evaluated(transaction, manager_run.evaluated.as_ref())?;
     let mut documents = Documents::default();
     manager_run

@@ -10,10 +10,13 @@ use super::{Store, StoreError};
 use crate::run::{RunId, RunType};
 use crate::stack::StackId;
 
-/// The push that a run is of, and what its policies ask of the run.
+/// The push, or the event of a pull request, that a run is of, and what its policies ask of the run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pushed {
+    /// A fork's has its owner before it, as in `eve:feature`.
     pub branch: String,
+    pub pull_request: Option<u64>,
+    pub is_fork: bool,
     /// The run goes on where the stack is locked with it.
     pub lock_key: Option<String>,
     /// What is to be done elsewhere before the run starts.
@@ -114,21 +117,23 @@ impl Store {
         self.json(repository, &text).map(Some)
     }
 
-    /// Whether the stack has, or had, a run of this type and commit.
+    /// Whether the stack has, or had, a run of this type and commit; where a cause is given, one
+    /// that was made for it.
     pub fn has_run(
         &self,
         stack: &StackId,
         kind: RunType,
         commit: &str,
+        cause: Option<&str>,
     ) -> Result<bool, StoreError> {
         self.connection
             .prepare_cached(
-                "SELECT count(*) FROM run WHERE stack = ?1 AND kind = ?2 AND commit_id = ?3",
+                "SELECT count(*) FROM run
+                 WHERE stack = ?1 AND kind = ?2 AND commit_id = ?3 AND cause = coalesce(?4, cause)",
             )
             .and_then(|mut query| {
-                query.query_row([stack.as_str(), kind.as_str(), commit], |row| {
-                    row.get::<_, i64>(0)
-                })
+                let values = params![stack.as_str(), kind.as_str(), commit, cause];
+                query.query_row(values, |row| row.get::<_, i64>(0))
             })
             .map(|count| count > 0)
             .map_err(self.sql("look for a run of a commit"))
@@ -136,17 +141,19 @@ impl Store {
 
     /// The push that the run is of, for another run of it: what it waited for has come.
     pub fn push_of(&self, run: &RunId) -> Result<Option<Pushed>, StoreError> {
-        let number = self.number(run)?;
-        let (branch, lock_key): (Option<String>, Option<String>) = self
+        let run = self.run(run)?;
+        let lock_key = self
             .connection
             .query_row(
-                "SELECT branch, lock_key FROM run WHERE id = ?1",
-                [number],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                "SELECT lock_key FROM run WHERE id = ?1",
+                [self.number(&run.id)?],
+                |row| row.get(0),
             )
             .map_err(self.sql("tell the push that a run is of"))?;
-        Ok(branch.map(|branch| Pushed {
+        Ok(run.branch.map(|branch| Pushed {
             branch,
+            pull_request: run.pull_request,
+            is_fork: run.is_fork,
             lock_key,
             external_dependencies: BTreeSet::new(),
         }))

@@ -37,6 +37,12 @@ pub struct Run {
     /// The branch whose push it is of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
+    /// The pull request whose event it is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<u64>,
+    /// Whether the commit is one of a fork's: it is given nothing of this machine.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_fork: bool,
     pub cause: String,
     /// Why it ended as it did, where that is not plain.
     pub note: Option<String>,
@@ -60,9 +66,9 @@ pub struct Move {
 }
 
 pub(super) const COLUMNS: &str = "id, stack, kind, state, commit_id, cause, note, created, updated, \
-                       added, changed, destroyed, branch";
+                       added, changed, destroyed, branch, pull_request, is_fork";
 /// How many they are.
-pub(super) const COLUMN_COUNT: usize = 13;
+pub(super) const COLUMN_COUNT: usize = 15;
 
 /// The row as far as SQL knows it; words and times are read afterwards.
 pub(super) type Raw = (
@@ -72,7 +78,7 @@ pub(super) type Raw = (
     Option<String>,
     [i64; 2],
     [Option<i64>; 3],
-    Option<String>,
+    (Option<String>, Option<i64>, bool),
 );
 
 pub(super) fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
@@ -83,7 +89,7 @@ pub(super) fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
         row.get(6)?,
         [row.get(7)?, row.get(8)?],
         [row.get(9)?, row.get(10)?, row.get(11)?],
-        row.get(12)?,
+        (row.get(12)?, row.get(13)?, row.get(14)?),
     ))
 }
 
@@ -95,8 +101,9 @@ pub(super) fn insert_run(
 ) -> Result<RunId, rusqlite::Error> {
     connection.execute(
         "INSERT INTO run
-             (stack, kind, state, commit_id, cause, created, updated, told, branch, lock_key)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 0, ?7, ?8)",
+             (stack, kind, state, commit_id, cause, created, updated, told, branch, lock_key,
+              pull_request, is_fork)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 0, ?7, ?8, ?9, ?10)",
         params![
             run.stack.as_str(),
             run.kind.as_str(),
@@ -106,6 +113,11 @@ pub(super) fn insert_run(
             at.as_second(),
             run.push.as_ref().map(|push| &push.branch),
             run.push.as_ref().and_then(|push| push.lock_key.as_ref()),
+            run.push
+                .as_ref()
+                .and_then(|push| push.pull_request)
+                .and_then(|number| i64::try_from(number).ok()),
+            run.push.as_ref().is_some_and(|push| push.is_fork),
         ],
     )?;
     let id = connection.last_insert_rowid();
@@ -287,8 +299,8 @@ impl Store {
     }
 
     pub(super) fn read_run(&self, raw: Raw) -> Result<Run, StoreError> {
-        let (id, stack, [kind, state, commit, cause], note, [created, updated], counts, branch) =
-            raw;
+        let (id, stack, [kind, state, commit, cause], note, [created, updated], counts, push) = raw;
+        let (branch, pull_request, is_fork) = push;
         let damaged = |what: &str| self.damaged(format!("run {id} has {what}"));
         let time = |second| Time::from_second(second).map_err(|_| damaged("an impossible time"));
         let [added, changed, destroyed] =
@@ -300,6 +312,8 @@ impl Store {
             state: RunState::parse(&state).ok_or_else(|| damaged("an unknown state"))?,
             commit,
             branch,
+            pull_request: pull_request.and_then(|number| u64::try_from(number).ok()),
+            is_fork,
             cause,
             note,
             created_at: time(created)?,

@@ -81,6 +81,7 @@ fn push(state: State) -> PushInput {
             "opened"
         }
         .to_owned(),
+        action_initiator: Some(String::new()),
         approved: true,
         author: "ann".to_owned(),
         base: pushed(Null, &[]),

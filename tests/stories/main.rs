@@ -35,6 +35,7 @@ mod people;
 mod policies;
 mod previews;
 mod proposals;
+mod pull_request_events;
 mod proposals_end;
 mod proposals_side_by_side;
 mod github_actions;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::sweep_scene::{SWEEPER, SweepScene};
-use crate::support::{INFRA, PullRequest, SERVICE_10, Scene, Trouble};
+use crate::support::{INFRA, PullRequest, SERVICE_10, Scene};
 
 const STACK: &str = "hello-service-ca6d5eab";
 const TEMPLATE: &str = "hello-service/template/main.tf";
@@ -144,18 +144,6 @@ fn pull_request_of_a_branch_is_judged_where_its_push_led_to_nothing() {
     assert_eq!(asked["base"]["branch"], "main");
     assert_eq!(asked["diff"][0], "main.tf");
     assert_eq!(told["push"]["pull_request_id"], 7);
-
-    // Where GitHub is silent the push waits for an answer, and that is told once.
-    push(world, "feature", "deep");
-    push(world, "other", "flat");
-    scene.fake().trouble(Some(Trouble::Down));
-    let told = apply().succeeded().stdout;
-    assert_eq!(told.matches("pull requests are not judged").count(), 1);
-    assert_eq!(ended(world), all);
-    scene.fake().trouble(None);
-    apply().succeeded();
-    assert_eq!(ended(world)[0], "PROPOSED FINISHED feature");
-    assert_eq!(ended(world).len(), all.len() + 1);
 }
 
 #[test]

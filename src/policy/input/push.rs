@@ -49,7 +49,8 @@ pub struct PullRequest {
     /// `opened`, `reopened`, `closed`, `merged`, `edited`, `labeled`, `unlabeled`, `synchronize`
     /// or `commented`.
     pub action: String,
-    pub action_initiator: String,
+    /// None where it is not known who did it.
+    pub action_initiator: Option<String>,
     pub approved: bool,
     pub author: String,
     pub base: PushedCommit,

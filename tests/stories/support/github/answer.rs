@@ -135,6 +135,9 @@ impl World {
                     }
                     ("POST", ["pulls"]) => self.create_pull(&name, &body),
                     ("GET", ["pulls", number]) => self.read_pull(&name, number),
+                    ("GET", ["pulls", number, "reviews"]) => {
+                        self.list_reviews(&name, number, parts)
+                    }
                     ("PATCH", ["pulls", number]) => self.change_pull(&name, number, &body),
                     _ => Err(refuse(404, "Not Found")),
                 }

@@ -55,6 +55,7 @@ impl World {
             return Err(refuse(403, "Resource not accessible by integration"));
         }
         match (parts.method.as_str(), words) {
+            ("GET", ["comments"]) => Ok(self.list_all_comments(name, parts)),
             ("GET", [number, "comments"]) => self.list_comments(name, number, parts),
             ("POST", [number, "comments"]) => self.create_comment(grant, name, number, body),
             ("PATCH", ["comments", id]) => self.change_comment(name, id, body),
@@ -70,6 +71,26 @@ impl World {
         comments.sort_by_key(|comment| comment.id);
         let all = comments.iter().map(|comment| comment.json(&self.base));
         Ok(paged(&self.base, &parts.uri, all.collect()))
+    }
+
+    /// Those on all issues and pull requests; without `sort` no order is asked for.
+    fn list_all_comments(&self, name: &str, parts: &Parts) -> Answer {
+        let query = parts.uri.query().unwrap_or_default();
+        let get = |key: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs
+                .find(|(name, _)| *name == key)
+                .map(|(_, value)| value.replace("%3A", ":"))
+        };
+        let since = get("since").unwrap_or_default();
+        let mut comments: Vec<&Comment> = self.comments.iter().collect();
+        comments.retain(|one| is_same(&one.repository, name) && one.updated_at >= since);
+        comments.sort_by_key(|comment| comment.id);
+        if get("sort").is_some() && get("direction").as_deref() != Some("asc") {
+            comments.reverse();
+        }
+        let all = comments.iter().map(|comment| comment.json(&self.base));
+        paged(&self.base, &parts.uri, all.collect())
     }
 
     fn create_comment(

@@ -31,7 +31,7 @@ use gate::HeldRequests;
 pub(crate) use git::Merge;
 pub(crate) use limits::Limit;
 pub(crate) use state::{Grant, Trouble};
-use state::{Pull, Repository, World};
+use state::{Pull, Repository, Review, World};
 
 /// Serves until it is dropped.
 pub(crate) struct FakeGithub {
@@ -193,6 +193,18 @@ impl FakeGithub {
         self.with(|world| {
             world.comments.retain(|one| {
                 one.repository != repository || one.number != number || one.author != author
+            });
+        });
+    }
+
+    /// A person reviews a pull request, as in `APPROVED`.
+    pub(crate) fn review(&self, repository: &str, number: u64, author: &str, state: &str) {
+        self.with(|world| {
+            world.reviews.push(Review {
+                repository: repository.to_owned(),
+                number,
+                author: author.to_owned(),
+                state: state.to_owned(),
             });
         });
     }

@@ -35,6 +35,13 @@ impl FakeGithub {
         });
     }
 
+    /// A person comments, and the pull request is one that changed just now: stories whose events have
+    /// a clock of their own `say` it.
+    pub(crate) fn comment(&self, repository: &str, number: u64, author: &str, body: &str) {
+        self.say(repository, number, author, body);
+        self.change(repository, number, |_| {});
+    }
+
     /// Lets the head of a pull request be a branch of another repository.
     pub(crate) fn make_fork(&self, repository: &str, number: u64) {
         self.change(repository, number, |pull| {

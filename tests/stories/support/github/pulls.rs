@@ -1,8 +1,10 @@
 //! Pull requests: listed in pages, read, created and changed.
 
+use axum::http::request::Parts;
 use serde_json::Value;
 
 use super::answer::{Answer, Answered, invalid, ok, refuse};
+use super::pages::paged;
 use super::state::{Pull, Side, World};
 
 impl World {
@@ -85,9 +87,30 @@ impl World {
             .iter()
             .find(|pull| pull.number.to_string() == number);
         match found {
-            Some(pull) => Ok(ok(200, pull.json(repository, &self.base))),
+            Some(pull) => {
+                let mut body = pull.json(repository, &self.base);
+                // What no list tells.
+                body["mergeable"] = pull.is_open.into();
+                body["merged_by"] = match pull.merged_at {
+                    Some(_) => serde_json::json!({ "login": "rita" }),
+                    None => Value::Null,
+                };
+                Ok(ok(200, body))
+            }
             None => Err(refuse(404, "Not Found")),
         }
+    }
+
+    /// Oldest first.
+    pub(super) fn list_reviews(&self, name: &str, number: &str, parts: &Parts) -> Answered {
+        self.read_pull(name, number)?;
+        let reviews = self.reviews.iter().filter(|review| {
+            review.repository.eq_ignore_ascii_case(name) && review.number.to_string() == number
+        });
+        let reviews = reviews.map(|review| {
+            serde_json::json!({ "user": { "login": review.author }, "state": review.state })
+        });
+        Ok(paged(&self.base, &parts.uri, reviews.collect()))
     }
 
     pub(super) fn create_pull(&mut self, name: &str, body: &Value) -> Answered {

@@ -31,6 +31,7 @@ pub(super) struct World {
     pub(super) last_comment: u64,
     /// Pull requests whose conversation is locked.
     pub(super) locked: Vec<(String, u64)>,
+    pub(super) reviews: Vec<Review>,
     /// Seconds of its own clock: each change is later than the one before.
     clock: i64,
 }
@@ -144,6 +145,14 @@ pub(super) struct Pull {
     pub(super) merged_at: Option<String>,
 }
 
+/// What somebody said of a pull request, as `APPROVED`.
+pub(super) struct Review {
+    pub(super) repository: String,
+    pub(super) number: u64,
+    pub(super) author: String,
+    pub(super) state: String,
+}
+
 #[derive(Clone)]
 pub(super) struct Side {
     pub(super) branch: String,
@@ -180,12 +189,15 @@ impl Pull {
 
     pub(super) fn json(&self, repository: &Repository, base: &str) -> Value {
         let side = |side: &Side| {
-            let own = || repository.json();
+            let of = side.repository.clone().unwrap_or_else(|| repository.json());
+            let name = of["full_name"].as_str().unwrap_or("unknown");
+            let owner = name.split('/').next().unwrap();
             json!({
-                "label": format!("{}:{}", repository.owner(), side.branch),
+                "label": format!("{owner}:{}", side.branch),
                 "ref": side.branch,
                 "sha": side.sha,
-                "repo": side.repository.clone().unwrap_or_else(own),
+                "user": { "login": owner },
+                "repo": of,
             })
         };
         json!({
@@ -225,6 +237,7 @@ impl World {
             comments: Vec::new(),
             last_comment: 2_000_000_000,
             locked: Vec::new(),
+            reviews: Vec::new(),
             clock: noon.as_second(),
         }
     }
