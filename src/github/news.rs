@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use http::header;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::GithubError;
@@ -16,10 +17,12 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::event::RepositoryName;
 use crate::reconcile::{Comment, News, Particulars, PullRequests, ToldPullRequest, Unanswered};
-use crate::store::Mark;
+use crate::store::{CommitStatus, Mark};
 
 /// The most that GitHub puts on a page.
 const PAGE: usize = 100;
+/// The longest description of a status, in letters.
+const DESCRIPTION: usize = 140;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -113,6 +116,20 @@ impl PullRequests for Github {
             is_mergeable: detailed.mergeable.unwrap_or_default(),
             merged_by: detailed.merged_by.map(|user| user.login),
         })
+    }
+
+    fn set_status(&self, status: &CommitStatus) -> Result<(), Unanswered> {
+        let (repository, commit) = (&status.repository, &status.commit);
+        let doing = format!("set a status of commit {commit} of {repository}");
+        let body = json!({
+            "state": if status.is_failure { "failure" } else { "success" },
+            "context": format!("dayfly/{}", status.stack),
+            "description": status.text.chars().take(DESCRIPTION).collect::<String>(),
+        });
+        let path = format!("/repos/{repository}/statuses/{commit}");
+        self.answer(&doing, &path, Call::Post(&body))
+            .map(drop)
+            .map_err(unanswered)
     }
 }
 

@@ -17,6 +17,7 @@ use super::ownership::own;
 use super::pull_requests::PullRequests;
 use super::scheduled::delete_due;
 use super::scope;
+use super::statuses;
 use super::{Planned, ReconcileError, applies_itself, plan};
 use crate::clock;
 use crate::config::{Settings, Tokens};
@@ -231,6 +232,9 @@ fn record(
         debug_span!("tool").in_scope(|| find_tool(&options.host))?;
     }
     debug_span!("record").in_scope(|| store.record(&decided.manager_run, now))?;
+    if let Some(door) = options.pull_requests {
+        problems.extend(debug_span!("statuses").in_scope(|| statuses::tell(door, store, now))?);
+    }
     for (id, why) in &decided.unwanted {
         let run = store.run(id)?;
         end(store, options.data_directory, &run, why)?;

@@ -31,6 +31,7 @@ mod retries;
 mod scheduled;
 mod scope;
 mod states;
+mod statuses;
 mod tell;
 mod tell_stack;
 mod tell_state;

@@ -8,6 +8,7 @@ use super::inputs::{described, run_in_progress};
 use super::mirrors::Push;
 use super::pull_requests::Happened;
 use super::pushes::{Content, Pushes, Subject, Tracked};
+use super::statuses::status;
 use crate::git::CommitId;
 use crate::policy::input::{PushInput, PushedCommit};
 use crate::policy::{PolicyType, PushDecision, PushVerdict, judge_push};
@@ -150,6 +151,7 @@ impl Pushes<'_> {
         let (cause, commit) = (&occasion.cause, occasion.commit);
         if occasion.is_of_fork() && !verdict.allow_fork {
             // Strangers move nothing, no lock either.
+            self.ignore(spec, occasion, verdict, decided);
             self.keep(id, judgement);
             return Ok(PushDecision::Ignore);
         }
@@ -187,6 +189,9 @@ impl Pushes<'_> {
             PushDecision::Track => RunType::Tracked,
             PushDecision::Propose => RunType::Proposed,
             PushDecision::MoveHead | PushDecision::Ignore => {
+                if decision == PushDecision::Ignore {
+                    self.ignore(spec, occasion, verdict, decided);
+                }
                 self.keep(id, judgement);
                 return Ok(decision);
             }
@@ -221,6 +226,7 @@ impl Pushes<'_> {
             branch: occasion.branch.clone(),
             pull_request: occasion.event_of().map(|event| event.pull_request.number),
             is_fork: occasion.is_of_fork(),
+            is_prioritized: verdict.prioritize,
             lock_key: verdict.lock.clone(),
             external_dependencies: verdict.external_dependency.clone(),
         };
@@ -242,6 +248,27 @@ impl Pushes<'_> {
             });
         }
         Ok(decision)
+    }
+
+    /// Has the commit told that it was ignored, where the policies want it, and people what failed.
+    fn ignore(
+        &self,
+        spec: &StackSpec,
+        occasion: &Occasion<'_>,
+        verdict: &PushVerdict,
+        decided: &mut Decided,
+    ) {
+        let id = &spec.id;
+        let repository = spec.repository.as_ref();
+        let told = repository
+            .and_then(|repository| status(repository, occasion.commit.as_str(), id, verdict));
+        let Some(status) = told else { return };
+        if status.is_failure {
+            let (cause, text) = (&occasion.cause, &status.text);
+            let message = format!("stack {id}: a push policy fails the {cause}: {text}");
+            decided.problems.push(Problem::warning(message));
+        }
+        decided.manager_run.statuses.push(status);
     }
 
     /// Whether the stack is to have a run of this commit already.

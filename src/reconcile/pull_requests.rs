@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::clock::Time;
 use crate::event::{Branch, RepositoryName};
 use crate::git::CommitId;
-use crate::store::{JudgedPullRequest, Mark};
+use crate::store::{CommitStatus, JudgedPullRequest, Mark};
 
 /// A pull request as its repository tells it.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +64,7 @@ pub struct News {
     pub mark: Mark,
 }
 
-/// Where pull requests are, to be asked about them.
+/// Where pull requests are, to be asked about them, and commits, to be told something.
 pub trait PullRequests {
     /// What changed since `mark`; `None` where nothing did.
     fn news(
@@ -78,9 +78,12 @@ pub trait PullRequests {
         repository: &RepositoryName,
         number: u64,
     ) -> Result<Particulars, Unanswered>;
+
+    /// May be told twice.
+    fn set_status(&self, status: &CommitStatus) -> Result<(), Unanswered>;
 }
 
-/// Why nothing is known of a pull request.
+/// Why nothing is known of a pull request, or nobody was told.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unanswered(pub String);

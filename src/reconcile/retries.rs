@@ -70,9 +70,12 @@ impl Retries {
         Ok(())
     }
 
-    /// Those that wait for their time come after all others.
+    /// Those that wait for their time come after all others, and those that have priority before them.
     pub(super) fn put_last(&self, runs: &mut [Run]) {
-        runs.sort_by_key(|run| (self.due.get(&number(run)).copied(), number(run)));
+        runs.sort_by_key(|run| {
+            let due = self.due.get(&number(run)).copied();
+            (due, !run.is_prioritized, number(run))
+        });
     }
 
     /// Waits until the run's time has come; `false` where dayfly is told to stop before.

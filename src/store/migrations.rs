@@ -288,6 +288,21 @@ CREATE TABLE open_pull_request (
 ALTER TABLE run ADD COLUMN pull_request INTEGER;
 ALTER TABLE run ADD COLUMN is_fork INTEGER NOT NULL DEFAULT 0;
 ",
+    "
+-- Whether its push policies want the run before others.
+ALTER TABLE run ADD COLUMN is_prioritized INTEGER NOT NULL DEFAULT 0;
+
+-- What commits are still to be told on GitHub.
+CREATE TABLE commit_status (
+    repository TEXT NOT NULL,
+    commit_id  TEXT NOT NULL,
+    stack      TEXT NOT NULL,
+    is_failure INTEGER NOT NULL,
+    text       TEXT NOT NULL,
+    at         INTEGER NOT NULL,
+    PRIMARY KEY (repository, commit_id, stack)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

@@ -19,6 +19,7 @@ mod reviews;
 mod runs;
 mod standings;
 mod states;
+mod statuses;
 
 pub use applied_inputs::AppliedInputs;
 pub use evaluated::{Claims, Evaluated};
@@ -32,6 +33,7 @@ pub use reviews::Review;
 pub use runs::{Move, NewRun, Run};
 pub use standings::Standing;
 pub use states::StateVersion;
+pub use statuses::CommitStatus;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -14,6 +14,7 @@ use super::heard::{Heard, record_heard};
 use super::judgements::Documents;
 use super::pushes::record_pushes;
 use super::runs::{NewRun, insert_run};
+use super::statuses::{CommitStatus, record_statuses};
 use super::{StackLock, Store, StoreError};
 use crate::clock::Time;
 use crate::module::Origin;
@@ -37,6 +38,8 @@ pub struct ManagerRun {
     pub looked: BTreeMap<String, BTreeMap<String, String>>,
     /// What was judged of the pull requests of repositories, by the repository's key.
     pub heard: BTreeMap<String, Heard>,
+    /// What commits are to be told.
+    pub statuses: Vec<CommitStatus>,
     /// Locks that push policies take, and the keys that they give back.
     pub locks: Vec<(StackId, StackLock)>,
     pub unlocks: Vec<(StackId, String)>,
@@ -314,6 +317,7 @@ fn record(
             .execute(params![stack.as_str(), seen, tracked])?;
     }
     record_pushes(transaction, manager_run)?;
+    record_statuses(transaction, &manager_run.statuses, at)?;
     for (repository, heard) in &manager_run.heard {
         record_heard(transaction, repository, heard)?;
     }

@@ -17,6 +17,8 @@ pub struct Pushed {
     pub branch: String,
     pub pull_request: Option<u64>,
     pub is_fork: bool,
+    /// Whether the run goes before others.
+    pub is_prioritized: bool,
     /// The run goes on where the stack is locked with it.
     pub lock_key: Option<String>,
     /// What is to be done elsewhere before the run starts.
@@ -154,6 +156,7 @@ impl Store {
             branch,
             pull_request: run.pull_request,
             is_fork: run.is_fork,
+            is_prioritized: run.is_prioritized,
             lock_key,
             external_dependencies: BTreeSet::new(),
         }))

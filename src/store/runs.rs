@@ -43,6 +43,9 @@ pub struct Run {
     /// Whether the commit is one of a fork's: it is given nothing of this machine.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_fork: bool,
+    /// Whether its push policies want it before others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_prioritized: bool,
     pub cause: String,
     /// Why it ended as it did, where that is not plain.
     pub note: Option<String>,
@@ -66,9 +69,9 @@ pub struct Move {
 }
 
 pub(super) const COLUMNS: &str = "id, stack, kind, state, commit_id, cause, note, created, updated, \
-                       added, changed, destroyed, branch, pull_request, is_fork";
+                       added, changed, destroyed, branch, pull_request, is_fork, is_prioritized";
 /// How many they are.
-pub(super) const COLUMN_COUNT: usize = 15;
+pub(super) const COLUMN_COUNT: usize = 16;
 
 /// The row as far as SQL knows it; words and times are read afterwards.
 pub(super) type Raw = (
@@ -78,7 +81,7 @@ pub(super) type Raw = (
     Option<String>,
     [i64; 2],
     [Option<i64>; 3],
-    (Option<String>, Option<i64>, bool),
+    (Option<String>, Option<i64>, [bool; 2]),
 );
 
 pub(super) fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
@@ -89,7 +92,7 @@ pub(super) fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
         row.get(6)?,
         [row.get(7)?, row.get(8)?],
         [row.get(9)?, row.get(10)?, row.get(11)?],
-        (row.get(12)?, row.get(13)?, row.get(14)?),
+        (row.get(12)?, row.get(13)?, [row.get(14)?, row.get(15)?]),
     ))
 }
 
@@ -102,8 +105,8 @@ pub(super) fn insert_run(
     connection.execute(
         "INSERT INTO run
              (stack, kind, state, commit_id, cause, created, updated, told, branch, lock_key,
-              pull_request, is_fork)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 0, ?7, ?8, ?9, ?10)",
+              pull_request, is_fork, is_prioritized)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 0, ?7, ?8, ?9, ?10, ?11)",
         params![
             run.stack.as_str(),
             run.kind.as_str(),
@@ -118,6 +121,7 @@ pub(super) fn insert_run(
                 .and_then(|push| push.pull_request)
                 .and_then(|number| i64::try_from(number).ok()),
             run.push.as_ref().is_some_and(|push| push.is_fork),
+            run.push.as_ref().is_some_and(|push| push.is_prioritized),
         ],
     )?;
     let id = connection.last_insert_rowid();
@@ -300,7 +304,7 @@ impl Store {
 
     pub(super) fn read_run(&self, raw: Raw) -> Result<Run, StoreError> {
         let (id, stack, [kind, state, commit, cause], note, [created, updated], counts, push) = raw;
-        let (branch, pull_request, is_fork) = push;
+        let (branch, pull_request, [is_fork, is_prioritized]) = push;
         let damaged = |what: &str| self.damaged(format!("run {id} has {what}"));
         let time = |second| Time::from_second(second).map_err(|_| damaged("an impossible time"));
         let [added, changed, destroyed] =
@@ -314,6 +318,7 @@ impl Store {
             branch,
             pull_request: pull_request.and_then(|number| u64::try_from(number).ok()),
             is_fork,
+            is_prioritized,
             cause,
             note,
             created_at: time(created)?,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::sweep_scene::{SWEEPER, SweepScene};
 use crate::support::world::Output;
-use crate::support::{INFRA, PullRequest, Trouble};
+use crate::support::{Grant, INFRA, PullRequest, SERVICE, Trouble};
 
 const STACK: &str = "hello-service-ca6d5eab";
 const TEMPLATE: &str = "hello-service/template/main.tf";
@@ -180,7 +180,7 @@ fn ends_of_pull_requests_are_judged_and_silence_loses_nothing() {
 
 #[test]
 fn forks_run_where_a_policy_allows_it_and_are_given_nothing() {
-    let rules = "propose if input.pull_request\n\n\
+    let rules = "propose if input.pull_request.id\n\n\
         allow_fork if \"trusted\" in input.pull_request.labels\n\n\
         track if input.push.branch == input.stack.branch\n\n\
         ignore_track if {\n\t\"trusted\" in input.pull_request.labels\n\t\
@@ -241,4 +241,81 @@ fn forks_run_where_a_policy_allows_it_and_are_given_nothing() {
     let told = watched.apply().succeeded().stdout;
     assert!(told.contains("tracks a commit of a fork"), "{told}");
     assert_eq!(scene.page(crate::support::SERVICE_10), page);
+}
+
+#[test]
+fn commits_that_are_ignored_are_told_so_where_policies_want_it() {
+    let watched = Watched::new(
+        "ignore if input.pull_request.id\n\n\
+         ignore if input.push.branch != input.stack.branch\n\n\
+         notify if input.push.branch == \"noted\"\n\n\
+         fail if input.pull_request.id\n\n\
+         message contains sprintf(\"%s is too big\", [input.pull_request.title])\n\n\
+         track if input.push.branch == input.stack.branch",
+    );
+    let (fake, infra) = (watched.scene.fake(), &watched.scene.scene().infra);
+    infra.branch("noted", "main");
+    infra.branch("other", "main");
+    let noted = infra.tip("noted").unwrap();
+    let opened = watched.open(7, "feature", "wide");
+    // The token may not say anything yet.
+    let told = watched.apply().succeeded().stdout;
+    assert!(told.contains("a commit is not told its status"), "{told}");
+    assert!(
+        told.contains("a push policy fails the pull request #7, opened"),
+        "{told}"
+    );
+    assert_eq!(fake.statuses(INFRA), [""; 0]);
+    let permissions = [
+        ("contents", "write"),
+        ("pull_requests", "read"),
+        ("statuses", "write"),
+    ];
+    let repositories = [crate::support::MANAGER, crate::support::SERVICE, INFRA];
+    fake.token(SWEEPER, Grant::new(&repositories, &permissions));
+    watched.apply().succeeded();
+    let told = fake.statuses(INFRA);
+    assert_eq!(told.len(), 2 * 2, "once, for each of two stacks: {told:?}");
+    let noted = format!("{noted} success dayfly/{STACK}: ignored by a push policy");
+    assert!(told.contains(&noted), "{told:?}");
+    let failed = format!("{opened} failure dayfly/{STACK}: A title with ");
+    assert!(
+        told.iter().any(|told| told.starts_with(&failed)),
+        "{told:?}"
+    );
+    watched.apply().succeeded();
+    assert_eq!(fake.statuses(INFRA).len(), 4);
+}
+
+#[test]
+fn runs_that_policies_prioritize_go_first() {
+    let tracks = "track if input.push.branch == input.stack.branch";
+    let watched = Watched::prepared(tracks, |scene| {
+        let scene = scene.scene();
+        let pages = scene.world.path("pages").display().to_string();
+        let hook = format!(
+            "autodeploy = true\n  before_plan = [\"echo $TF_VAR_spacelift_stack_id >> {pages}/order\"]"
+        );
+        scene.edit(TEMPLATE, "autodeploy = true", &hook);
+    });
+    let scene = watched.scene.scene();
+    let another = PullRequest::new(SERVICE, 11, &"b".repeat(40), "another");
+    watched.scene.event("opened", &another);
+    watched.apply().succeeded();
+    let mut stacks = scene.stacks();
+    stacks.retain(|stack| stack.starts_with("hello-service-") && !stack.ends_with("common"));
+    assert_eq!(stacks.len(), 2, "{stacks:?}");
+    for first in [0, 1] {
+        let wanted = &stacks[first];
+        let rules = format!(
+            "package spacelift\n\nimport rego.v1\n\n{tracks}\n\nprioritize if input.stack.id == \"{wanted}\"\n"
+        );
+        scene.manager.commit("main", &[(POLICY, &rules)]);
+        scene.infra.commit("main", &[("README.md", wanted)]);
+        fs::remove_file(scene.world.path("pages").join("order")).unwrap();
+        scene.apply_with(&["--parallelism", "1"]).succeeded();
+        let order = fs::read_to_string(scene.world.path("pages").join("order")).unwrap();
+        let order: Vec<&str> = order.lines().collect();
+        assert_eq!(order, [wanted, &stacks[1 - first]]);
+    }
 }

@@ -138,6 +138,10 @@ impl World {
                     ("GET", ["pulls", number, "reviews"]) => {
                         self.list_reviews(&name, number, parts)
                     }
+                    ("POST", ["statuses", _]) if !grant.allows("statuses", "write") => {
+                        Err(refuse(403, "Resource not accessible by integration"))
+                    }
+                    ("POST", ["statuses", commit]) => self.set_status(&name, commit, body),
                     ("PATCH", ["pulls", number]) => self.change_pull(&name, number, &body),
                     _ => Err(refuse(404, "Not Found")),
                 }

@@ -197,6 +197,20 @@ impl FakeGithub {
         });
     }
 
+    /// What the commits of a repository were told, oldest first: `COMMIT STATE CONTEXT: WORDS`.
+    pub(crate) fn statuses(&self, repository: &str) -> Vec<String> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        self.with(|world| {
+            let own = world.statuses.iter().filter(|(of, ..)| of == repository);
+            own.map(|(_, commit, said)| {
+                let [state, context, words] =
+                    ["state", "context", "description"].map(|key| text(&said[key]));
+                format!("{commit} {state} {context}: {words}")
+            })
+            .collect()
+        })
+    }
+
     /// A person reviews a pull request, as in `APPROVED`.
     pub(crate) fn review(&self, repository: &str, number: u64, author: &str, state: &str) {
         self.with(|world| {

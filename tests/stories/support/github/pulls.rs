@@ -101,6 +101,19 @@ impl World {
         }
     }
 
+    pub(super) fn set_status(&mut self, name: &str, commit: &str, body: Value) -> Answered {
+        let state = body["state"].as_str().unwrap_or_default();
+        let words = body["description"].as_str().unwrap_or_default();
+        if !["error", "failure", "pending", "success"].contains(&state)
+            || words.chars().count() > 140
+        {
+            return Err(refuse(422, "Validation Failed"));
+        }
+        self.statuses
+            .push((name.to_owned(), commit.to_owned(), body.clone()));
+        Ok(ok(201, body))
+    }
+
     /// Oldest first.
     pub(super) fn list_reviews(&self, name: &str, number: &str, parts: &Parts) -> Answered {
         self.read_pull(name, number)?;

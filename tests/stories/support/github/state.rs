@@ -32,6 +32,8 @@ pub(super) struct World {
     /// Pull requests whose conversation is locked.
     pub(super) locked: Vec<(String, u64)>,
     pub(super) reviews: Vec<Review>,
+    /// Repository, commit, and what was said of it.
+    pub(super) statuses: Vec<(String, String, Value)>,
     /// Seconds of its own clock: each change is later than the one before.
     clock: i64,
 }
@@ -238,6 +240,7 @@ impl World {
             last_comment: 2_000_000_000,
             locked: Vec::new(),
             reviews: Vec::new(),
+            statuses: Vec::new(),
             clock: noon.as_second(),
         }
     }
