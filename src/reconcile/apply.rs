@@ -8,6 +8,7 @@ use tracing::debug_span;
 
 use super::decide::{Situation, decide, resulting, stacks};
 use super::due::end;
+use super::equipment::Equipment;
 use super::execute::{Execution, Watch};
 use super::guard;
 use super::hearing::{Ear, HeardEvents};
@@ -216,6 +217,7 @@ fn record(
             unjudged: &store.unjudged_changes()?,
             unfinished: &unfinished,
             queued: &queued,
+            equipment: &Equipment::of(objects.iter()),
             locks: &locks,
             store,
             looked: &looked,
@@ -262,12 +264,13 @@ fn record(
     Ok(silent)
 }
 
-/// All stacks and policies that stand once the changes are recorded; of a whole plan their attachments
-/// as well.
+/// All stacks and policies that stand once the changes are recorded, with contexts and roles; of a whole
+/// plan the attachments of policies as well.
 fn standing(store: &Store, planned: &Planned) -> Result<Vec<Object>, StoreError> {
     let mut objects = resulting(planned);
     if planned.is_part {
         add_others(planned, &mut objects, store.stacks_and_policies()?);
+        add_others(planned, &mut objects, store.equipment(None)?);
         // As those of a whole plan stand: policies are asked the same.
         objects.sort_by(|a, b| a.address.cmp(&b.address));
     }

@@ -96,8 +96,8 @@ impl<'a> Policies<'a> {
     }
 }
 
-/// Whether a label of the policy's attaches it to stacks with one of `labels`.
-fn attaches_itself(policy: &Object, labels: &[String]) -> bool {
+/// Whether a label of the policy's, or context's, attaches it to stacks with one of `labels`.
+pub(super) fn attaches_itself(policy: &Object, labels: &[String]) -> bool {
     let own = policy
         .attributes
         .get("labels")

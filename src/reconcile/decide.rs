@@ -11,6 +11,7 @@ use tracing::debug_span;
 
 use super::Planned;
 use super::attached::attached;
+use super::equipment::Equipment;
 use super::hearing::HeardEvents;
 use super::inputs::{policy_stack, trigger_input};
 use super::mirrors::{Looked, Mirrors, RepositoryKey};
@@ -37,6 +38,7 @@ pub(super) struct Situation<'a> {
     pub(super) unfinished: &'a [Run],
     /// Stacks that a run waits for already.
     pub(super) queued: &'a BTreeSet<StackId>,
+    pub(super) equipment: &'a Equipment,
     pub(super) locks: &'a BTreeMap<StackId, StackLock>,
     pub(super) store: &'a Store,
     pub(super) looked: &'a BTreeMap<RepositoryKey, Result<Looked, GitError>>,
@@ -56,13 +58,17 @@ pub(super) struct Decided {
     pub(super) problems: Vec<Problem>,
 }
 
-/// The stacks, the policies and their attachments that stand once the changes are recorded, of those
-/// that were looked at.
+/// What stands once the changes are recorded of the objects that were looked at: stacks, policies with
+/// their attachments, and what else policies are told of.
 pub(super) fn resulting(planned: &Planned) -> Vec<Object> {
     let kinds = [
         "spacelift_stack",
         "spacelift_policy",
         "spacelift_policy_attachment",
+        "spacelift_context",
+        "spacelift_context_attachment",
+        "spacelift_role",
+        "spacelift_role_attachment",
     ];
     standing(&planned.recorded, &planned.comparison.changes)
         .filter(|object| kinds.contains(&object.kind.as_str()))
@@ -339,7 +345,14 @@ pub(super) fn stack_input(
         .last_runs
         .get(&spec.id)
         .map_or("NONE", |run| run.state.as_str());
-    policy_stack(object, spec, situation.records.get(&spec.id), state)
+    let equipment = situation.equipment;
+    policy_stack(
+        object,
+        spec,
+        equipment,
+        situation.records.get(&spec.id),
+        state,
+    )
 }
 
 /// The stacks that the TRIGGER policies of the manager's own stack name, with the reason. Changes
@@ -378,7 +391,7 @@ fn triggered(
         .map(|(object, spec)| stack_input(situation, object, spec))
         .collect();
     let commit = planned.commit.as_deref().unwrap_or_default();
-    let input = trigger_input(
+    let mut input = trigger_input(
         manager_stack,
         commit,
         &changes,
@@ -386,6 +399,8 @@ fn triggered(
         described,
         situation.now,
     );
+    input.stack.contexts = situation.equipment.contexts(manager_stack, &[]);
+    input.stack.roles = situation.equipment.roles(manager_stack);
     let verdict = judge_trigger(&policies, &input);
     decided.manager_run.judged = verdict.errors.is_empty();
     decided.tell(&verdict.errors);

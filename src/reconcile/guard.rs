@@ -14,6 +14,7 @@ use tracing::debug_span;
 
 use super::attached::attached;
 use super::decide::resulting_of;
+use super::equipment::Equipment;
 use super::inputs::{plan_input, push_input};
 use super::{Planned, ReconcileError};
 use crate::event::RepositoryName;
@@ -83,6 +84,8 @@ pub fn judge(
     let near = store.policies_around(&BTreeSet::from([id.clone()]))?;
     let policies = |kind| attached(&near, &id, &[], kind).map_err(ReconcileError::Unguarded);
     let repository = planned.settings.repository.as_ref();
+    let equipment = store.equipment(Some(&BTreeSet::from([id.clone()])))?;
+    let equipment = Equipment::of(equipment.iter());
     let guard = Guard {
         planned,
         cache,
@@ -91,6 +94,8 @@ pub fn judge(
         plan_policies: policies(PolicyType::Plan)?,
         stack: PolicyStack {
             name: id.clone(),
+            contexts: equipment.contexts(&id, &[]),
+            roles: equipment.roles(&id),
             id,
             branch: branch.clone(),
             namespace: repository.map(|name| name.owner().to_owned()),

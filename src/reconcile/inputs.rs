@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::equipment::Equipment;
 use super::mirrors::Mirrors;
 use crate::clock::Time;
 use crate::event::RepositoryName;
@@ -104,6 +105,7 @@ fn policy_changes(change: &Change) -> [PolicyChange; 2] {
 pub(super) fn policy_stack(
     object: &Object,
     spec: &StackSpec,
+    equipment: &Equipment,
     record: Option<&StackRecord>,
     state: &str,
 ) -> PolicyStack {
@@ -119,6 +121,7 @@ pub(super) fn policy_stack(
         administrative: object.flag("administrative"),
         autodeploy: spec.autodeploy,
         branch: spec.branch.clone(),
+        contexts: equipment.contexts(spec.id.as_str(), &spec.labels),
         id: spec.id.to_string(),
         labels: spec.labels.clone(),
         name: spec.name.clone(),
@@ -128,6 +131,7 @@ pub(super) fn policy_stack(
             .map(|repository| repository.owner().to_owned()),
         project_root: spec.project_root.clone(),
         repository: object.text("repository").to_owned(),
+        roles: equipment.roles(spec.id.as_str()),
         space: space(object),
         state: state.to_owned(),
         terraform_version: Some(object.text("terraform_version").to_owned())

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::approval::{Gate, approval};
 use super::attached::{attached, read_policy};
+use super::equipment::Equipment;
 use super::execute::{Execution, Shared, lock};
 use super::inputs::{commit_of, policy_run, policy_stack, runtime_config};
 use super::mirrors::Mirrors;
@@ -69,11 +70,13 @@ impl<'a> Scene<'a> {
             runtime_configs: BTreeMap::new(),
             notified,
         };
+        let equipment = store.equipment(Some(&ids))?;
+        let equipment = Equipment::of(equipment.iter());
         for object in store.active_stacks(&ids)? {
             let spec = StackSpec::read(&object, owner);
             let state = store.last_run(&spec.id)?.map(|run| run.state);
             let record = store.stack(&spec.id)?;
-            scene.add(&object, spec, Some(&record), state);
+            scene.add(&object, spec, &equipment, Some(&record), state);
         }
         let triggers = |stack| !matches!(scene.attached(stack, PolicyType::Trigger), Ok(none) if none.is_empty());
         if scene.stacks.values().any(triggers) {
@@ -82,10 +85,12 @@ impl<'a> Scene<'a> {
             let last: BTreeMap<StackId, RunState> =
                 last.map(|run| (run.stack, run.state)).collect();
             let objects = store.stacks_and_policies()?;
+            let equipment = store.equipment(None)?;
+            let equipment = Equipment::of(equipment.iter());
             for object in objects.iter().filter(|object| object.is_stack()) {
                 let spec = StackSpec::read(object, owner);
                 let (record, state) = (records.get(&spec.id), last.get(&spec.id).copied());
-                scene.add(object, spec, record, state);
+                scene.add(object, spec, &equipment, record, state);
             }
         }
         for (stack, lock) in store.stack_locks()? {
@@ -100,11 +105,12 @@ impl<'a> Scene<'a> {
         &mut self,
         object: &Object,
         spec: StackSpec,
+        equipment: &Equipment,
         record: Option<&StackRecord>,
         state: Option<RunState>,
     ) {
         let state = state.map_or("NONE", RunState::as_str);
-        let described = policy_stack(object, &spec, record, state);
+        let described = policy_stack(object, &spec, equipment, record, state);
         self.runtime_configs
             .insert(spec.id.clone(), runtime_config(object));
         self.stacks.insert(spec.id, described);

@@ -11,6 +11,7 @@ mod attached;
 mod belongings;
 mod decide;
 mod due;
+mod equipment;
 mod execute;
 mod guard;
 mod hearing;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::attached::attached;
 use super::decide::short;
+use super::equipment::Equipment;
 use super::execute::{Execution, GRACE, Shared, disk, lock};
 use super::inputs::{policy_stack, sanitization};
 use super::mirrors::RepositoryKey;
@@ -89,7 +90,11 @@ impl Execution<'_> {
         let passing = &self.settings.runner.passing;
         let given = passing.given(&receiver, &self.host.0, &tokens);
         let given = given.map_err(|unset| unset.to_string())?;
-        let described = policy_stack(stack, &spec, Some(&record), run.state.as_str());
+        let described = {
+            let equipment = Equipment::of(objects.iter());
+            let state = run.state.as_str();
+            policy_stack(stack, &spec, &equipment, Some(&record), state)
+        };
         let mut is_reviewed = false;
         let (inputs, policies) = match (run.kind, run.state) {
             (RunType::Destroy, _) => {

@@ -102,6 +102,20 @@ impl Store {
         self.select_objects(&query, params![list(stacks)])
     }
 
+    /// The active contexts and roles, and their attachments: to these stacks, or to all.
+    pub fn equipment(&self, stacks: Option<&BTreeSet<String>>) -> Result<Vec<Object>, StoreError> {
+        let query = format!(
+            "SELECT {OBJECT_COLUMNS} FROM object
+             WHERE kind IN ('spacelift_context', 'spacelift_context_attachment',
+                            'spacelift_role', 'spacelift_role_attachment')
+                   AND phase = 'active'
+                   AND (?1 IS NULL OR stack_id = ''
+                        OR stack_id IN (SELECT value FROM json_each(?1)))
+             ORDER BY rowid"
+        );
+        self.select_objects(&query, params![stacks.map(list)])
+    }
+
     /// The active policy attachments of `stacks`.
     pub fn policy_attachments(&self, stacks: &BTreeSet<String>) -> Result<Vec<Object>, StoreError> {
         let query = format!(

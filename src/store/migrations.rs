@@ -303,6 +303,12 @@ CREATE TABLE commit_status (
     PRIMARY KEY (repository, commit_id, stack)
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+-- Contexts and roles are found without a look at all objects.
+CREATE INDEX equipment ON object (kind, stack_id)
+    WHERE kind IN ('spacelift_context', 'spacelift_context_attachment',
+                   'spacelift_role', 'spacelift_role_attachment');
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

@@ -1,6 +1,6 @@
 //! What policies say of runs, and what a person is told of it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{PullRequest, SERVICE, SERVICE_10, Scene};
 
@@ -238,4 +238,68 @@ fn verdict_can_be_looked_up_and_replayed() {
         )),
         "{told}"
     );
+}
+
+#[test]
+fn stack_is_told_with_its_contexts_and_roles() {
+    let scene = Scene::new();
+    attach(&scene, "look", "PLAN", "warn contains \"x\" if false");
+    let template = "hello-service/template/main.tf";
+    let text = scene.manager.read("main", template).unwrap();
+    let context = |name: &str, labels: &str| {
+        format!(
+            "\nresource \"spacelift_context\" \"{name}\" {{\n  name = \"{name}\"\n  labels = [{labels}]\n}}\n"
+        )
+    };
+    let attached = |name: &str, priority: u32| {
+        format!(
+            "\nresource \"spacelift_context_attachment\" \"{name}\" {{\n  context_id = spacelift_context.{name}.id\n  \
+             stack_id = spacelift_stack.this.id\n  priority = {priority}\n}}\n"
+        )
+    };
+    let all = [
+        text,
+        context("below", "\"autoattach:preview\""),
+        context("above", "\"autoattach:*\""),
+        context("elsewhere", "\"autoattach:production\""),
+        context("second", "\"autoattach:*\""),
+        context("first", ""),
+        context("free", ""),
+        attached("second", 1),
+        attached("first", 2),
+        "\nresource \"spacelift_role\" \"this\" {\n  name = \"Space Reader\"\n  actions = [\"SPACE_READ\"]\n}\n\
+         resource \"spacelift_role_attachment\" \"this\" {\n  role_id = spacelift_role.this.id\n  \
+         space_id = \"root\"\n  stack_id = spacelift_stack.this.id\n}\n"
+            .to_owned(),
+    ];
+    scene.manager.commit("main", &[(template, &all.concat())]);
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    let asked = |kind: &str| {
+        let run = last_run(&scene)["run"]["id"].as_str().unwrap().to_owned();
+        scene
+            .data(&["policy", "input", &run, "--type", kind])
+            .json()
+    };
+    let contexts = json!(["second", "first", "above", "below"]);
+    let roles = json!([{ "id": "space-reader", "name": "Space Reader" }]);
+    let stack = asked("plan")["spacelift"]["stack"].clone();
+    assert_eq!((&stack["contexts"], &stack["roles"]), (&contexts, &roles));
+    let told = asked("trigger")["stacks"].clone();
+    let stacks = told.as_array().unwrap();
+    let stack = stacks.iter().find(|stack| stack["id"] == STACK_10).unwrap();
+    assert_eq!((&stack["contexts"], &stack["roles"]), (&contexts, &roles));
+    // Another stack has those alone that attach themselves to all.
+    let common = stacks.iter().find(|stack| stack["id"] != STACK_10).unwrap();
+    assert_eq!(common["contexts"], json!(["above", "second"]));
+    assert_eq!(common["roles"], json!([]));
+
+    // The next apply has looked at none of them.
+    let text = scene.infra.read("main", "main.tf").unwrap();
+    scene
+        .infra
+        .commit("main", &[("main.tf", &text.replace("plain", "wide"))]);
+    scene.apply().succeeded();
+    let stack = asked("git_push")["stack"].clone();
+    assert_eq!((&stack["contexts"], &stack["roles"]), (&contexts, &roles));
 }
