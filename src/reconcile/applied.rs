@@ -1,7 +1,8 @@
 //! What environments can be rolled back to: their files as they were when all had been applied well.
 
 use super::ReconcileError;
-use super::execute::{Execution, Shared, lock};
+use super::execute::{Execution, lock};
+use super::work::Shared;
 use crate::clock;
 use crate::files::Files as _;
 use crate::git::Repository;

@@ -1,25 +1,28 @@
 //! Which runs an apply executes now, and what becomes of the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::ReconcileError;
 use super::execute::{Execution, number};
 use super::tell::forget_plan;
-use super::waves::{Wave, wave};
+use super::waves::{Wave, Waves};
 use crate::clock;
 use crate::run::{RunEvent, RunState, Turn, turns};
+use crate::stack::StackId;
 use crate::store::{ExternalStatus, Run, StackLock, Store, StoreError};
 
 impl Execution<'_> {
-    /// The runs whose turn it is, oldest first. What is superseded ends; what waits says for what;
+    /// The runs whose turn it is: those that have priority first, else the oldest. What is superseded ends; what waits says for what;
     /// what ends without having begun, as something that it depends on failed, is added to `skipped`.
+    /// Workers have runs of the stacks `at_work` in their hands.
     pub(super) fn due(
         &self,
         store: &mut Store,
+        at_work: &BTreeSet<StackId>,
         skipped: &mut Vec<Run>,
     ) -> Result<Vec<Run>, ReconcileError> {
-        let dependencies = store.dependencies()?;
+        let waves = Waves::of(store.dependencies()?, at_work);
         let mut stacks: BTreeMap<String, Vec<Run>> = BTreeMap::new();
         for run in store.unfinished_runs()? {
             stacks.entry(run.stack.to_string()).or_default().push(run);
@@ -43,7 +46,7 @@ impl Execution<'_> {
                         Held::Failed(note) => {
                             skipped.extend(leave(store, run, RunEvent::Fail, &note)?);
                         }
-                        Held::Not => match wave(store, &dependencies, run)? {
+                        Held::Not => match waves.of_run(store, run)? {
                             Wave::Here => due.push(run.clone()),
                             Wave::Waits(note) => say(store, run, &note)?,
                             Wave::Skipped(note) => {
@@ -54,7 +57,7 @@ impl Execution<'_> {
                 }
             }
         }
-        due.sort_by_key(number);
+        due.sort_by_key(|run| (!run.is_prioritized, number(run)));
         Ok(due)
     }
 

@@ -1,6 +1,6 @@
-//! Executes queued runs from their rows, several at once, one per stack.
+//! Executes a queued run from its row.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,31 +12,28 @@ use super::ReconcileError;
 use super::approval::Gate;
 use super::belongings::{Belongings, hooks};
 use super::journal::RunJournal;
-use super::judging::Scene;
 use super::leftovers;
 use super::mirrors::{Mirrors, RepositoryKey};
 use super::prepare::{Prepared, Unprepared, chain};
-use super::retries::Retries;
 use super::states;
 use super::tell::{log_file, plan_file};
 use super::waves::taken_by;
+use super::work::{Ended, Shared};
 use crate::clock;
 use crate::config::Settings;
 use crate::policy::input::Change;
 use crate::run::{RunEvent, RunId, RunState, RunType};
 use crate::runner::{
-    self, HostEnvironment, Outcome, Reason, RunPlan, StateOwner, StopSignal, Stops, ToolPath,
+    self, HostEnvironment, Outcome, Reason, RunPlan, StateOwner, StopSignal, Stops,
 };
 use crate::stack::StackId;
-use crate::store::{Run, Store, StoreError};
+use crate::store::{Run, StoreError};
 
 /// How long an interrupted tool may take to store its state.
 pub(super) const GRACE: Duration = Duration::from_secs(60);
 
 /// The directory of a workspace that holds the stack's repository, as on Spacelift.
 const TREE: &str = "source";
-/// How often an apply looks for runs that TRIGGER policies have queued: a stack may trigger itself.
-const ROUNDS: usize = 10;
 /// How often a worker looks whether a person wants its run stopped.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -61,132 +58,18 @@ pub(super) struct Execution<'a> {
     pub(super) as_before: BTreeSet<String>,
 }
 
-/// What all workers share.
-pub(super) struct Shared<'a> {
-    pub(super) store: Mutex<&'a mut Store>,
-    waiting: Mutex<VecDeque<Run>>,
-    ended: Mutex<Vec<Ended>>,
-    pub(super) tools: Mutex<BTreeMap<bool, ToolPath>>,
-    pub(super) scene: Scene<'a>,
-    pub(super) watch: &'a dyn Watch,
-}
-
-/// A run as it was left, and whether it failed by what may pass.
-struct Ended {
-    run: Run,
-    may_pass: bool,
-}
-
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Execution<'_> {
-    /// Executes all runs whose turn it is, and those that TRIGGER policies queue meanwhile; tries
-    /// again what failed. Gives them as they ended, in the order in which they were queued.
-    pub(super) fn run_all(
-        &self,
-        store: &mut Store,
-        watch: &dyn Watch,
-    ) -> Result<Vec<Run>, ReconcileError> {
-        let mut ended: BTreeMap<u64, Run> = BTreeMap::new();
-        let mut retries = Retries::new(self.settings.runner.retries);
-        // Each wave of stacks that depend on each other is a round.
-        for _ in 0..ROUNDS + store.dependencies()?.len() {
-            let mut skipped = Vec::new();
-            let mut waiting = self.due(store, &mut skipped)?;
-            for run in skipped {
-                ended.insert(number(&run), run);
-            }
-            // One that waits for approval, or for a lock, waits for the next apply.
-            waiting.retain(|run| {
-                let before = ended.get(&number(run));
-                before.is_none_or(|before| before.state != run.state)
-            });
-            let untold = store.untold_runs()?;
-            if waiting.is_empty() && untold.is_empty() || *self.stop.borrow() {
-                break;
-            }
-            retries.put_last(&mut waiting);
-            let round = self.round(store, watch, waiting, untold, &retries)?;
-            for Ended { run, may_pass } in round {
-                retries.after(store, &run, may_pass)?;
-                ended.insert(number(&run), run);
-            }
-        }
-        Ok(ended.into_values().collect())
-    }
-
-    /// `untold` are runs that ended without being executed now: policies hear of their end as well.
-    fn round(
-        &self,
-        store: &mut Store,
-        watch: &dyn Watch,
-        waiting: Vec<Run>,
-        untold: Vec<Run>,
-        retries: &Retries,
-    ) -> Result<Vec<Ended>, ReconcileError> {
-        let stacks = waiting.iter().chain(&untold).map(|run| &run.stack);
-        let scene = Scene::of(store, self.owner(), self.mirrors, stacks)?;
-        let workers = self.parallelism.clamp(1, waiting.len().max(1));
-        let shared = Shared {
-            store: Mutex::new(store),
-            waiting: Mutex::new(waiting.into()),
-            ended: Mutex::new(Vec::new()),
-            tools: Mutex::new(BTreeMap::new()),
-            scene,
-            watch,
-        };
-        for run in untold {
-            let told = self.notify(&shared, &run);
-            if let Err(reason) = told {
-                lock(&shared.store).note(&run.id, &reason)?;
-            }
-            self.conclude(&shared, &run, Vec::new())?;
-        }
-        let failures: Vec<ReconcileError> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..workers)
-                .map(|_| scope.spawn(|| self.work(&shared, retries)))
-                .collect();
-            workers
-                .into_iter()
-                .filter_map(|worker| match worker.join() {
-                    Ok(ended) => ended.err(),
-                    Err(_) => Some(ReconcileError::Worker),
-                })
-                .collect()
-        });
-        if let Some(error) = failures.into_iter().next() {
-            return Err(error);
-        }
-        Ok(shared
-            .ended
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn work(&self, shared: &Shared<'_>, retries: &Retries) -> Result<(), ReconcileError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| disk("start a worker in", &self.directory, source))?;
-        while !*self.stop.borrow() {
-            let Some(run) = lock(&shared.waiting).pop_front() else {
-                break;
-            };
-            let is_due = runtime.block_on(retries.until_due(&run, self.stop.clone()));
-            if !is_due {
-                break;
-            }
-            let ended = runtime.block_on(self.run_one(shared, run))?;
-            lock(&shared.ended).push(ended);
-        }
-        Ok(())
-    }
-
     /// Executes one run. An error is one of the store's or the disk's: the run itself fails into
     /// its row. A run that somebody else has moved meanwhile is left to them.
-    async fn run_one(&self, shared: &Shared<'_>, mut run: Run) -> Result<Ended, ReconcileError> {
+    pub(super) async fn run_one(
+        &self,
+        shared: &Shared<'_>,
+        mut run: Run,
+    ) -> Result<Ended, ReconcileError> {
         let mut changes = Vec::new();
         let may_pass = match self.run_through(shared, &mut run, &mut changes).await {
             Err(ReconcileError::Store(StoreError::Moved { .. })) => false,
@@ -202,7 +85,7 @@ impl Execution<'_> {
     }
 
     /// Has the policies hear that the run has ended, once.
-    fn conclude(
+    pub(super) fn conclude(
         &self,
         shared: &Shared<'_>,
         run: &Run,

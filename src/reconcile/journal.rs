@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::execute::{Execution, Shared, lock};
+use super::execute::{Execution, lock};
 use super::inputs::{plan_input, planned_changes};
 use super::judging::{flags, keep};
 use super::prepare::{Prepared, chain};
+use super::work::Shared;
 use crate::policy::input::{Change, Run as PolicyRun, TerraformPlan};
 use crate::policy::{PolicyType, judge_plan};
 use crate::run::{RunEvent, RunState};
@@ -56,7 +57,7 @@ impl Journal for RunJournal<'_, '_> {
         let stack = self.prepared.stack.clone();
         let run = self
             .shared
-            .scene
+            .scene()
             .run(self.run, &stack, flags, self.changes.clone());
         let previous = match self.previous(&store) {
             Ok(previous) => previous,
@@ -83,7 +84,12 @@ impl RunJournal<'_, '_> {
         };
         let flags = flags(store, &run)?;
         let stack = &self.prepared.stack;
-        Ok(Some(self.shared.scene.run(&run, stack, flags, Vec::new())))
+        Ok(Some(self.shared.scene().run(
+            &run,
+            stack,
+            flags,
+            Vec::new(),
+        )))
     }
 }
 

@@ -11,11 +11,12 @@ use serde::Serialize;
 use super::approval::{Gate, approval};
 use super::attached::{attached, read_policy};
 use super::equipment::Equipment;
-use super::execute::{Execution, Shared, lock};
+use super::execute::{Execution, lock};
 use super::inputs::{commit_of, policy_run, policy_stack, runtime_config};
 use super::mirrors::Mirrors;
 use super::notice::finished;
 use super::prepare::chain;
+use super::work::Shared;
 use crate::clock;
 use crate::event::RepositoryName;
 use crate::policy::input::{
@@ -27,20 +28,20 @@ use crate::run::{RunState, RunType};
 use crate::stack::{Object, StackId, StackSpec};
 use crate::store::{NewJudgement, NewRun, Run, StackRecord, Store, StoreError};
 
-/// What policies say to the runs of one round: they, the stacks as they see them, and who is told.
+/// What policies say to runs that are at work: they, the stacks as they see them, and who is told.
 pub(super) struct Scene<'a> {
     mirrors: &'a Mirrors,
     policies: Vec<Object>,
-    /// The attachments of policies, by stack; only of the round's stacks.
+    /// The attachments of policies, by stack; only of the runs' stacks.
     attachments: BTreeMap<String, Vec<Object>>,
-    /// The round's; all where a TRIGGER policy is to see all.
+    /// The runs'; all where a TRIGGER policy is to see all.
     stacks: BTreeMap<StackId, PolicyStack>,
     runtime_configs: BTreeMap<StackId, RuntimeConfig>,
     notified: Vec<Policy>,
 }
 
 impl<'a> Scene<'a> {
-    /// The scene of a round of runs of `stacks`.
+    /// The scene of runs of `stacks`.
     pub(super) fn of<'r>(
         store: &Store,
         owner: Option<&str>,
@@ -181,7 +182,7 @@ impl Execution<'_> {
     }
 
     pub(super) fn approval(&self, shared: &Shared<'_>, run: &Run) -> Result<Gate, String> {
-        approval(&mut lock(&shared.store), &shared.scene, run)
+        approval(&mut lock(&shared.store), &shared.scene(), run)
     }
 
     /// Asks the TRIGGER policies of the stack whose blocking run has ended, and queues what they name.
@@ -191,14 +192,15 @@ impl Execution<'_> {
         run: &Run,
         planned: Vec<Change>,
     ) -> Result<(), String> {
-        let Some(stack) = shared.scene.stacks.get(&run.stack) else {
+        let scene = shared.scene();
+        let Some(stack) = scene.stacks.get(&run.stack) else {
             return Ok(());
         };
         if !run.kind.is_blocking() || !run.state.is_terminal() {
             return Ok(());
         }
         let mut store = lock(&shared.store);
-        let policies = match shared.scene.attached(stack, PolicyType::Trigger) {
+        let policies = match scene.attached(stack, PolicyType::Trigger) {
             Ok(policies) => policies,
             Err(problem) => return store.note(&run.id, &problem).map_err(chain),
         };
@@ -222,13 +224,12 @@ impl Execution<'_> {
             .map(|run| run.stack)
             .collect();
         let input = TriggerInput {
-            run: finished(&store, &shared.scene, run, stack, changes)?,
+            run: finished(&store, &scene, run, stack, changes)?,
             stack: PolicyStack {
                 state: run.state.to_string(),
                 ..stack.clone()
             },
-            stacks: shared
-                .scene
+            stacks: scene
                 .stacks
                 .iter()
                 .map(|(id, stack)| QueueingStack {
@@ -253,7 +254,7 @@ impl Execution<'_> {
         let waiting: BTreeSet<&StackId> = queued.iter().collect();
         for id in &verdict.stacks {
             let id = StackId::new(id.clone());
-            if !shared.scene.stacks.contains_key(&id) || waiting.contains(&id) {
+            if !scene.stacks.contains_key(&id) || waiting.contains(&id) {
                 continue;
             }
             let tracked = store.stack(&id).map_err(chain)?.tracked_commit;

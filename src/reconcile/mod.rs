@@ -38,6 +38,7 @@ mod tell_stack;
 mod tell_state;
 mod unperformed;
 mod waves;
+mod work;
 
 pub use apply::{Applied, Apply, apply, find_tool};
 pub use approval::{Reviewed, review};

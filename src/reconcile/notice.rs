@@ -1,9 +1,10 @@
 //! What NOTIFICATION policies are told of a run, and what the end of one is told with.
 
-use super::execute::{Execution, Shared, lock};
+use super::execute::{Execution, lock};
 use super::inputs::nanoseconds;
 use super::judging::{Scene, flags, keep};
 use super::prepare::chain;
+use super::work::Shared;
 use crate::clock::{self, Time};
 use crate::policy::input::{
     Account, Change, FinishedRun, NotificationInput, PlanPolicyDecision, PolicyReceipt, RunUpdated,
@@ -16,10 +17,11 @@ use crate::store::{Judgement, Run, Store};
 impl Execution<'_> {
     /// Asks the NOTIFICATION policies who is to be told that the run has a new state.
     pub(super) fn notify(&self, shared: &Shared<'_>, run: &Run) -> Result<(), String> {
-        let Some(stack) = shared.scene.stack(&run.stack) else {
+        let scene = shared.scene();
+        let Some(stack) = scene.stack(&run.stack) else {
             return Ok(());
         };
-        let policies = shared.scene.notified();
+        let policies = scene.notified();
         if policies.is_empty() {
             return Ok(());
         }
@@ -34,7 +36,7 @@ impl Execution<'_> {
                 note: run.note.clone().unwrap_or_default(),
                 plan_policy_decision: plan_decision(&judgements),
                 policy_receipts: receipts(&judgements),
-                run: finished(&store, &shared.scene, run, stack, Vec::new())?,
+                run: finished(&store, &scene, run, stack, Vec::new())?,
                 stack: stack.clone(),
                 state: run.state.to_string(),
                 timing: timing(&history, clock::now()),

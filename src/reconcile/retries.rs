@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::execute::number;
 use crate::clock;
 use crate::run::RunState;
-use crate::runner::StopSignal;
 use crate::stack::StackId;
 use crate::store::{NewRun, Run, Store, StoreError};
 
@@ -70,23 +69,9 @@ impl Retries {
         Ok(())
     }
 
-    /// Those that wait for their time come after all others, and those that have priority before them.
-    pub(super) fn put_last(&self, runs: &mut [Run]) {
-        runs.sort_by_key(|run| {
-            let due = self.due.get(&number(run)).copied();
-            (due, !run.is_prioritized, number(run))
-        });
-    }
-
-    /// Waits until the run's time has come; `false` where dayfly is told to stop before.
-    pub(super) async fn until_due(&self, run: &Run, mut stop: StopSignal) -> bool {
-        let Some(due) = self.due.get(&number(run)) else {
-            return true;
-        };
-        tokio::select! {
-            () = tokio::time::sleep_until((*due).into()) => true,
-            told = stop.wait_for(|stop| *stop) => told.is_err(),
-        }
+    /// The time that the run waits for, if it has one.
+    pub(super) fn due(&self, run: &Run) -> Option<Instant> {
+        self.due.get(&number(run)).copied()
     }
 }
 

@@ -1,16 +1,17 @@
 //! Stacks that depend on each other run in waves: a run waits for those on which its stack depends,
 //! takes their outputs, and is skipped where one of them failed; a destroy goes the other way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::ReconcileError;
-use super::execute::{Execution, Shared, lock};
+use super::execute::{Execution, lock};
+use super::work::Shared;
 use crate::clock;
 use crate::module::Evaluation;
 use crate::problem::Problem;
-use crate::run::{RunState, RunType};
+use crate::run::{INTERRUPTED, RunState, RunType, UNCHANGED};
 use crate::stack::{Dependencies, Dependency, Object, Phase, RunInputs, StackId};
 use crate::store::{NewRun, Run, Store, StoreError};
 
@@ -21,72 +22,92 @@ pub(super) enum Wave {
     Skipped(String),
 }
 
-/// Whether what the run's stack depends on is done, or, of a destroy, what depends on it.
-pub(super) fn wave(
-    store: &Store,
-    dependencies: &Dependencies,
-    run: &Run,
-) -> Result<Wave, StoreError> {
-    if !matches!(run.state, RunState::Queued | RunState::Ready) {
-        return Ok(Wave::Here);
+/// The order in which stacks that depend on each other run.
+pub(super) struct Waves<'a> {
+    dependencies: Dependencies,
+    /// Stacks that depend on themselves, each with its way.
+    circles: BTreeMap<StackId, String>,
+    /// Stacks whose last run a worker still has in its hands, though it may have ended.
+    at_work: &'a BTreeSet<StackId>,
+}
+
+impl<'a> Waves<'a> {
+    pub(super) fn of(dependencies: Dependencies, at_work: &'a BTreeSet<StackId>) -> Self {
+        let circles = dependencies.circles().into_iter();
+        let circles = circles.map(|(one, way)| (one.stack.clone(), in_a_circle(&way)));
+        Self {
+            circles: circles.collect(),
+            dependencies,
+            at_work,
+        }
     }
-    match run.kind {
-        RunType::Proposed => Ok(Wave::Here),
-        RunType::Tracked => after(store, dependencies, run),
-        RunType::Destroy => before(store, dependencies, run),
+
+    /// Whether what the run's stack depends on is done, or, of a destroy, what depends on it.
+    pub(super) fn of_run(&self, store: &Store, run: &Run) -> Result<Wave, StoreError> {
+        if !matches!(run.state, RunState::Queued | RunState::Ready) {
+            return Ok(Wave::Here);
+        }
+        match run.kind {
+            RunType::Proposed => Ok(Wave::Here),
+            RunType::Tracked => self.after(store, run),
+            RunType::Destroy => self.before(store, run),
+        }
+    }
+
+    fn after(&self, store: &Store, run: &Run) -> Result<Wave, StoreError> {
+        let mut waits = None;
+        for Dependency { on, stack, .. } in self.dependencies.of(&run.stack) {
+            if let Some(circle) = self.circles.get(stack) {
+                return Ok(Wave::Skipped(circle.clone()));
+            }
+            let Some(last) = store.last_run(on)? else {
+                let note = format!("stack {on}, on which it depends, was not applied yet");
+                return Ok(Wave::Skipped(note));
+            };
+            if !last.state.is_terminal() || self.at_work.contains(on) {
+                let note = format!(
+                    "waits for run {} of stack {on}, on which it depends: that is {}",
+                    last.id, last.state
+                );
+                waits.get_or_insert(note);
+            } else if matches!(last.state, RunState::Failed | RunState::Skipped) {
+                return Ok(Wave::Skipped(failed(on, &last)));
+            }
+        }
+        Ok(waits.map_or(Wave::Here, Wave::Waits))
+    }
+
+    fn before(&self, store: &Store, run: &Run) -> Result<Wave, StoreError> {
+        for Dependency { stack, .. } in self.dependencies.on(&run.stack) {
+            let Some(phase) = store.stack_phase(stack)? else {
+                continue;
+            };
+            let last = store.last_run(stack)?;
+            let failed = last.filter(|last| {
+                last.kind == RunType::Destroy
+                    && matches!(last.state, RunState::Failed | RunState::Skipped)
+                    && !self.at_work.contains(stack)
+            });
+            return Ok(match (phase, failed) {
+                (Phase::Deleting, Some(failed)) => Wave::Skipped(format!(
+                    "stack {stack}, which depends on it, still stands: run {} {}",
+                    failed.id, failed.state
+                )),
+                (Phase::Deleting, None) => Wave::Waits(format!(
+                    "waits until stack {stack}, which depends on it, is destroyed"
+                )),
+                _ => Wave::Waits(format!("waits: stack {stack}, which depends on it, stands")),
+            });
+        }
+        Ok(Wave::Here)
     }
 }
 
-fn after(store: &Store, dependencies: &Dependencies, run: &Run) -> Result<Wave, StoreError> {
-    let mut waits = None;
-    let circles = dependencies.circles();
-    for Dependency { on, stack, .. } in dependencies.of(&run.stack) {
-        if let Some((_, way)) = circles.iter().find(|(circle, _)| circle.stack == *stack) {
-            return Ok(Wave::Skipped(in_a_circle(way)));
-        }
-        let Some(last) = store.last_run(on)? else {
-            let note = format!("stack {on}, on which it depends, was not applied yet");
-            return Ok(Wave::Skipped(note));
-        };
-        if !last.state.is_terminal() {
-            let note = format!(
-                "waits for run {} of stack {on}, on which it depends: that is {}",
-                last.id, last.state
-            );
-            waits.get_or_insert(note);
-        } else if matches!(last.state, RunState::Failed | RunState::Skipped) {
-            let note = format!(
-                "stack {on}, on which it depends: run {} {}",
-                last.id, last.state
-            );
-            return Ok(Wave::Skipped(note));
-        }
-    }
-    Ok(waits.map_or(Wave::Here, Wave::Waits))
-}
-
-fn before(store: &Store, dependencies: &Dependencies, run: &Run) -> Result<Wave, StoreError> {
-    for Dependency { stack, .. } in dependencies.on(&run.stack) {
-        let Some(phase) = store.stack_phase(stack)? else {
-            continue;
-        };
-        let last = store.last_run(stack)?;
-        let failed = last.filter(|last| {
-            last.kind == RunType::Destroy
-                && matches!(last.state, RunState::Failed | RunState::Skipped)
-        });
-        return Ok(match (phase, failed) {
-            (Phase::Deleting, Some(failed)) => Wave::Skipped(format!(
-                "stack {stack}, which depends on it, still stands: run {} {}",
-                failed.id, failed.state
-            )),
-            (Phase::Deleting, None) => Wave::Waits(format!(
-                "waits until stack {stack}, which depends on it, is destroyed"
-            )),
-            _ => Wave::Waits(format!("waits: stack {stack}, which depends on it, stands")),
-        });
-    }
-    Ok(Wave::Here)
+fn failed(on: &StackId, run: &Run) -> String {
+    format!(
+        "stack {on}, on which it depends: run {} {}",
+        run.id, run.state
+    )
 }
 
 /// The outputs that the stack takes of those on which it depends, by the names of its variables; an
@@ -135,39 +156,83 @@ pub(super) fn taken_by(
 }
 
 impl Execution<'_> {
-    /// Queues what depends on the stack of a run that has finished, unless it is queued already or
-    /// nothing that it takes has changed.
+    /// Queues what depends on the stack of a run that has finished, unless it is queued already;
+    /// passes over what takes nothing that has changed.
     pub(super) fn wake(&self, shared: &Shared<'_>, run: &Run) -> Result<(), ReconcileError> {
         if run.kind != RunType::Tracked || run.state != RunState::Finished {
             return Ok(());
         }
-        let store = &mut lock(&shared.store);
-        let dependencies = store.dependencies()?;
-        for dependency in dependencies.on(&run.stack) {
-            let stack = &dependency.stack;
-            let is_queued = store.unfinished_runs()?.iter().any(|other| {
-                other.stack == *stack
-                    && other.kind.is_blocking()
-                    && matches!(other.state, RunState::Queued | RunState::Ready)
-            });
-            if is_queued
-                || store.stack_phase(stack)? != Some(Phase::Active)
-                || !is_news(store, &dependencies, dependency)?
-            {
-                continue;
+        let mut passed_over = Vec::new();
+        {
+            let store = &mut lock(&shared.store);
+            let dependencies = store.dependencies()?;
+            for dependency in dependencies.on(&run.stack) {
+                let Some(new) = following(store, run, &dependency.stack)? else {
+                    continue;
+                };
+                if is_news(store, &dependencies, dependency)? {
+                    store.queue(&new, clock::now())?;
+                } else {
+                    passed_over.push(store.pass_over(&new, UNCHANGED, clock::now())?);
+                }
             }
-            let new = NewRun {
-                stack: stack.clone(),
-                kind: RunType::Tracked,
-                commit: store.stack(stack)?.tracked_commit.unwrap_or_default(),
-                cause: format!("run {} of stack {}, on which it depends", run.id, run.stack),
-                judgements: Vec::new(),
-                push: None,
-            };
-            store.queue(&new, clock::now())?;
         }
+        shared.tell(passed_over);
         Ok(())
     }
+
+    /// Passes over what depends on the stack of a run that has failed and is not tried again now:
+    /// once, until that heals.
+    pub(super) fn pass_over(&self, shared: &Shared<'_>, run: &Run) -> Result<(), ReconcileError> {
+        let has_failed = matches!(run.state, RunState::Failed | RunState::Skipped)
+            && !matches!(run.note.as_deref(), Some(INTERRUPTED | UNCHANGED));
+        if run.kind != RunType::Tracked || !has_failed {
+            return Ok(());
+        }
+        let mut passed_over = Vec::new();
+        {
+            let store = &mut lock(&shared.store);
+            if is_queued(store, &run.stack)? {
+                return Ok(());
+            }
+            for Dependency { stack, .. } in store.dependencies()?.on(&run.stack) {
+                let newest = store.runs(Some(stack), 1)?.pop();
+                if newest.is_some_and(|newest| newest.state == RunState::Skipped) {
+                    continue;
+                }
+                if let Some(new) = following(store, run, stack)? {
+                    let note = failed(&run.stack, run);
+                    passed_over.push(store.pass_over(&new, &note, clock::now())?);
+                }
+            }
+        }
+        shared.tell(passed_over);
+        Ok(())
+    }
+}
+
+/// The run of a stack that follows from `run`, on whose stack it depends; `None` where it has one that
+/// waits already, or is on its way out.
+fn following(store: &Store, run: &Run, stack: &StackId) -> Result<Option<NewRun>, StoreError> {
+    if is_queued(store, stack)? || store.stack_phase(stack)? != Some(Phase::Active) {
+        return Ok(None);
+    }
+    Ok(Some(NewRun {
+        stack: stack.clone(),
+        kind: RunType::Tracked,
+        commit: store.stack(stack)?.tracked_commit.unwrap_or_default(),
+        cause: format!("run {} of stack {}, on which it depends", run.id, run.stack),
+        judgements: Vec::new(),
+        push: None,
+    }))
+}
+
+fn is_queued(store: &Store, stack: &StackId) -> Result<bool, StoreError> {
+    Ok(store.unfinished_runs()?.iter().any(|other| {
+        other.stack == *stack
+            && other.kind.is_blocking()
+            && matches!(other.state, RunState::Queued | RunState::Ready)
+    }))
 }
 
 /// Whether the dependant has not taken yet what there is now.

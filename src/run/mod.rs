@@ -19,6 +19,9 @@ pub use transition::{IllegalMove, RunEvent, transition};
 /// The reason of a run that ended as unknown; the same words wherever it is told.
 pub const INTERRUPTED: &str = "interrupted";
 
+/// The note of a run that was skipped as nothing would come of it.
+pub const UNCHANGED: &str = "no output that it takes has changed";
+
 /// Names one run, in the store, in paths and in what a person types.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

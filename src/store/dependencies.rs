@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, params};
 
+use super::judgements::Documents;
 use super::objects::OBJECT_COLUMNS;
-use super::{Store, StoreError};
+use super::runs::{insert_run, insert_state};
+use super::{NewRun, Run, Store, StoreError};
+use crate::clock::Time;
+use crate::run::RunState;
 use crate::stack::{Dependencies, StackId};
 
 impl Store {
@@ -34,6 +38,27 @@ impl Store {
             .map_err(self.sql("tell what a stack took of others"))?;
         text.map(|text| self.json(stack.as_str(), &text))
             .transpose()
+    }
+
+    /// Records that the stack is run for nothing: a run that is SKIPPED at once, for the reason in
+    /// `note`. How the stack stands is told by its run before.
+    pub fn pass_over(&mut self, new: &NewRun, note: &str, at: Time) -> Result<Run, StoreError> {
+        let failed = self.sql("record a run that is passed over");
+        let transaction = self.connection.transaction().map_err(&failed)?;
+        let documents = &mut Documents::default();
+        let id = insert_run(&transaction, new, documents, at).map_err(&failed)?;
+        let number = id.as_str().parse();
+        let number: i64 = number.map_err(|_| StoreError::NoRun(id.to_string()))?;
+        let skipped = RunState::Skipped;
+        transaction
+            .execute(
+                "UPDATE run SET state = ?2, note = ?3, passed_over = 1 WHERE id = ?1",
+                params![number, skipped.as_str(), note],
+            )
+            .map_err(&failed)?;
+        insert_state(&transaction, number, skipped, at).map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        self.run(&id)
     }
 
     /// Keeps what a finished run took of other stacks.

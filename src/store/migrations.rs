@@ -309,6 +309,13 @@ CREATE INDEX equipment ON object (kind, stack_id)
     WHERE kind IN ('spacelift_context', 'spacelift_context_attachment',
                    'spacelift_role', 'spacelift_role_attachment');
 ",
+    "
+-- Whether nothing was to be done: the stack stands as its run before has left it.
+ALTER TABLE run ADD COLUMN passed_over INTEGER NOT NULL DEFAULT 0;
+DROP INDEX run_blocking;
+CREATE INDEX run_blocking ON run (stack, id, kind)
+    WHERE kind IN ('TRACKED', 'DESTROY') AND passed_over = 0;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

@@ -135,7 +135,7 @@ pub(super) fn insert_run(
     Ok(RunId::new(id.to_string()))
 }
 
-fn insert_state(
+pub(super) fn insert_state(
     connection: &Connection,
     id: i64,
     state: RunState,
@@ -173,20 +173,23 @@ impl Store {
         )
     }
 
-    /// The last run of each stack that blocked it, in the order of their stacks.
+    /// The last run of each stack that blocked it, in the order of their stacks; those that were
+    /// passed over left it as it was.
     pub fn last_runs(&self) -> Result<Vec<Run>, StoreError> {
         self.select(
-            "WHERE id IN (SELECT max(id) FROM run WHERE kind IN ('TRACKED', 'DESTROY')
+            "WHERE id IN (SELECT max(id) FROM run
+                          WHERE kind IN ('TRACKED', 'DESTROY') AND passed_over = 0
                           GROUP BY stack)
              ORDER BY stack",
             [],
         )
     }
 
-    /// The last run of the stack that blocked it.
+    /// The last run of the stack that blocked it and was not passed over.
     pub fn last_run(&self, stack: &StackId) -> Result<Option<Run>, StoreError> {
         let runs = self.select(
-            "WHERE stack = ?1 AND kind IN ('TRACKED', 'DESTROY') ORDER BY id DESC LIMIT 1",
+            "WHERE stack = ?1 AND kind IN ('TRACKED', 'DESTROY') AND passed_over = 0
+             ORDER BY id DESC LIMIT 1",
             [stack.as_str()],
         );
         Ok(runs?.pop())

@@ -95,7 +95,8 @@ fn query() -> String {
              LEFT JOIN stack ON stack.id = object.id
              LEFT JOIN run AS last ON last.id = (
                  SELECT id FROM run WHERE run.stack = object.id
-                     AND kind IN ('TRACKED', 'DESTROY') ORDER BY id DESC LIMIT 1)
+                     AND kind IN ('TRACKED', 'DESTROY') AND passed_over = 0
+                     ORDER BY id DESC LIMIT 1)
              WHERE object.kind = 'spacelift_stack'
              ORDER BY object.id, object.phase",
         run_columns.join(", ")

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{PullRequest, SERVICE_10, Scene};
+use crate::support::{PullRequest, SERVICE, SERVICE_10, Scene};
 
 const STACK_10: &str = "hello-service-ca6d5eab";
 const TEMPLATE: &str = "hello-service/template/main.tf";
@@ -28,7 +28,7 @@ resource "spacelift_stack_destructor" "second" {{
 }}
 resource "spacelift_stack_dependency" "second" {{
   stack_id            = spacelift_stack.second.id
-  depends_on_stack_id = "{STACK_10}"
+  depends_on_stack_id = spacelift_stack.this.id
 }}
 resource "spacelift_stack_dependency_reference" "text" {{
   stack_dependency_id = spacelift_stack_dependency.second.id
@@ -94,6 +94,63 @@ fn dependant_takes_outputs_and_is_destroyed_first() {
 }
 
 #[test]
+fn environment_does_not_wait_for_the_waves_of_another() {
+    let scene = Scene::new();
+    with_dependant(&scene, "");
+    let signs = scene.world.path("signs");
+    std::fs::create_dir(&signs).unwrap();
+    let (mine, other) = ("a".repeat(40), "b".repeat(40));
+    // What is of the one waits for a sign of the other; the run fails where that never comes.
+    let waits = |sign: &str| {
+        format!(
+            "case '${{self.triggers_replace}}' in {mine}) for i in $(seq 300); do [ -e {}/{sign}-{other} ] && exit; sleep 0.1; done; exit 1;; esac",
+            signs.display()
+        )
+    };
+    let tells = |sign: &str| {
+        format!(
+            "touch {}/{sign}-${{self.triggers_replace}}",
+            signs.display()
+        )
+    };
+    let module = |variable: &str, made: &str, gone: &str| {
+        format!(
+            r#"variable "{variable}" {{}}
+resource "terraform_data" "it" {{
+  triggers_replace = var.{variable}
+  provisioner "local-exec" {{ command = "{made}" }}
+  provisioner "local-exec" {{
+    when    = destroy
+    command = "{gone}"
+  }}
+}}
+output "text" {{ value = var.{variable} }}
+"#
+        )
+    };
+    let first = module("code_version", &waits("second-made"), &tells("first-gone"));
+    let second = module("text", &tells("second-made"), &waits("first-gone"));
+    scene
+        .infra
+        .commit("main", &[("main.tf", &first), ("second/main.tf", &second)]);
+    let pull_requests = [
+        PullRequest::service(),
+        PullRequest::new(SERVICE, 11, &other, "other"),
+    ];
+    for (event, end) in [("opened", "second-made"), ("closed", "first-gone")] {
+        for pull_request in &pull_requests {
+            scene.event(event, pull_request);
+        }
+        let applied = scene.apply_with(&["--parallelism", "2"]).succeeded();
+        let runs = Scene::runs_of(&applied);
+        assert!(!runs.iter().any(|run| run.ends_with("FAILED")), "{runs:?}");
+        for version in [&mine, &other] {
+            assert!(signs.join(format!("{end}-{version}")).exists(), "{event}");
+        }
+    }
+}
+
+#[test]
 fn failure_skips_what_depends_on_it_until_it_heals() {
     let scene = Scene::new();
     with_dependant(&scene, "");
@@ -113,6 +170,37 @@ fn failure_skips_what_depends_on_it_until_it_heals() {
     scene.infra.commit("main", &[("main.tf", &module)]);
     scene.apply().succeeded();
     assert_eq!(runs(&scene, &second)[0]["state"], "FINISHED");
+}
+
+#[test]
+fn what_stands_is_passed_over_once_while_what_it_depends_on_fails() {
+    let scene = Scene::new();
+    with_dependant(&scene, "");
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    let second = format!("second-{SERVICE_10}");
+    let before = runs(&scene, &second).len();
+    let module = scene.infra.read("main", "main.tf").unwrap();
+    let broken = "output \"text\" { value = nothing.at.all }";
+    scene.infra.commit("main", &[("main.tf", broken)]);
+    for _ in 0..2 {
+        scene.apply().exited(1);
+        let all = runs(&scene, &second);
+        assert_eq!(all.len(), before + 1, "{all:?}");
+        assert_eq!(all[0]["state"], "SKIPPED", "{all:?}");
+        let note = all[0]["note"].as_str().unwrap();
+        assert!(note.contains(STACK_10) && note.contains("FAILED"), "{note}");
+    }
+    // It still is what it was, and what it depends on heals without it.
+    let status = scene.data(&["status"]).exited(1).stdout;
+    assert!(!status.contains("SKIPPED"), "{status}");
+    scene.infra.commit("main", &[("main.tf", &module)]);
+    scene.apply().succeeded();
+    assert_eq!(ledger(&scene).len(), 1, "{:?}", ledger(&scene));
+    assert_eq!(
+        runs(&scene, &second)[0]["note"],
+        "no output that it takes has changed"
+    );
 }
 
 #[test]
@@ -210,16 +298,28 @@ fn output_that_is_as_it_was_wakes_nobody_unless_it_always_does() {
         let before = runs(&scene, &second).len();
         let first = runs(&scene, STACK_10).len();
         push_without_news(&scene, "one");
-        scene.apply().succeeded();
+        let applied = scene.apply().succeeded();
         assert_eq!(runs(&scene, STACK_10).len(), first + 1);
-        assert_eq!(runs(&scene, &second).len(), before + usize::from(always));
+        let woken = runs(&scene, &second);
+        assert_eq!(woken.len(), before + 1);
+        if always {
+            assert_eq!(woken[0]["state"], "FINISHED");
+        } else {
+            assert_eq!(woken[0]["state"], "SKIPPED");
+            assert_eq!(woken[0]["note"], "no output that it takes has changed");
+            let cause = woken[0]["cause"].as_str().unwrap();
+            assert!(cause.contains(STACK_10), "{cause}");
+            assert!(Scene::runs_of(&applied).contains(&format!("{second} TRACKED SKIPPED")));
+        }
+        // It stands as before, and nobody tries it again.
+        let status = scene.data(&["status"]).succeeded().stdout;
+        assert!(!status.contains("SKIPPED"), "{status}");
+        scene.apply().succeeded();
+        assert_eq!(runs(&scene, &second).len(), before + 1);
         // What is news wakes it in any case.
         scene.event("synchronize", &PullRequest::service().at(&"b".repeat(40)));
         scene.apply().succeeded();
-        assert_eq!(
-            runs(&scene, &second).len(),
-            before + usize::from(always) + 1
-        );
+        assert_eq!(runs(&scene, &second).len(), before + 2);
         assert!(ledger(&scene).last().unwrap().starts_with("made bbbb"));
     }
 }
