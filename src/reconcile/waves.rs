@@ -25,8 +25,8 @@ pub(super) enum Wave {
 /// The order in which stacks that depend on each other run.
 pub(super) struct Waves<'a> {
     dependencies: Dependencies,
-    /// Stacks that depend on themselves, each with its way.
-    circles: BTreeMap<StackId, String>,
+    /// Dependencies that lead back to their own stack, by their addresses, each with its way.
+    circles: BTreeMap<String, String>,
     /// Stacks whose last run a worker still has in its hands, though it may have ended.
     at_work: &'a BTreeSet<StackId>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Waves<'a> {
 impl<'a> Waves<'a> {
     pub(super) fn of(dependencies: Dependencies, at_work: &'a BTreeSet<StackId>) -> Self {
         let circles = dependencies.circles().into_iter();
-        let circles = circles.map(|(one, way)| (one.stack.clone(), in_a_circle(&way)));
+        let circles = circles.map(|(one, way)| (one.address.clone(), in_a_circle(&way)));
         Self {
             circles: circles.collect(),
             dependencies,
@@ -55,11 +55,12 @@ impl<'a> Waves<'a> {
     }
 
     fn after(&self, store: &Store, run: &Run) -> Result<Wave, StoreError> {
+        let mut of = self.dependencies.of(&run.stack);
+        if let Some(circle) = of.find_map(|one| self.circles.get(&one.address)) {
+            return Ok(Wave::Skipped(circle.clone()));
+        }
         let mut waits = None;
-        for Dependency { on, stack, .. } in self.dependencies.of(&run.stack) {
-            if let Some(circle) = self.circles.get(stack) {
-                return Ok(Wave::Skipped(circle.clone()));
-            }
+        for Dependency { on, .. } in self.dependencies.of(&run.stack) {
             let Some(last) = store.last_run(on)? else {
                 let note = format!("stack {on}, on which it depends, was not applied yet");
                 return Ok(Wave::Skipped(note));
@@ -78,7 +79,10 @@ impl<'a> Waves<'a> {
     }
 
     fn before(&self, store: &Store, run: &Run) -> Result<Wave, StoreError> {
-        for Dependency { stack, .. } in self.dependencies.on(&run.stack) {
+        let on = self.dependencies.on(&run.stack);
+        // In a circle nobody would be the first to go.
+        let on = on.filter(|one| !self.circles.contains_key(&one.address));
+        for Dependency { stack, .. } in on {
             let Some(phase) = store.stack_phase(stack)? else {
                 continue;
             };

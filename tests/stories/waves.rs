@@ -267,6 +267,34 @@ fn circle_is_refused_with_its_place() {
     );
 }
 
+#[test]
+fn stacks_that_were_recorded_in_a_circle_are_destroyed_all_the_same() {
+    let scene = Scene::new();
+    with_dependant(&scene, "");
+    scene.event("opened", &PullRequest::service());
+    scene.apply().succeeded();
+    // As it was recorded before circles were refused: the way back of the dependency that stands.
+    let store = rusqlite::Connection::open(scene.world.path("data/dayfly.db")).unwrap();
+    let back = store.execute(
+        "INSERT INTO object (address, kind, name, attributes, depends_on, origin, phase, commit_id,
+                             id, stack_id, environment)
+         SELECT replace(address, '.second', '.back'), kind, name, json_set(attributes,
+                '$.id', 'back', '$.stack_id', json_extract(attributes, '$.depends_on_stack_id'),
+                '$.depends_on_stack_id', json_extract(attributes, '$.stack_id')), depends_on,
+                origin, phase, commit_id, 'back',
+                json_extract(attributes, '$.depends_on_stack_id'), environment
+         FROM object WHERE kind = 'spacelift_stack_dependency'",
+        [],
+    );
+    assert_eq!(back.unwrap(), 1);
+    drop(store);
+    scene.event("closed", &PullRequest::service());
+    scene.apply().succeeded();
+    assert_eq!(ledger(&scene).last().unwrap(), "gone");
+    assert_eq!(scene.page(SERVICE_10), None);
+    assert_eq!(scene.stacks(), ["hello-service-common"]);
+}
+
 /// A commit of the first stack's repository that changes none of its outputs.
 fn push_without_news(scene: &Scene, mark: &str) {
     let module = scene.infra.read("main", "main.tf").unwrap();
