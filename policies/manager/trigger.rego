@@ -6,17 +6,17 @@ package spacelift
 import rego.v1
 
 trigger contains id if {
-	some id in (named(stacks_to_run) - named(stacks_to_destroy))
-	id != input.stack.id
+	some id in ((named(stacks_to_run) - named(stacks_to_destroy)) - {input.stack.id})
 }
+
+stack_ids := {stack.id | some stack in input.stacks}
 
 # The stacks that go by these names. Values arrive sanitised, or plain under smart sanitisation. Looking
 # a stack up in a set keeps the cost at stacks plus changes.
-named(names) := {stack.id |
+named(names) := (names & stack_ids) | {id |
 	count(names) > 0
-	some stack in input.stacks
-	some name in [stack.id, sanitized(stack.id)]
-	name in names
+	some id in stack_ids
+	sanitized(id) in names
 }
 
 # Resources by the attributes that name their stack.
@@ -32,12 +32,13 @@ new_or_changed := ["added", "changed", "replaced"]
 
 # The phase tells what happened from what was only planned.
 stacks_to_run contains stack if {
+	attributes := stack_attributes
+	suffixes := new_or_changed
 	some change in input.run.changes
 	change.phase == "apply"
-	strings.any_suffix_match(change.action, new_or_changed)
-	some attribute in stack_attributes[change.entity.type]
+	strings.any_suffix_match(change.action, suffixes)
+	some attribute in attributes[change.entity.type]
 	stack := change.entity.data.values[attribute]
-	is_string(stack)
 }
 
 # What a stack ends with, by the attributes that name it.
@@ -48,9 +49,9 @@ end_attributes := {
 
 # The environment of such a stack goes: a run would bring it back. Here a plan is enough.
 stacks_to_destroy contains stack if {
+	attributes := end_attributes
 	some change in input.run.changes
 	change.action == "deleted"
-	some attribute in end_attributes[change.entity.type]
+	some attribute in attributes[change.entity.type]
 	stack := change.entity.data.values[attribute]
-	is_string(stack)
 }
