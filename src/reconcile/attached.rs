@@ -26,6 +26,10 @@ pub(super) fn attached(
 /// The policies among objects, to be asked about one stack after another; each is read once.
 pub(super) struct Policies<'a> {
     policies: Vec<&'a Object>,
+    /// Their places, by their ids.
+    places: BTreeMap<&'a str, usize>,
+    /// The places of those that attach themselves.
+    own_accord: Vec<usize>,
     /// The ids of those attached to a stack, by its id.
     attachments: BTreeMap<&'a str, BTreeSet<&'a str>>,
     read: RefCell<BTreeMap<&'a str, Rc<Policy>>>,
@@ -35,12 +39,21 @@ impl<'a> Policies<'a> {
     pub(super) fn of(objects: &'a [Object]) -> Self {
         let mut policies = Self {
             policies: Vec::new(),
+            places: BTreeMap::new(),
+            own_accord: Vec::new(),
             attachments: BTreeMap::new(),
             read: RefCell::default(),
         };
         for object in objects {
             match object.kind.as_str() {
-                "spacelift_policy" => policies.policies.push(object),
+                "spacelift_policy" => {
+                    let place = policies.policies.len();
+                    policies.policies.push(object);
+                    policies.places.insert(object.id(), place);
+                    if autoattached(object).next().is_some() {
+                        policies.own_accord.push(place);
+                    }
+                }
                 "spacelift_policy_attachment" => {
                     let attached = policies.attachments.entry(object.text("stack_id"));
                     attached.or_default().insert(object.text("policy_id"));
@@ -77,27 +90,30 @@ impl<'a> Policies<'a> {
         labels: &[String],
         kind: PolicyType,
     ) -> Result<Vec<&'a Object>, Problem> {
-        let none = BTreeSet::new();
-        let by_attachment = self.attachments.get(stack).unwrap_or(&none);
-        let is_known = |id: &&&str| self.policies.iter().any(|policy| policy.id() == **id);
-        if let Some(missing) = by_attachment.iter().find(|id| !is_known(id)) {
-            return Err(Problem::error(format!(
-                "policy {missing} is attached to stack {stack} but cannot be used"
-            )));
+        let mut chosen = BTreeSet::new();
+        for id in self.attachments.get(stack).into_iter().flatten() {
+            let place = self.places.get(id).copied().ok_or_else(|| {
+                Problem::error(format!(
+                    "policy {id} is attached to stack {stack} but cannot be used"
+                ))
+            })?;
+            chosen.insert(place);
         }
-        let is_of_kind = |policy: &Object| matches!(policy.text("type").parse::<PolicyType>(), Ok(own) if own == kind);
-        let judges = |policy: &Object| {
-            by_attachment.contains(policy.id()) || attaches_itself(policy, labels)
-        };
-        let chosen = self.policies.iter().copied();
-        Ok(chosen
-            .filter(|policy| is_of_kind(policy) && judges(policy))
-            .collect())
+        let own_accord = self.own_accord.iter().copied();
+        chosen.extend(own_accord.filter(|place| attaches_itself(self.policies[*place], labels)));
+        let is_of_kind = |policy: &&Object| matches!(policy.text("type").parse::<PolicyType>(), Ok(own) if own == kind);
+        let chosen = chosen.into_iter().map(|place| self.policies[place]);
+        Ok(chosen.filter(is_of_kind).collect())
     }
 }
 
 /// Whether a label of the policy's, or context's, attaches it to stacks with one of `labels`.
 pub(super) fn attaches_itself(policy: &Object, labels: &[String]) -> bool {
+    autoattached(policy).any(|wanted| wanted == "*" || labels.iter().any(|label| label == wanted))
+}
+
+/// The labels of the stacks that it attaches itself to.
+fn autoattached(policy: &Object) -> impl Iterator<Item = &str> {
     let own = policy
         .attributes
         .get("labels")
@@ -105,7 +121,6 @@ pub(super) fn attaches_itself(policy: &Object, labels: &[String]) -> bool {
     own.into_iter()
         .flatten()
         .filter_map(|label| label.as_str()?.strip_prefix("autoattach:"))
-        .any(|wanted| wanted == "*" || labels.iter().any(|label| label == wanted))
 }
 
 /// Reads a recorded or desired `spacelift_policy`.

@@ -103,11 +103,7 @@ impl Pushes<'_> {
     ) -> Option<PushDecision> {
         let Subject { object, spec, .. } = subject;
         let situation = self.situation;
-        let in_progress: Vec<&Run> = situation
-            .unfinished
-            .iter()
-            .filter(|run| run.stack == spec.id)
-            .collect();
+        let in_progress = self.unfinished.get(&spec.id).cloned().unwrap_or_default();
         let input = PushInput {
             in_progress: in_progress
                 .iter()
@@ -202,10 +198,14 @@ impl Pushes<'_> {
         let asked = Some(cause.as_str()).filter(|_| is_asked_for);
         let is_queued = || match kind {
             RunType::Tracked => self.tracks(id, commit, decided),
-            _ => decided.manager_run.runs.iter().any(|run| {
-                (&run.stack, run.commit.as_str()) == (id, commit.as_str())
-                    && asked.is_none_or(|asked| asked == run.cause)
-            }),
+            _ => {
+                // Those of this stack stand last, and nothing but proposals stands there yet.
+                let runs = decided.manager_run.runs.iter().rev();
+                let mut own = runs.take_while(|run| run.stack == *id);
+                own.any(|run| {
+                    run.commit == commit.as_str() && asked.is_none_or(|asked| asked == run.cause)
+                })
+            }
         };
         let is_known = || situation.store.has_run(id, kind, commit.as_str(), asked);
         if (kind == RunType::Proposed || !is_own) && (is_queued() || is_known()?) {
@@ -273,10 +273,11 @@ impl Pushes<'_> {
 
     /// Whether the stack is to have a run of this commit already.
     fn tracks(&self, stack: &StackId, commit: &CommitId, decided: &Decided) -> bool {
-        let mut tips = decided.manager_run.tips.iter();
+        let tip = decided.manager_run.tips.last();
         self.followed.pushed.contains_key(stack)
-            && tips
-                .any(|tip| tip.stack == *stack && tip.tracked.as_deref() == Some(commit.as_str()))
+            && tip.is_some_and(|tip| {
+                tip.stack == *stack && tip.tracked.as_deref() == Some(commit.as_str())
+            })
     }
 
     fn keep(&mut self, stack: &StackId, judgement: Option<Arc<NewJudgement>>) {

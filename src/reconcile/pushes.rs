@@ -14,7 +14,7 @@ use super::occasions::Occasion;
 use crate::git::{CommitId, CommitInfo, Repository};
 use crate::policy::PushDecision;
 use crate::stack::{Object, StackId, StackSpec};
-use crate::store::{NewJudgement, Pushed, Tip};
+use crate::store::{NewJudgement, Pushed, Run, Tip};
 
 /// A stack that is to stand, and how it is recorded.
 pub(super) struct Subject<'a> {
@@ -40,6 +40,8 @@ pub(super) struct Followed {
 pub(super) struct Pushes<'a> {
     pub(super) situation: &'a Situation<'a>,
     pub(super) policies: Policies<'a>,
+    /// The runs of each stack that have not ended.
+    pub(super) unfinished: BTreeMap<&'a StackId, Vec<&'a Run>>,
     /// What each push changed, once that is known.
     contents: BTreeMap<(RepositoryKey, String, CommitId), Content>,
     pub(super) followed: Followed,
@@ -58,9 +60,14 @@ pub(super) struct Content {
 
 impl<'a> Pushes<'a> {
     pub(super) fn of(situation: &'a Situation<'a>, objects: &'a [Object]) -> Self {
+        let mut unfinished: BTreeMap<&StackId, Vec<&Run>> = BTreeMap::new();
+        for run in situation.unfinished {
+            unfinished.entry(&run.stack).or_default().push(run);
+        }
         Self {
             situation,
             policies: Policies::of(objects),
+            unfinished,
             contents: BTreeMap::new(),
             followed: Followed::default(),
             unanswered: BTreeSet::new(),
@@ -128,7 +135,8 @@ impl<'a> Pushes<'a> {
         let id = &subject.spec.id;
         let tips = &mut decided.manager_run.tips;
         let tracked = Some(to.to_string());
-        match tips.iter_mut().find(|tip| tip.stack == *id) {
+        // Stacks are looked at one after another: what was found of this one stands last.
+        match tips.last_mut().filter(|tip| tip.stack == *id) {
             Some(tip) => tip.tracked = tracked,
             None => tips.push(Tip {
                 stack: id.clone(),
