@@ -1,6 +1,7 @@
 //! `spacelift_scheduled_delete_stack`: when its time has come, the environment's file goes from the
 //! manager repository, so that the truth stays in Git; what was made goes as it does after a close.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,7 +35,16 @@ pub(super) fn delete_due(
     let tree = cache.tree(&commit)?;
     let mut wishes = Vec::new();
     let mut problems = Vec::new();
+    let changes = planned.comparison.changes.iter();
+    let changed: BTreeSet<&str> = changes
+        .filter(|change| change.object.kind == "spacelift_scheduled_delete_stack")
+        .filter_map(|change| Some(change.object.origin.environment()?.file.as_str()))
+        .collect();
     for (file, end) in due {
+        // What the commit says of it counts once that is recorded: it may have been prolonged.
+        if changed.contains(file.as_str()) {
+            continue;
+        }
         // One that is gone already leaves by itself.
         let Some(bytes) = tree.read(&file).map_err(ManagerError::from)? else {
             continue;

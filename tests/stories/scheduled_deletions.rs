@@ -1,6 +1,6 @@
 //! `spacelift_scheduled_delete_stack` ends an environment on time, through the manager repository.
 
-use crate::support::{PullRequest, SERVICE_10, Scene};
+use crate::support::{Hold, PullRequest, SERVICE_10, Scene};
 
 const TEMPLATE: &str = "hello-service/template/main.tf";
 
@@ -62,6 +62,48 @@ fn nothing_ends_before_its_time_or_against_its_word() {
     );
     let silent = later.dayfly(&["validate"]).succeeded().stderr;
     assert!(!silent.contains("scheduled"), "{silent}");
+}
+
+#[test]
+fn file_that_changes_while_it_is_deleted_stays() {
+    let scene = ending(now() - 5, "");
+    let file = Scene::file(&PullRequest::service(), SERVICE_10);
+    scene.apply().succeeded();
+    // The deletion is on its way when somebody prolongs the environment.
+    let is_deletion = |path: &str, body: &[u8]| {
+        let body = String::from_utf8_lossy(body);
+        path.ends_with("/git-receive-pack") && body.contains(" refs/heads/main")
+    };
+    let held = scene.world.server.hold(Hold::Before, is_deletion);
+    let data = scene.world.path("data");
+    let mut apply = scene
+        .world
+        .command(env!("CARGO_BIN_EXE_dayfly"))
+        .args(["apply", "--manager", &scene.manager.url, "--data-dir"])
+        .arg(&data)
+        .spawn()
+        .unwrap();
+    assert!(held.wait_or_end(&mut apply), "nothing was pushed");
+    let text = scene.manager.read("main", &file).unwrap() + "# It is wanted for longer.\n";
+    let template = scene.manager.read("main", TEMPLATE).unwrap();
+    let (end, later) = (at(&template), now() + 3600);
+    let template = template.replace(end, &format!("at = {later}"));
+    scene
+        .manager
+        .commit("main", &[(&file, &text), (TEMPLATE, &template)]);
+    held.release();
+    assert!(apply.wait().unwrap().success());
+    assert_eq!(scene.manager.read("main", &file), Some(text));
+    // What is recorded is still due, and what stands in the repository is not.
+    let applied = scene.apply().succeeded();
+    assert!(Scene::runs_of(&applied).is_empty(), "{}", applied.stdout);
+    assert!(scene.page(SERVICE_10).is_some());
+}
+
+/// Where a template with a scheduled deletion says when.
+fn at(template: &str) -> &str {
+    let begin = template.rfind("at = ").unwrap();
+    template[begin..].lines().next().unwrap()
 }
 
 #[test]
