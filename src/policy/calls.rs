@@ -1,6 +1,8 @@
 //! What a module's syntax tree calls, negates and replaces, and where that stands.
 
-use regorus::unstable::{Expr, Literal, Module, Query, Ref, Rule, RuleHead, Span};
+use std::collections::BTreeSet;
+
+use regorus::unstable::{AssignOp, Expr, Literal, Module, Query, Ref, Rule, RuleHead, Span};
 
 use super::extent::{Child, children};
 
@@ -40,6 +42,49 @@ pub(super) fn path(expression: &Expr) -> Option<String> {
     }
 }
 
+/// The name of a rule whose head has a computed part: `deny[message]`.
+pub(super) fn base_of(rule: &Rule) -> Option<String> {
+    let mut reference = match rule {
+        Rule::Spec { head, .. } => name_of(head),
+        Rule::Default { refr, .. } => refr,
+    };
+    loop {
+        match reference.as_ref() {
+            Expr::RefBrack { refr, .. } | Expr::RefDot { refr, .. } => reference = refr,
+            Expr::Var { span, .. } => return Some(span.text().to_owned()),
+            _ => return None,
+        }
+    }
+}
+
+fn name_of(head: &RuleHead) -> &Ref<Expr> {
+    match head {
+        RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. } => {
+            refr
+        }
+    }
+}
+
+/// What stands in the brackets of a head's name, in the order of the text: `a` and `b` of
+/// `by[a][b] contains c`.
+pub(super) fn head_keys(head: &RuleHead) -> Vec<&Ref<Expr>> {
+    let mut keys = Vec::new();
+    let mut reference = name_of(head);
+    while let Expr::RefBrack { refr, .. } | Expr::RefDot { refr, .. } = reference.as_ref() {
+        if let Expr::RefBrack { index, .. } = reference.as_ref() {
+            keys.insert(0, index);
+        }
+        reference = refr;
+    }
+    keys
+}
+
+/// A rule by its first name, where another one needs it.
+pub(super) struct Named {
+    pub(super) by: String,
+    pub(super) name: String,
+}
+
 /// What a module holds that has to be looked at, in the order of the source.
 pub(super) struct Walk<'m> {
     caller: String,
@@ -52,6 +97,13 @@ pub(super) struct Walk<'m> {
     pub(super) patterns: Vec<&'m Expr>,
     /// Numbers, minuses before a value, and assignments.
     pub(super) peculiar: Vec<&'m Expr>,
+    /// Names, but for those of variables that the rule declares.
+    pub(super) named: Vec<Named>,
+    /// What `with` puts in, or in the place of what, where the rule has such a variable as well.
+    pub(super) shadowed: Vec<(&'m Span, &'m str)>,
+    names: BTreeSet<String>,
+    declared: BTreeSet<&'m str>,
+    modifying: Vec<&'m Span>,
 }
 
 impl<'m> Walk<'m> {
@@ -63,28 +115,65 @@ impl<'m> Walk<'m> {
             negated: Vec::new(),
             patterns: Vec::new(),
             peculiar: Vec::new(),
+            named: Vec::new(),
+            shadowed: Vec::new(),
+            names: BTreeSet::new(),
+            declared: BTreeSet::new(),
+            modifying: Vec::new(),
         };
         for rule in &module.policy {
             walk.caller = rule_path(rule).unwrap_or_default();
             walk.rule(rule);
+            walk.end_of(rule);
         }
         walk
+    }
+
+    /// Tells the rule's variables from what it names of others.
+    fn end_of(&mut self, rule: &Rule) {
+        let by = base_of(rule).unwrap_or_default();
+        let declared = std::mem::take(&mut self.declared);
+        let names = std::mem::take(&mut self.names).into_iter();
+        let others = names.filter(|name| !declared.contains(name.as_str()));
+        self.named.extend(others.map(|name| Named {
+            by: by.clone(),
+            name,
+        }));
+        let modifying = std::mem::take(&mut self.modifying).into_iter();
+        let shadowed = modifying.map(|span| (span, span.text()));
+        self.shadowed
+            .extend(shadowed.filter(|(_, name)| declared.contains(name)));
+    }
+
+    /// The variables of a pattern become the rule's own.
+    fn declare(&mut self, pattern: &'m Expr) {
+        match pattern {
+            Expr::Var { span, .. } => {
+                self.declared.insert(span.text());
+            }
+            Expr::Array { items, .. } => items.iter().for_each(|item| self.declare(item)),
+            Expr::Object { fields, .. } => {
+                fields.iter().for_each(|(_, _, value)| self.declare(value));
+            }
+            _ => {}
+        }
     }
 
     fn rule(&mut self, rule: &'m Rule) {
         match rule {
             Rule::Spec { head, bodies, .. } => {
                 match head {
-                    RuleHead::Compr { refr, assign, .. } => {
-                        self.expression(refr);
+                    RuleHead::Compr { assign, .. } => {
+                        self.expressions(head_keys(head));
                         self.expressions(assign.iter().map(|assign| &assign.value));
                     }
-                    RuleHead::Set { refr, key, .. } => {
-                        self.expression(refr);
+                    RuleHead::Set { key, .. } => {
+                        self.expressions(head_keys(head));
                         self.expressions(key);
                     }
                     RuleHead::Func { args, assign, .. } => {
                         self.patterns.extend(args.iter().map(AsRef::as_ref));
+                        args.iter().for_each(|argument| self.declare(argument));
                         self.expressions(args);
                         self.expressions(assign.iter().map(|assign| &assign.value));
                     }
@@ -101,7 +190,9 @@ impl<'m> Walk<'m> {
     fn query(&mut self, query: &'m Query) {
         for statement in &query.stmts {
             match &statement.literal {
-                Literal::SomeVars { .. } => {}
+                Literal::SomeVars { vars, .. } => {
+                    self.declared.extend(vars.iter().map(Span::text));
+                }
                 Literal::SomeIn {
                     key,
                     value,
@@ -110,6 +201,9 @@ impl<'m> Walk<'m> {
                 } => {
                     self.patterns.extend(key.iter().map(AsRef::as_ref));
                     self.patterns.push(value);
+                    key.iter()
+                        .chain([value])
+                        .for_each(|name| self.declare(name));
                     self.expressions(key);
                     self.expression(value);
                     self.expression(collection);
@@ -119,13 +213,25 @@ impl<'m> Walk<'m> {
                     self.negated.push(expr);
                     self.expression(expr);
                 }
-                Literal::Every { domain, query, .. } => {
+                Literal::Every {
+                    key,
+                    value,
+                    domain,
+                    query,
+                    ..
+                } => {
+                    let names = key.iter().chain([value]);
+                    self.declared.extend(names.map(Span::text));
                     self.expression(domain);
                     self.query(query);
                 }
             }
             for modifier in &statement.with_mods {
                 self.with_targets.push(&modifier.refr);
+                self.modifying.extend(root(&modifier.refr));
+                if let Expr::Var { span, .. } = modifier.r#as.as_ref() {
+                    self.modifying.push(span);
+                }
                 self.expression(&modifier.r#as);
             }
         }
@@ -139,14 +245,33 @@ impl<'m> Walk<'m> {
 
     fn expression(&mut self, expression: &'m Expr) {
         match expression {
-            Expr::Call { fcn, params, .. } => self.calls.push(Call {
-                function: path(fcn).unwrap_or_default(),
-                parameters: params,
-                span: fcn.span(),
-                caller: self.caller.clone(),
-            }),
+            Expr::Call { fcn, params, .. } => {
+                let function = path(fcn).unwrap_or_default();
+                self.names
+                    .extend(own(function.clone()).or(Some(function.clone())));
+                self.calls.push(Call {
+                    function,
+                    parameters: params,
+                    span: fcn.span(),
+                    caller: self.caller.clone(),
+                });
+            }
+            Expr::AssignExpr {
+                op: AssignOp::ColEq,
+                lhs,
+                ..
+            } => {
+                self.declare(lhs);
+                self.peculiar.push(expression);
+            }
             Expr::UnaryExpr { .. } | Expr::AssignExpr { .. } | Expr::Number { .. } => {
                 self.peculiar.push(expression);
+            }
+            Expr::Var { span, .. } => {
+                self.names.insert(span.text().to_owned());
+            }
+            Expr::RefDot { .. } | Expr::RefBrack { .. } => {
+                self.names.extend(path(expression).and_then(own));
             }
             _ => {}
         }
@@ -156,5 +281,22 @@ impl<'m> Walk<'m> {
                 Child::Query(query) => self.query(query),
             }
         }
+    }
+}
+
+/// The first name of a policy's own rule, of `data.spacelift.deny.x`.
+fn own(path: String) -> Option<String> {
+    let rule = path.strip_prefix("data.spacelift.")?;
+    rule.split('.').next().map(str::to_owned)
+}
+
+/// The variable that a reference begins with.
+fn root(mut reference: &Expr) -> Option<&Span> {
+    while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = reference {
+        reference = refr;
+    }
+    match reference {
+        Expr::Var { span, .. } => Some(span),
+        _ => None,
     }
 }

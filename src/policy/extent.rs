@@ -90,6 +90,27 @@ pub(super) fn children(expr: &Expr) -> Vec<Child<'_>> {
     }
 }
 
+/// A value that is always there and of one type.
+pub(super) fn is_plain(expr: &Expr) -> bool {
+    match expr {
+        Expr::String { .. }
+        | Expr::RawString { .. }
+        | Expr::Number { .. }
+        | Expr::Bool { .. }
+        | Expr::Null { .. }
+        | Expr::ArrayCompr { .. }
+        | Expr::SetCompr { .. }
+        | Expr::ObjectCompr { .. } => true,
+        Expr::Array { items, .. } | Expr::Set { items, .. } => {
+            items.iter().all(|item| is_plain(item))
+        }
+        Expr::Object { fields, .. } => fields
+            .iter()
+            .all(|(_, key, value)| is_plain(key) && is_plain(value)),
+        _ => false,
+    }
+}
+
 fn place(offset: u32) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }

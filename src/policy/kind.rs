@@ -44,6 +44,14 @@ impl PolicyType {
         }
     }
 
+    /// The article before the name.
+    pub(super) fn article(self) -> &'static str {
+        match self {
+            Self::Approval => "an",
+            _ => "a",
+        }
+    }
+
     /// How long one policy of this type may take on Spacelift.
     pub fn time_limit(self) -> Duration {
         Duration::from_secs(match self {

@@ -23,8 +23,8 @@ use std::ops::Range;
 use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleHead};
 
 use super::builtins::{COLLECTION, MEMBER_2, MEMBER_3};
-use super::calls::path;
-use super::extent::{Child, children, extent};
+use super::calls::{head_keys, path};
+use super::extent::{Child, children, extent, is_plain};
 use super::negation::Hoisted;
 use super::operators::{operator, with_comma};
 
@@ -83,9 +83,12 @@ fn sets_by_key(module: &Module) -> BTreeSet<String> {
         _ => None,
     });
     heads
-        .filter_map(|refr| match refr.as_ref() {
-            Expr::RefBrack { refr, .. } => path(refr),
-            _ => None,
+        .filter_map(|refr| {
+            let mut name = refr;
+            while let Expr::RefBrack { refr, .. } = name.as_ref() {
+                name = refr;
+            }
+            path(name).filter(|_| path(refr).is_none())
         })
         .collect()
 }
@@ -105,6 +108,20 @@ struct Found {
     statement: String,
     /// The lines that it took in the head.
     lines: usize,
+}
+
+impl Found {
+    /// What a later part of the head lets the body find as well.
+    fn and(self, later: Self) -> Self {
+        if self.name.is_empty() {
+            return later;
+        }
+        Self {
+            name: later.name,
+            statement: format!("{}; {}", self.statement, later.statement),
+            lines: self.lines + later.lines,
+        }
+    }
 }
 
 impl<'t> Writer<'t> {
@@ -140,6 +157,17 @@ impl<'t> Writer<'t> {
         let before_head = extent(name, self.text).start;
         self.copy(cursor, before_head, out);
         let mut found = Found::default();
+        for key in head_keys(head) {
+            if !self.may_be_undefined(key) || !has_body {
+                continue;
+            }
+            let place = extent(key, self.text);
+            self.copy(cursor, place.start, out);
+            let written = self.expression(key);
+            *cursor = place.end;
+            found = found.and(self.found(&written));
+            out.push_str(&found.name);
+        }
         for value in values {
             let place = extent(value, self.text);
             if place.start < *cursor {
@@ -149,7 +177,7 @@ impl<'t> Writer<'t> {
             let written = self.expression(value);
             *cursor = place.end;
             if has_body && has_its_own && self.may_be_undefined(value) {
-                found = self.found(&written);
+                found = found.and(self.found(&written));
                 out.push_str(&found.name);
             } else if is_member && !has_body && !is_plain(value) {
                 self.names += 1;
@@ -456,27 +484,6 @@ impl<'t> Writer<'t> {
         }
         self.copy(&mut cursor, place.end, &mut out);
         out
-    }
-}
-
-/// A value that is always there and of one type.
-fn is_plain(expr: &Expr) -> bool {
-    match expr {
-        Expr::String { .. }
-        | Expr::RawString { .. }
-        | Expr::Number { .. }
-        | Expr::Bool { .. }
-        | Expr::Null { .. }
-        | Expr::ArrayCompr { .. }
-        | Expr::SetCompr { .. }
-        | Expr::ObjectCompr { .. } => true,
-        Expr::Array { items, .. } | Expr::Set { items, .. } => {
-            items.iter().all(|item| is_plain(item))
-        }
-        Expr::Object { fields, .. } => fields
-            .iter()
-            .all(|(_, key, value)| is_plain(key) && is_plain(value)),
-        _ => false,
     }
 }
 

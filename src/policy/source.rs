@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
 use super::builtins;
-use super::calls::{Call, Walk, path, rule_path};
+use super::calls::{Call, Named, Walk, base_of, head_keys, path, rule_path};
 use super::contract::{self, RESULT, Shape};
 use super::differences;
+use super::extent::is_plain;
 use super::kind::{Engine, PolicyType};
 use super::nesting;
 use crate::problem::Problem;
@@ -33,7 +34,7 @@ pub(super) fn parse(file: &str, engine: Engine, text: &str) -> Result<Ref<Module
         .map_err(|error| {
             let mut problem = problem_of(file, &error.to_string());
             problem.column = letter_at(text, &problem);
-            problem
+            problem.quoting(text)
         })?;
     parser
         .get_modules()
@@ -88,6 +89,7 @@ pub(super) fn problems(kind: PolicyType, module: &Module) -> Vec<Problem> {
     let walk = Walk::over(module);
     check_functions(module, &walk.calls, &mut problems);
     check_recursion(module, &walk.calls, &mut problems);
+    check_circles(module, &walk.named, &mut problems);
     let own = own_functions(module);
     for target in &walk.with_targets {
         if path(target).is_some_and(|target| own.contains(own_name(&target))) {
@@ -97,9 +99,22 @@ pub(super) fn problems(kind: PolicyType, module: &Module) -> Vec<Problem> {
             ));
         }
     }
+    let rules = rule_names(module);
+    for (span, name) in &walk.shadowed {
+        if rules.contains(*name) {
+            problems.push(
+                problem_at(
+                    span,
+                    format!("behind with, {name} could be the rule or the variable"),
+                )
+                .with_hint("give the variable another name"),
+            );
+        }
+    }
     differences::check(&walk, &mut problems);
     for rule in &module.policy {
         check_head(rule, &mut problems);
+        check_keys(rule, &mut problems);
         check_shape(kind, rule, &mut problems);
     }
     problems.sort_by_key(|problem| (problem.line, problem.column));
@@ -195,6 +210,27 @@ fn check_head(rule: &Rule, problems: &mut Vec<Problem>) {
     }
 }
 
+/// The key of a head that may be absent has to be found by one body.
+fn check_keys(rule: &Rule, problems: &mut Vec<Problem>) {
+    let Rule::Spec { head, bodies, .. } = rule else {
+        return;
+    };
+    if matches!(bodies.as_slice(), [body] if !body.query.stmts.is_empty()) {
+        return;
+    }
+    for key in head_keys(head) {
+        if !is_plain(key) && !matches!(**key, Expr::Var { .. }) {
+            problems.push(
+                problem_at(
+                    key.span(),
+                    "a key of the head is computed without a body of its own",
+                )
+                .with_hint("write one body, which computes the key: key := …"),
+            );
+        }
+    }
+}
+
 fn check_package(module: &Module, problems: &mut Vec<Problem>) {
     let package = path(&module.package.refr).unwrap_or_default();
     if package != PACKAGE {
@@ -278,25 +314,56 @@ fn check_recursion(module: &Module, calls: &[Call<'_>], problems: &mut Vec<Probl
         let Some(name) = rule_path(rule) else {
             continue;
         };
-        let Some((recursive, _)) = callees.get_key_value(name.as_str()) else {
-            continue;
-        };
-        let mut reached = BTreeSet::new();
-        let mut open = vec![*recursive];
-        while let Some(function) = open.pop() {
-            for callee in callees.get(function).into_iter().flatten() {
-                if reached.insert(*callee) {
-                    open.push(callee);
-                }
-            }
-        }
-        if reached.contains(name.as_str()) {
+        if reached_from(&name, &callees).contains(name.as_str()) {
             problems.push(problem_at(
                 rule.span(),
                 format!("the function {name} calls itself"),
             ));
         }
     }
+}
+
+/// Refuses rules that need each other's values, as OPA does. Rules of one first name that give parts of
+/// it, such as `a.b`, may need other parts.
+fn check_circles(module: &Module, named: &[Named], problems: &mut Vec<Problem>) {
+    let functions = own_functions(module);
+    let rules = rule_names(module);
+    let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for Named { by, name } in named {
+        if rules.contains(name) {
+            needs.entry(by).or_default().insert(name);
+        }
+    }
+    let parts = |name: &str| {
+        let of_parts = |rule: &&Ref<Rule>| rule_path(rule).is_some_and(|path| path != name);
+        let mut rules = module.policy.iter().filter(of_parts);
+        rules.any(|rule| base_of(rule).as_deref() == Some(name))
+    };
+    for rule in &module.policy {
+        let Some(name) = base_of(rule).filter(|name| !functions.contains(name)) else {
+            continue;
+        };
+        if reached_from(&name, &needs).contains(name.as_str()) && !parts(&name) {
+            problems.push(problem_at(
+                rule.span(),
+                format!("the rule {name} needs its own value"),
+            ));
+        }
+    }
+}
+
+/// Everything that `name` comes to, step by step.
+fn reached_from<'m>(name: &str, steps: &BTreeMap<&'m str, BTreeSet<&'m str>>) -> BTreeSet<&'m str> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![name];
+    while let Some(from) = open.pop() {
+        for to in steps.get(from).into_iter().flatten() {
+            if reached.insert(*to) {
+                open.push(to);
+            }
+        }
+    }
+    reached
 }
 
 /// Holds a rule of the contract's name against the contract's type.
@@ -322,7 +389,8 @@ fn check_shape(kind: PolicyType, rule: &Ref<Rule>, problems: &mut Vec<Problem>) 
     let mut problem = problem_at(
         rule.span(),
         format!(
-            "the rule {name} is {found}; in a {kind} policy it is {}",
+            "the rule {name} is {found}; in {} {kind} policy it is {}",
+            kind.article(),
             shape.description()
         ),
     );
@@ -409,24 +477,5 @@ fn literal(value: &Expr) -> Option<&'static str> {
         Expr::Array { .. } | Expr::ArrayCompr { .. } => Some("an array"),
         Expr::Set { .. } | Expr::SetCompr { .. } => Some("a set"),
         _ => None,
-    }
-}
-
-/// The name of a rule whose head has a computed part: `deny[message]`.
-fn base_of(rule: &Rule) -> Option<String> {
-    let mut reference = match rule {
-        Rule::Spec { head, .. } => match head {
-            RuleHead::Compr { refr, .. }
-            | RuleHead::Set { refr, .. }
-            | RuleHead::Func { refr, .. } => refr,
-        },
-        Rule::Default { refr, .. } => refr,
-    };
-    loop {
-        match reference.as_ref() {
-            Expr::RefBrack { refr, .. } | Expr::RefDot { refr, .. } => reference = refr,
-            Expr::Var { span, .. } => return Some(span.text().to_owned()),
-            _ => return None,
-        }
     }
 }

@@ -180,6 +180,56 @@ fn forbidden_and_unknown_functions_are_refused() {
 }
 
 #[test]
+fn rules_in_circles_are_refused() {
+    for body in [
+        "a { b }\nb { a }",
+        "a[x] { x := 1; not a[2] }",
+        "a { f(1) }\nf(x) { a }",
+        "a { data.spacelift.b }\nb { x := [1 | a]; x }",
+    ] {
+        let (message, line) = refusal(Trigger, Engine::RegoV0, body);
+        assert_eq!(message, "the rule a needs its own value", "{body}");
+        assert_eq!(line, Some(2), "{body}");
+    }
+    for body in [
+        "a { b := 1; b > 0 }\nb { a }",
+        "a.x { true }\na.y { a.x }",
+        "a { f(1) }\nf(a) = a",
+        "a { input.a; [a | a := 1] }",
+    ] {
+        if let Err(error) = read(Trigger, Engine::RegoV0, body) {
+            panic!("{body}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_with_means_has_to_be_clear() {
+    let body = "g := input.x\na := y if { g2 := {\"x\": 1}; y := g with input as g2 }";
+    assert!(read(Trigger, Engine::RegoV1, body).is_ok());
+    let (message, line) = refusal(Trigger, Engine::RegoV1, &format!("{body}\ng2 := 3"));
+    assert_eq!(message, "behind with, g2 could be the rule or the variable");
+    assert_eq!(line, Some(3));
+}
+
+#[test]
+fn computed_keys_of_heads_have_a_body() {
+    for body in [
+        "a[input.s] contains 1",
+        "a[input.s] := 1",
+        "a[lower(input.s)] := 1 if true else := 2",
+    ] {
+        let (message, _) = refusal(Trigger, Engine::RegoV1, body);
+        assert_eq!(
+            message,
+            "a key of the head is computed without a body of its own"
+        );
+    }
+    let fine = "a[\"s\"] := 1\nb[\"t\"] contains 1";
+    assert!(read(Trigger, Engine::RegoV1, fine).is_ok());
+}
+
+#[test]
 fn names_of_forbidden_functions_are_no_calls() {
     for body in [
         "# http.send({}) and trace(\"x\")",
