@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use owo_colors::OwoColorize;
 use serde_json::json;
 
 use super::super::escape::escaped;
@@ -44,11 +43,6 @@ pub(super) fn run(args: &Args, output: &Output) -> Ended {
     } else {
         for problem in &problems {
             output.problem(problem);
-            if let Some(picture) = picture(&text, problem) {
-                for line in picture {
-                    output.talk(line);
-                }
-            }
         }
         let file = args.file.display().to_string();
         let file = escaped(&file);
@@ -81,19 +75,4 @@ fn check(args: &Args, text: &str) -> Result<PolicyType, Refused> {
     })?;
     Policy::read(&name, kind, engine, text).map_err(refused(Some(kind)))?;
     Ok(kind)
-}
-
-/// The line of the problem with a caret below its place.
-fn picture(text: &str, problem: &Problem) -> Option<[String; 2]> {
-    let number = problem.line?;
-    let line = text.lines().nth(number.checked_sub(1)?)?;
-    // A tab is as wide as any other letter here, so that the caret stands where it should.
-    let line = escaped(&line.replace('\t', " ")).into_owned();
-    let margin = " ".repeat(number.to_string().len());
-    let before = " ".repeat(problem.column.unwrap_or(1).saturating_sub(1));
-    let side = |text: &str| format!("  {text} |").dimmed().to_string();
-    Some([
-        format!("{} {line}", side(&number.to_string())),
-        format!("{} {before}{}", side(&margin), "^".red().bold()),
-    ])
 }
