@@ -232,18 +232,7 @@ impl Repository {
     /// The files that differ between two commits, sorted; a renamed file is there by both names.
     pub fn changed_paths(&self, from: &CommitId, to: &CommitId) -> Result<Vec<String>, GitError> {
         let objects = self.objects();
-        let (old, new) = (tree_of(&objects, from)?, tree_of(&objects, to)?);
-        let diff = objects
-            .diff_tree_to_tree(Some(&old), Some(&new), None)
-            .map_err(GitError::object(format!("compare {from} with {to}")))?;
-        let files = diff.deltas().flat_map(|delta| {
-            [delta.old_file().path_bytes(), delta.new_file().path_bytes()]
-                .map(|path| String::from_utf8_lossy(path.unwrap_or_default()).into_owned())
-        });
-        let mut paths: Vec<String> = files.filter(|path| !path.is_empty()).collect();
-        paths.sort();
-        paths.dedup();
-        Ok(paths)
+        Ok(paths(&difference(&objects, from, to)?))
     }
 
     /// The commits from `tip` back along first parents, newest first, as far as they are here.
@@ -261,6 +250,30 @@ impl Repository {
         }
         Ok(history)
     }
+}
+
+/// How the files of two commits differ; of directories that are equal nothing is read.
+pub(super) fn difference<'a>(
+    objects: &'a git2::Repository,
+    from: &CommitId,
+    to: &CommitId,
+) -> Result<git2::Diff<'a>, GitError> {
+    let (old, new) = (tree_of(objects, from)?, tree_of(objects, to)?);
+    objects
+        .diff_tree_to_tree(Some(&old), Some(&new), None)
+        .map_err(GitError::object(format!("compare {from} with {to}")))
+}
+
+/// The files that differ, sorted; a renamed file is there by both names.
+pub(super) fn paths(diff: &git2::Diff<'_>) -> Vec<String> {
+    let files = diff.deltas().flat_map(|delta| {
+        [delta.old_file().path_bytes(), delta.new_file().path_bytes()]
+            .map(|path| String::from_utf8_lossy(path.unwrap_or_default()).into_owned())
+    });
+    let mut paths: Vec<String> = files.filter(|path| !path.is_empty()).collect();
+    paths.sort();
+    paths.dedup();
+    paths
 }
 
 /// The full name of a branch.

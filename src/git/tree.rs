@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use git2::{ErrorCode, ObjectType, Oid};
+use git2::{ErrorCode, FileMode, ObjectType, Oid};
 
 use crate::files::{Entry, Files, FilesError};
 
 use super::commit_id::CommitId;
 use super::error::GitError;
 use super::remote::Remote;
+use super::repository::{difference, paths};
 use super::transfer::fetch_objects;
 
 /// A commit's tree. Symbolic links and submodules are no files, so nothing outside is ever read;
@@ -26,6 +27,8 @@ struct Objects {
     rest_at: Option<Remote>,
     /// What was read so far: a directory of ten thousand files is parsed once, not once per file.
     directories: HashMap<String, Arc<Directory>>,
+    /// What a comparison has shown: the file that stands at a path, `None` where none does.
+    compared: HashMap<String, Option<Oid>>,
 }
 
 /// Sorted by name.
@@ -59,6 +62,7 @@ impl CommitTree {
             root,
             rest_at,
             directories: HashMap::new(),
+            compared: HashMap::new(),
         };
         Self {
             commit,
@@ -69,6 +73,27 @@ impl CommitTree {
     /// The commit whose files these are.
     pub fn commit(&self) -> &CommitId {
         &self.commit
+    }
+
+    /// The paths that differ from those of the commit `before`, as `Repository::changed_paths` gives
+    /// them. What stands there is read from now on without reading their directories again.
+    pub fn changed_since(&self, before: &CommitId) -> Result<Vec<String>, GitError> {
+        let objects = &mut *self.objects();
+        let diff = difference(&objects.repository, before, &self.commit)?;
+        for delta in diff.deltas() {
+            let new = delta.new_file();
+            // A link that became a file is both gone and new.
+            match new.path_bytes().map(std::str::from_utf8) {
+                Some(Ok(path)) if is_file(new.mode()) => {
+                    objects.compared.insert(path.to_owned(), Some(new.id()));
+                }
+                Some(Ok(path)) => {
+                    objects.compared.entry(path.to_owned()).or_default();
+                }
+                _ => {}
+            }
+        }
+        Ok(paths(&diff))
     }
 
     fn objects(&self) -> MutexGuard<'_, Objects> {
@@ -123,6 +148,9 @@ impl Objects {
 
     /// The id of a file; `None` if there is none.
     fn file(&mut self, path: &str) -> Result<Option<Oid>, Unread> {
+        if let Some(known) = self.compared.get(path) {
+            return Ok(*known);
+        }
         let (parent, name) = match path.rsplit_once('/') {
             Some(("", _)) => return Ok(None),
             Some(split) => split,
@@ -212,6 +240,13 @@ impl Files for CommitTree {
     }
 }
 
+fn is_file(mode: FileMode) -> bool {
+    matches!(
+        mode,
+        FileMode::Blob | FileMode::BlobExecutable | FileMode::BlobGroupWritable
+    )
+}
+
 fn fail(path: &str) -> impl FnOnce(Unread) -> FilesError {
     move |error| FilesError::Object {
         path: path.to_owned(),
@@ -292,5 +327,54 @@ mod tests {
         for path in ["link", "link/passwd", "module", "module/x"] {
             assert_eq!(tree.read(path).unwrap(), None, "{path}");
         }
+    }
+
+    #[test]
+    fn what_a_comparison_has_shown_is_read_as_it_stands() {
+        let directory = tempfile::tempdir().unwrap();
+        let repository = Repository::open_or_create(directory.path()).unwrap();
+        let raw = git2::Repository::open(directory.path()).unwrap();
+        let person = git2::Signature::now("a", "a@b.example").unwrap();
+        let commit = |entries: &[(&str, &str, i32)]| -> CommitId {
+            let mut builder = raw.treebuilder(None).unwrap();
+            for (name, text, mode) in entries {
+                let blob = raw.blob(text.as_bytes()).unwrap();
+                builder.insert(name, blob, *mode).unwrap();
+            }
+            let inner = builder.write().unwrap();
+            let mut builder = raw.treebuilder(None).unwrap();
+            builder.insert("d", inner, 0o040_000).unwrap();
+            let root = raw.find_tree(builder.write().unwrap()).unwrap();
+            let made = raw.commit(None, &person, &person, "", &root, &[]);
+            made.unwrap().into()
+        };
+        let before = commit(&[
+            ("changed", "1", 0o100_644),
+            ("file", "/etc", 0o100_644),
+            ("gone", "1", 0o100_644),
+            ("link", "/etc", LINK_MODE),
+            ("same", "1", 0o100_644),
+        ]);
+        let after = commit(&[
+            ("changed", "2", 0o100_755),
+            ("file", "/etc", LINK_MODE),
+            ("link", "/etc", 0o100_644),
+            ("new", "1", 0o100_644),
+            ("same", "1", 0o100_644),
+        ]);
+        let plain = repository.tree(&after).unwrap();
+        let compared = repository.tree(&after).unwrap();
+        let changed = compared.changed_since(&before).unwrap();
+        assert_eq!(
+            changed,
+            ["d/changed", "d/file", "d/gone", "d/link", "d/new"]
+        );
+        assert_eq!(changed, repository.changed_paths(&before, &after).unwrap());
+        for path in changed.iter().map(String::as_str).chain(["d/same"]) {
+            let read = compared.read(path).unwrap();
+            assert_eq!(read, plain.read(path).unwrap(), "{path}");
+        }
+        assert_eq!(compared.read("d/file").unwrap(), None);
+        assert!(compared.read("d/link").unwrap().is_some());
     }
 }

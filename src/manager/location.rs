@@ -217,6 +217,14 @@ impl Snapshot {
         }
     }
 
+    /// The paths that differ from those of the commit `before`; `None` of a plain directory.
+    pub fn changed_since(&self, before: &CommitId) -> Result<Option<Vec<String>>, ManagerError> {
+        match self {
+            Self::Commit { tree, .. } => Ok(Some(tree.changed_since(before)?)),
+            Self::Directory(_) => Ok(None),
+        }
+    }
+
     /// The branch; `None` of a plain directory.
     pub fn branch(&self) -> Option<&str> {
         match self {

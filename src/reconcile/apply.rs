@@ -316,11 +316,17 @@ fn wanted(
     store: &Store,
     stacks: &[StackSpec],
 ) -> Result<BTreeMap<RepositoryKey, Wanted>, StoreError> {
+    // Thousands of stacks follow one branch: it is asked about once.
+    let asked: BTreeMap<_, _> = stacks
+        .iter()
+        .filter_map(|spec| {
+            let repository = spec.repository.as_ref()?;
+            let names = (repository.owner(), repository.name(), &*spec.branch);
+            Some((names, repository))
+        })
+        .collect();
     let mut all: BTreeMap<RepositoryKey, Wanted> = BTreeMap::new();
-    for spec in stacks {
-        let Some(repository) = &spec.repository else {
-            continue;
-        };
+    for ((.., branch), repository) in asked {
         let wanted = match all.entry(RepositoryKey::from(repository)) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
@@ -332,9 +338,7 @@ fn wanted(
                 })
             }
         };
-        if !wanted.branches.contains(&spec.branch) {
-            wanted.branches.insert(spec.branch.clone());
-        }
+        wanted.branches.insert(branch.to_owned());
     }
     Ok(all)
 }

@@ -22,15 +22,13 @@ pub(super) fn sweep(
     mirrors: &Mirrors,
     store: &mut Store,
 ) -> Result<Vec<Problem>, ReconcileError> {
-    let known = store.stack_ids()?;
-    let left = |of: &str| -> Vec<StackId> {
+    let left = |store: &Store, of: &str| {
         let entries = fs::read_dir(directory.join(of)).into_iter().flatten();
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let unknown = names.filter(|name| !known.contains(name));
-        unknown.map(StackId::new).collect()
+        store.unknown_stacks(&names.collect())
     };
     let mut problems = Vec::new();
-    for stack in left("states") {
+    for stack in left(store, "states")? {
         let path = states::directory_of(directory, &stack);
         let is_empty = match fs::read(path.join("terraform.tfstate")) {
             Ok(state) => states::holds_nothing(&state),
@@ -44,12 +42,12 @@ pub(super) fn sweep(
             path.display()
         )));
     }
-    for stack in left("initialized") {
+    for stack in left(store, "initialized")? {
         let _again_next_time =
             fs::remove_dir_all(directory.join("initialized").join(stack.as_str()));
     }
     // The lock goes last: where none is left, no commit is kept either.
-    for stack in left("holds") {
+    for stack in left(store, "holds")? {
         for mirror in mirrors.all()? {
             mirror.unpin(stack.as_str())?;
         }

@@ -199,6 +199,7 @@ pub struct Planned {
     /// Whether there are others, of environments that are as they were.
     pub is_part: bool,
     pub comparison: Comparison,
+    /// Where something is deleted, of all previews, also those that the plan has not looked at.
     pub deletions: Deletions,
     /// What the next plan may begin from, once the changes are recorded.
     pub evaluated: Option<Evaluated>,
@@ -231,12 +232,12 @@ pub fn plan(
     let settings = snapshot.settings()?;
     let given = given_at(manager, &snapshot, snapshot.branch(), &settings);
     let basis = scope::basis(&settings, &given);
-    if let (Some(store), Some(commit)) = (store, snapshot.commit())
+    if let Some(store) = store
         && let Some(last) = store.evaluated()?
         && last.basis == basis
         && let Ok(before) = last.commit.parse()
         // The last commit may be here no more.
-        && let Ok(changed) = debug_span!("tree").in_scope(|| cache.changed_paths(&before, commit))
+        && let Ok(Some(changed)) = debug_span!("tree").in_scope(|| snapshot.changed_since(&before))
         && let Some(files) = scope::touched(&last, &changed)
     {
         let part = Part {
@@ -248,11 +249,12 @@ pub fn plan(
         let stands_for_all = debug_span!("scope")
             .in_scope(|| scope::stands_for_all(store, &last, &files, &evaluation, &recorded))?;
         if stands_for_all {
-            let others = debug_span!("others").in_scope(|| store.other_previews(&files))?;
             let mut planned = compared(&snapshot, settings, given, evaluation, recorded)?;
             planned.is_part = true;
             planned.changed = Some((before, changed));
-            planned.deletions.all += others;
+            if planned.deletions.deleted > 0 {
+                planned.deletions.all += store.other_previews(&files)?;
+            }
             return Ok(planned);
         }
     }

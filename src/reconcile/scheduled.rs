@@ -71,7 +71,7 @@ pub(super) fn delete_due(
     }
     let deletions = Deletions {
         deleted: wishes.len(),
-        all: planned.deletions.all,
+        all: store.other_previews(&BTreeSet::new())?,
     };
     if deletions.exceed(&planned.settings.limits)
         && deletions.deleted > options.allow_deletions.unwrap_or_default()

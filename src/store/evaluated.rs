@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::objects::OBJECT_COLUMNS;
 use super::{Store, StoreError};
-use crate::stack::Object;
+use crate::stack::{Object, StackId};
 
 /// An evaluation whose environments are apart: one needs no look at the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,17 +127,21 @@ impl Store {
         self.select_objects(&query, params![list(stacks)])
     }
 
-    /// The ids of all stacks, also of those on their way out.
-    pub fn stack_ids(&self) -> Result<BTreeSet<String>, StoreError> {
+    /// Those among the ids that no recorded stack has, also none on its way out.
+    pub fn unknown_stacks(&self, ids: &BTreeSet<String>) -> Result<Vec<StackId>, StoreError> {
         let failed = self.sql("list its stacks");
         let mut statement = self
             .connection
             .prepare(
-                "SELECT id FROM object WHERE kind IN ('spacelift_stack', 'spacelift_policy')
-                 AND kind = 'spacelift_stack'",
+                "SELECT value FROM json_each(?1) WHERE NOT EXISTS (
+                     SELECT 1 FROM object WHERE object.id = value AND kind = 'spacelift_stack')",
             )
             .map_err(&failed)?;
-        let ids = statement.query_map([], |row| row.get(0)).map_err(&failed)?;
+        let ids = statement
+            .query_map([list(ids)], |row| {
+                Ok(StackId::new(row.get::<_, String>(0)?))
+            })
+            .map_err(&failed)?;
         ids.collect::<Result<_, _>>().map_err(&failed)
     }
 

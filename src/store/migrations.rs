@@ -320,8 +320,15 @@ CREATE INDEX run_blocking ON run (stack, id, kind)
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.
 pub(super) fn run(connection: &mut Connection) -> Result<Option<u32>, rusqlite::Error> {
+    let version_of = |connection: &Connection| -> Result<u32, rusqlite::Error> {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0))
+    };
+    // Nothing is written, nor waited for, where no step is missing.
+    if usize::try_from(version_of(connection)?) == Ok(STEPS.len()) {
+        return Ok(None);
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let version = version_of(&transaction)?;
     let done = usize::try_from(version).unwrap_or(usize::MAX);
     if done > STEPS.len() {
         return Ok(Some(version));
