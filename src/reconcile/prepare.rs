@@ -246,13 +246,14 @@ impl Execution<'_> {
             }
         });
         let key = opentofu.unwrap_or_default();
-        if let Some(tool) = lock(&shared.tools).get(&key) {
+        let mut tools = shared.tools.lock().await;
+        if let Some(tool) = tools.get(&key) {
             return Ok(tool.clone());
         }
         // A wish for Terraform is met by what is there: on Spacelift it is the default.
         let asked = asked.filter(|tool| *tool == Tool::OpenTofu);
         let tool = runner::found(asked, &self.host).await.map_err(chain)?;
-        lock(&shared.tools).insert(key, tool.clone());
+        tools.insert(key, tool.clone());
         Ok(tool)
     }
 }

@@ -23,7 +23,8 @@ const TIMES: usize = 10;
 /// What all workers share. Who locks both locks the work before the store.
 pub(super) struct Shared<'a> {
     pub(super) store: Mutex<&'a mut Store>,
-    pub(super) tools: Mutex<BTreeMap<bool, ToolPath>>,
+    /// Held while one is looked for.
+    pub(super) tools: tokio::sync::Mutex<BTreeMap<bool, ToolPath>>,
     pub(super) watch: &'a dyn Watch,
     mirrors: &'a Mirrors,
     scene: Mutex<Arc<Scene<'a>>>,
@@ -102,7 +103,7 @@ impl Execution<'_> {
         let scene = Scene::of(store, self.owner(), self.mirrors, [].into_iter())?;
         let shared = Shared {
             store: Mutex::new(store),
-            tools: Mutex::new(BTreeMap::new()),
+            tools: tokio::sync::Mutex::default(),
             watch,
             mirrors: self.mirrors,
             scene: Mutex::new(Arc::new(scene)),

@@ -15,7 +15,7 @@ use super::init_lock;
 use super::kept_init::Reads;
 use super::log::RunLog;
 use super::outcome::{Counts, Outcome, Reason};
-use super::plan::RunPlan;
+use super::plan::{RunPlan, StateOwner};
 use super::process::{Limits, Stops};
 use super::readings;
 use super::redact::Secrets;
@@ -315,11 +315,17 @@ impl Execution<'_> {
         self.steps.hooks("after_apply", &hooks.after_apply).await
     }
 
+    /// A state that dayfly keeps is read as it is, where that is plain: it saves a start of the tool.
     async fn read_outputs(&mut self) -> Result<(), Halt> {
-        let printed = self
-            .steps
-            .json_step("output", &["output".into(), "-json".into()])
-            .await?;
+        let printed = match self.state_file() {
+            Some(mut state) if state["version"] == 4 && state["outputs"].is_object() => {
+                state["outputs"].take()
+            }
+            _ => {
+                let arguments = ["output".into(), "-json".into()];
+                self.steps.json_step("output", &arguments).await?
+            }
+        };
         let outputs = readings::outputs(&printed).into_iter();
         let secrets = self.steps.log.secrets();
         self.outcome.outputs = outputs
@@ -328,12 +334,25 @@ impl Execution<'_> {
         Ok(())
     }
 
+    /// A state that dayfly keeps and that is empty needs no tool to say so.
     async fn read_addresses(&mut self) -> Result<Vec<String>, Halt> {
+        let is_empty = |state: Value| state["resources"].as_array().is_some_and(Vec::is_empty);
+        if self.state_file().is_some_and(is_empty) {
+            return Ok(Vec::new());
+        }
         let state = self
             .steps
             .json_step("show", &["show".into(), "-json".into()])
             .await?;
         Ok(self.steps.clean(&readings::addresses(&state)))
+    }
+
+    /// The state as the tool wrote it, if dayfly keeps it.
+    fn state_file(&self) -> Option<Value> {
+        let StateOwner::Managed { file } = &self.plan.state else {
+            return None;
+        };
+        serde_json::from_slice(&fs::read(file).ok()?).ok()
     }
 
     /// The run has ended and stays as it ended: a hook that fails now is told in the log.

@@ -23,14 +23,15 @@ pub(super) fn counts(plan: &Value) -> Counts {
     counts
 }
 
-/// The values of `output -json` that are not sensitive.
+/// The values that are not sensitive, of `output -json` or of a state, which says only of sensitive
+/// ones whether they are.
 pub(super) fn outputs(printed: &Value) -> BTreeMap<String, Value> {
     let Some(outputs) = printed.as_object() else {
         return BTreeMap::new();
     };
     outputs
         .iter()
-        .filter(|(_, output)| output["sensitive"] == Value::Bool(false))
+        .filter(|(_, output)| matches!(output["sensitive"], Value::Null | Value::Bool(false)))
         .map(|(name, output)| (name.clone(), output["value"].clone()))
         .collect()
 }
@@ -98,8 +99,14 @@ mod tests {
         let printed = json!({
             "url": {"sensitive": false, "type": "string", "value": "u"},
             "password": {"sensitive": true, "type": "string", "value": "p"},
+            "port": {"type": "number", "value": 1},
+            "odd": {"sensitive": "true", "type": "string", "value": "p"},
         });
-        assert_eq!(outputs(&printed), [("url".to_owned(), json!("u"))].into());
+        let plain = [
+            ("port".to_owned(), json!(1)),
+            ("url".to_owned(), json!("u")),
+        ];
+        assert_eq!(outputs(&printed), plain.into());
     }
 
     #[test]

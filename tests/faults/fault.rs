@@ -130,10 +130,10 @@ pub(crate) fn all(house: &House) -> Vec<(Stage, Fault)> {
             });
         }
         let steps: &[&str] = match stage {
-            Stage::Open => &["fetch", "init", "plan", "show", "output"],
-            Stage::Push => &["fetch", "init", "plan", "show", "output"],
+            Stage::Open => &["fetch", "init", "plan", "show"],
+            Stage::Push => &["fetch", "init", "plan", "show"],
             // Its init is skipped: nothing that it reads has changed.
-            Stage::Close => &["fetch", "destroy", "show"],
+            Stage::Close => &["fetch", "destroy"],
         };
         for &step in steps {
             for milliseconds in [1, 60] {
