@@ -12,7 +12,7 @@ use super::execute::{Execution, Watch, disk, lock, number};
 use super::judging::Scene;
 use super::mirrors::Mirrors;
 use super::retries::Retries;
-use crate::runner::ToolPath;
+use crate::runner::{ToolPath, hide_from_children};
 use crate::stack::StackId;
 use crate::store::{Run, Store};
 
@@ -100,6 +100,7 @@ impl Execution<'_> {
         store: &mut Store,
         watch: &dyn Watch,
     ) -> Result<Vec<Run>, ReconcileError> {
+        hide_from_children();
         let scene = Scene::of(store, self.owner(), self.mirrors, [].into_iter())?;
         let shared = Shared {
             store: Mutex::new(store),

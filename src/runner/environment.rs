@@ -64,6 +64,18 @@ impl HostEnvironment {
     }
 }
 
+/// Keeps children from reading the environment that dayfly itself was started with, and its memory,
+/// off the system: they run as the same person. Linux knows how; of root it keeps nothing.
+pub fn hide_from_children() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+            tracing::warn!("children can read what dayfly was started with: {error}");
+        }
+    }
+}
+
 /// The whole environment of the run's children. What the runner relies on wins over the stack's
 /// variables, and these over the host's.
 pub(super) fn of_children(plan: &RunPlan, state: RunState) -> BTreeMap<String, String> {

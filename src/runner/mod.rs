@@ -33,7 +33,7 @@ mod workspace;
 #[cfg(test)]
 mod tests;
 
-pub use environment::HostEnvironment;
+pub use environment::{HostEnvironment, hide_from_children};
 pub use error::RunnerError;
 pub use execute::{Journal, JournalFailure, Verdict, execute};
 pub use hold::{Hold, Holder, Patience};

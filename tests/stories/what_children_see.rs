@@ -121,6 +121,40 @@ fn children_see_what_is_named_for_their_stack() {
 }
 
 #[test]
+fn children_cannot_read_what_dayfly_was_started_with() {
+    let scene = scene("", "");
+    let seen = scene.world.path("seen").display().to_string();
+    // The hook's shell is a child of dayfly's.
+    scene.edit(
+        TEMPLATE,
+        &format!("\"env > {seen}\""),
+        &format!("\"tr '\\\\0' '\\\\n' < /proc/$PPID/environ > {seen} || echo refused > {seen}\""),
+    );
+    scene.event("opened", &PullRequest::service());
+    let data = scene.world.path("data");
+    let dayfly = env!("CARGO_BIN_EXE_dayfly");
+    // Root reads everything by its powers; without them it is as others are.
+    let mut words: Vec<&str> = match rustix::process::geteuid().is_root() {
+        true => vec![
+            "setpriv",
+            "--bounding-set=-all",
+            "--inh-caps=-all",
+        ],
+        false => vec!["env"],
+    };
+    words.extend([
+        dayfly,
+        "apply",
+        "--manager",
+        &scene.manager.url,
+        "--data-dir",
+    ]);
+    words.push(data.to_str().unwrap());
+    scene.world.program_with(&MACHINE, &words).succeeded();
+    assert_eq!(self::seen(&scene), "refused\n");
+}
+
+#[test]
 fn runs_of_forks_are_given_nothing() {
     // By the label of their stack, or where the template does not set it, by their file.
     for takes_label_out in [false, true] {

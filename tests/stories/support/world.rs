@@ -131,6 +131,12 @@ impl World {
         finish(command.envs(variables.iter().copied()).args(arguments))
     }
 
+    /// As `dayfly_with`, of a program and its arguments.
+    pub(crate) fn program_with(&self, variables: &[(&str, &str)], words: &[&str]) -> Output {
+        let mut command = self.command(words[0]);
+        finish(command.envs(variables.iter().copied()).args(&words[1..]))
+    }
+
     /// Puts a script before all programs of its name.
     pub(crate) fn program(&self, name: &str, script: &str) {
         let path = self.path("bin").join(name);
