@@ -235,17 +235,19 @@ impl Repository {
         Ok(paths(&difference(&objects, from, to)?))
     }
 
-    /// The commits from `tip` back along first parents, newest first, as far as they are here.
+    /// The commits from `tip` back along first parents, newest first, as far as they are here: also
+    /// where the repository takes its history for cut off.
     pub fn history(&self, tip: &CommitId) -> Result<Vec<(CommitId, CommitInfo)>, GitError> {
         let mut history = Vec::new();
         let mut next = Some(tip.clone());
         while let Some(id) = next.filter(|id| self.contains(id)) {
             let info = self.commit_info(&id)?;
             let objects = self.objects();
-            next = find_commit(&objects, &id)?
-                .parent_id(0)
-                .ok()
-                .map(CommitId::from);
+            // Of a commit whose history is cut off the library knows no parents.
+            let commit = find_commit(&objects, &id)?;
+            let header = commit.raw_header().unwrap_or_default();
+            let parent = header.lines().find_map(|line| line.strip_prefix("parent "));
+            next = parent.and_then(|parent| parent.parse().ok());
             history.push((id, info));
         }
         Ok(history)
@@ -377,6 +379,26 @@ mod tests {
         assert_eq!(again.branch_tip("main").unwrap(), Some(first));
         let nowhere = Repository::open("/no/such/repository").err().unwrap();
         assert!(matches!(nowhere, GitError::Absent { .. }), "{nowhere:?}");
+    }
+
+    #[test]
+    fn history_goes_on_where_it_is_cut_off() {
+        let (made, cache) = (fixture(), fixture());
+        let place = format!("file://{}", made.repository.path().display());
+        let mut tips: Vec<CommitId> = Vec::new();
+        for text in ["1", "2", "3"] {
+            let tip = made.commit(tips.last(), &[("a", text)]);
+            made.repository.set_branch("main", &tip).unwrap();
+            let remote = Remote::new(&place, None);
+            let branch = ["+refs/heads/main:refs/heads/main"];
+            cache.repository.fetch(&remote, &branch, Some(1)).unwrap();
+            tips.push(tip);
+            // What is cut off is read when a repository is opened.
+            let opened = Repository::open_or_create(cache.repository.path()).unwrap();
+            let history = opened.history(&tips[tips.len() - 1]).unwrap();
+            let history: Vec<&CommitId> = history.iter().rev().map(|(commit, _)| commit).collect();
+            assert_eq!(history, tips.iter().collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -162,7 +162,8 @@ impl Manager {
     }
 
     /// The commits that brought `branch` from `from` to `to` by first parents, oldest first; `None`
-    /// where those do not lead there. Fetches as much history into `cache` as that takes.
+    /// where those do not lead there. Fetches as much history into `cache` as that takes: none where
+    /// each commit was looked at when it came.
     pub fn moves(
         &self,
         cache: &Repository,
@@ -172,8 +173,10 @@ impl Manager {
     ) -> Result<Option<Vec<(CommitId, CommitInfo)>>, ManagerError> {
         let refspec = format!("+refs/heads/{branch}:refs/heads/{branch}");
         // The last is what Git takes for all of it.
-        for depth in [50, 1000, i32::MAX.unsigned_abs()] {
-            cache.fetch(&self.remote, &[&refspec], Some(depth))?;
+        for depth in [0, 50, 1000, i32::MAX.unsigned_abs()] {
+            if depth > 0 {
+                cache.fetch(&self.remote, &[&refspec], Some(depth))?;
+            }
             let mut history = cache.history(to)?;
             if let Some(end) = history.iter().position(|(commit, _)| commit == from) {
                 history.truncate(end);

@@ -135,11 +135,7 @@ fn children_cannot_read_what_dayfly_was_started_with() {
     let dayfly = env!("CARGO_BIN_EXE_dayfly");
     // Root reads everything by its powers; without them it is as others are.
     let mut words: Vec<&str> = match rustix::process::geteuid().is_root() {
-        true => vec![
-            "setpriv",
-            "--bounding-set=-all",
-            "--inh-caps=-all",
-        ],
+        true => vec!["setpriv", "--bounding-set=-all", "--inh-caps=-all"],
         false => vec!["env"],
     };
     words.extend([
