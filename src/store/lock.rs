@@ -4,11 +4,18 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use super::StoreError;
 use crate::clock;
+
+/// How long a child that was about to start when its dayfly was killed may hold the lock with it.
+const LAST_CHILD: Duration = Duration::from_secs(5);
 
 /// A data directory held by this process alone, until it is dropped or the process ends.
 pub struct DataDirectory {
@@ -41,16 +48,20 @@ impl DataDirectory {
             .mode(0o600)
             .open(path.join("lock"))
             .map_err(failed)?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let asked = Instant::now();
+        while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut holder = String::new();
             // Whoever holds it may be about to write its number: an empty one is told as unknown.
-            let _ = lock.read_to_string(&mut holder);
-            let holder = if holder.is_empty() {
-                "unknown".to_owned()
-            } else {
-                holder
-            };
-            return Err(StoreError::InUse { path, holder });
+            let _ = lock
+                .rewind()
+                .and_then(|()| lock.read_to_string(&mut holder));
+            if !is_dead(&holder) || asked.elapsed() > LAST_CHILD {
+                if holder.is_empty() {
+                    "unknown".clone_into(&mut holder);
+                }
+                return Err(StoreError::InUse { path, holder });
+            }
+            thread::sleep(LAST_CHILD / 100);
         }
         lock.set_len(0)
             .and_then(|()| lock.rewind())
@@ -93,5 +104,40 @@ impl DataDirectory {
             .and_then(|()| fs::rename(&written, &file))
             .map_err(failed)?;
         Ok(id)
+    }
+}
+
+/// Whether there is no process of this number any more.
+fn is_dead(process: &str) -> bool {
+    let process = process.parse().ok().and_then(Pid::from_raw);
+    process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_child_of_a_dead_holder_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let holder = |number: &str| {
+            let path = directory.path().join("lock");
+            fs::write(&path, number).unwrap();
+            let lock = File::open(path).unwrap();
+            flock(&lock, FlockOperation::LockExclusive).unwrap();
+            lock
+        };
+        let alive = holder(&std::process::id().to_string());
+        let refused = DataDirectory::hold(directory.path()).err().unwrap();
+        assert!(matches!(refused, StoreError::InUse { .. }), "{refused:?}");
+        drop(alive);
+
+        let child = holder(&i32::MAX.to_string());
+        let ends = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            drop(child);
+        });
+        DataDirectory::hold(directory.path()).unwrap();
+        ends.join().unwrap();
     }
 }
