@@ -173,9 +173,9 @@ impl Manager {
     ) -> Result<Option<Vec<(CommitId, CommitInfo)>>, ManagerError> {
         let refspec = format!("+refs/heads/{branch}:refs/heads/{branch}");
         // The last is what Git takes for all of it.
-        for depth in [0, 50, 1000, i32::MAX.unsigned_abs()] {
-            if depth > 0 {
-                cache.fetch(&self.remote, &[&refspec], Some(depth))?;
+        for depth in [None, Some(50), Some(1000), Some(i32::MAX.unsigned_abs())] {
+            if depth.is_some() {
+                cache.fetch(&self.remote, &[&refspec], depth)?;
             }
             let mut history = cache.history(to)?;
             if let Some(end) = history.iter().position(|(commit, _)| commit == from) {
