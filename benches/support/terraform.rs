@@ -1,11 +1,20 @@
 //! The same layout for Terraform alone: `terraform_data` in the place of Spacelift's resources.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::routing::any;
 use regex::Regex;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 use super::ground::{Ground, output, text};
 
@@ -27,7 +36,6 @@ impl<'a> Terraform<'a> {
             let path = directory.join(file);
             fs::write(&path, translated(&fs::read_to_string(&path)?)?)?;
         }
-        terraform.run(&["init"])?;
         Ok(terraform)
     }
 
@@ -35,8 +43,25 @@ impl<'a> Terraform<'a> {
         self.ground.path("terraform")
     }
 
-    pub(crate) fn apply(&self) -> Result<Duration> {
-        self.run(&["apply", "-auto-approve"])
+    /// Applies everything, into a local state.
+    ///
+    /// Terraform writes a local state anew after each resource, which at 8,000 of them takes longer than all
+    /// else here. Its `http` backend writes now and then; what that has at the end becomes the local state.
+    pub(crate) fn apply(&self) -> Result<()> {
+        let states = StateServer::start()?;
+        let backend = self.directory().join("backend_override.tf");
+        let address = &states.address;
+        fs::write(
+            &backend,
+            format!("terraform {{\n  backend \"http\" {{\n    address = \"{address}\"\n  }}\n}}\n"),
+        )?;
+        self.run(&["init"])?;
+        self.run(&["apply", "-auto-approve"])?;
+        fs::remove_file(backend)?;
+        fs::remove_dir_all(self.directory().join(".terraform"))?;
+        fs::write(self.directory().join("terraform.tfstate"), states.kept())?;
+        self.run(&["init"])?;
+        Ok(())
     }
 
     /// What a plan takes that finds one change.
@@ -63,6 +88,51 @@ impl<'a> Terraform<'a> {
             .env("CHECKPOINT_DISABLE", "1")
             .env("TF_IN_AUTOMATION", "1");
         output(&mut command).context("terraform is what this is measured beside")
+    }
+}
+
+/// What Terraform's `http` backend asks for: one state, without a lock.
+struct StateServer {
+    address: String,
+    state: Arc<Mutex<Bytes>>,
+    _runtime: Runtime,
+}
+
+impl StateServer {
+    fn start() -> Result<Self> {
+        let runtime = Runtime::new()?;
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+        let address = format!("http://{}/", listener.local_addr()?);
+        let state = Arc::new(Mutex::new(Bytes::new()));
+        let kept = state.clone();
+        let answer = async move |request: Request| {
+            if request.method() != Method::POST {
+                let state = kept.lock().expect("nothing panics with it").clone();
+                let is_there = !state.is_empty();
+                let status = if is_there {
+                    StatusCode::OK
+                } else {
+                    StatusCode::NOT_FOUND
+                };
+                return (status, state);
+            }
+            match to_bytes(request.into_body(), usize::MAX).await {
+                Ok(body) => *kept.lock().expect("nothing panics with it") = body,
+                Err(_) => return (StatusCode::BAD_REQUEST, Bytes::new()),
+            }
+            (StatusCode::OK, Bytes::new())
+        };
+        let router = Router::new().route("/", any(answer));
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        Ok(Self {
+            address,
+            state,
+            _runtime: runtime,
+        })
+    }
+
+    fn kept(&self) -> Bytes {
+        self.state.lock().expect("nothing panics with it").clone()
     }
 }
 
