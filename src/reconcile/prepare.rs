@@ -81,7 +81,7 @@ impl Execution<'_> {
         }
         let owner = self.settings.repository.as_ref().map(RepositoryName::owner);
         let spec = StackSpec::read(stack, owner);
-        let uncovered = uncovered(self.settings, stack, &spec.labels, &objects).next();
+        let uncovered = uncovered(self.settings, stack, &spec.labels, objects.iter()).next();
         if let Some(uncovered) = uncovered {
             return Err(uncovered.message().into());
         }

@@ -1,7 +1,7 @@
 //! What Spacelift does with an object and dayfly does not: told by `validate`, and no run goes on as
 //! if it had been done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Receiver, Settings, StackManager};
 use crate::module::{Evaluation, Resource};
@@ -36,9 +36,13 @@ pub(super) fn is_told(resource: &Resource) -> bool {
     kind == "spacelift_policy"
         || NOT_ACTED_UPON.contains(&kind)
         || is_undone_deletion(resource)
-        || INTEGRATIONS
-            .iter()
-            .any(|(integration, _)| *integration == kind)
+        || prefixes(kind).is_some()
+}
+
+/// How variables begin that stand in for an integration of the kind; `None` if it is none.
+fn prefixes(kind: &str) -> Option<&'static [&'static str]> {
+    let integration = INTEGRATIONS.iter().find(|(known, _)| *known == kind)?;
+    Some(integration.1)
 }
 
 /// Whether it is a scheduled deletion that dayfly does not make: it deletes the file of an environment,
@@ -69,17 +73,27 @@ pub(super) fn not_acted_upon(evaluation: &Evaluation, settings: &Settings) -> Ve
         );
         told.insert((origin.file.clone(), origin.line, message));
     }
-    let objects: Vec<Object> = match settings.stack_manager {
+    let integrations: Vec<Object> = match settings.stack_manager {
         StackManager::Spacelift => Vec::new(),
         StackManager::Dayfly => {
-            let concerned = evaluation.resources.iter();
-            let concerned = concerned.filter(|one| is_told(one) || one.kind == "spacelift_stack");
-            concerned.map(Object::from_resource).collect()
+            let resources = evaluation.resources.iter();
+            let integrations = resources.filter(|one| prefixes(&one.kind).is_some());
+            integrations.map(Object::from_resource).collect()
         }
     };
-    for stack in objects.iter().filter(|object| object.is_stack()) {
-        let labels = StackSpec::read(stack, None).labels;
-        for uncovered in uncovered(settings, stack, &labels, &objects) {
+    // By the stack that each is attached to; by no stack those that attach themselves.
+    let mut attached: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
+    for integration in &integrations {
+        let stack = integration.text("stack_id");
+        attached.entry(stack).or_default().push(integration);
+    }
+    let stacks = evaluation.resources.iter();
+    for stack in stacks.filter(|one| one.kind == "spacelift_stack" && !attached.is_empty()) {
+        let stack = Object::from_resource(stack);
+        let labels = StackSpec::read(&stack, None).labels;
+        let around = [stack.id(), ""].into_iter();
+        let around = around.filter_map(|id| attached.get(id)).flatten().copied();
+        for uncovered in uncovered(settings, &stack, &labels, around) {
             let origin = &uncovered.integration.origin;
             told.insert((origin.file.clone(), origin.line, uncovered.message()));
         }
@@ -123,11 +137,11 @@ pub(super) fn uncovered<'a>(
     settings: &'a Settings,
     stack: &'a Object,
     labels: &'a [String],
-    objects: &'a [Object],
+    objects: impl Iterator<Item = &'a Object>,
 ) -> impl Iterator<Item = Uncovered<'a>> {
     let receiver = receiver(stack, labels);
-    objects.iter().filter_map(move |object| {
-        let (_, prefixes) = INTEGRATIONS.iter().find(|(kind, _)| *kind == object.kind)?;
+    objects.filter_map(move |object| {
+        let prefixes = prefixes(&object.kind)?;
         let is_its = match object.kind.ends_with("_integration") {
             true => attaches_itself(object, labels),
             false => object.text("stack_id") == stack.id(),
