@@ -175,11 +175,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::module::Origin;
-    use crate::stack::{Object, Phase};
+    use crate::module::{Origin, Resource};
+    use crate::stack::Object;
 
     fn object(kind: &str, name: &str, attributes: Value) -> Object {
-        Object {
+        Object::from_resource(&Arc::new(Resource {
             address: format!("module.a[\"b\"].{kind}.{name}"),
             kind: kind.to_owned(),
             name: name.to_owned(),
@@ -191,8 +191,7 @@ mod tests {
                 file: "main.tf".to_owned(),
                 line: 1,
             },
-            phase: Phase::Active,
-        }
+        }))
     }
 
     fn change(action: ChangeAction, object: Object, before: Value) -> Change {

@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use hcl_edit::expr::{Expression, Traversal};
 use hcl_edit::template::ForTemplateExpr;
@@ -34,7 +35,7 @@ pub struct Environments {
 impl Environments {
     pub(super) fn look(
         evaluator: &Evaluator<'_>,
-        resources: &[Resource],
+        resources: &[Arc<Resource>],
         findings: &Findings,
     ) -> Self {
         let mut found = Self {
@@ -80,7 +81,12 @@ impl Environments {
     }
 
     /// Settles the environments that made something and of which nothing was said.
-    fn unsettle(&mut self, evaluator: &Evaluator<'_>, resources: &[Resource], findings: &Findings) {
+    fn unsettle(
+        &mut self,
+        evaluator: &Evaluator<'_>,
+        resources: &[Arc<Resource>],
+        findings: &Findings,
+    ) {
         for resource in resources {
             if let Some(call) = resource.origin.environment() {
                 self.unsettled.remove(&call.file);

@@ -24,7 +24,7 @@ use crate::problem::Problem;
 #[derive(Debug, Default)]
 pub struct Evaluation {
     /// Each after all that it depends on.
-    pub resources: Vec<Resource>,
+    pub resources: Vec<Arc<Resource>>,
     /// The outputs of the root module that could be evaluated.
     pub outputs: BTreeMap<String, serde_json::Value>,
     /// All errors and warnings, by file and line.
@@ -189,7 +189,7 @@ fn force(evaluator: &Evaluator<'_>, instance: &Rc<Instance>) {
 }
 
 /// Takes the evaluated resources, blocks what cannot stand, and orders the rest.
-fn settle(evaluator: &Evaluator<'_>) -> Vec<Resource> {
+fn settle(evaluator: &Evaluator<'_>) -> Vec<Arc<Resource>> {
     let items = evaluator.items();
     let mut dependencies: Vec<BTreeSet<usize>> = items
         .iter()
@@ -216,7 +216,7 @@ fn settle(evaluator: &Evaluator<'_>) -> Vec<Resource> {
             let mut resources = Vec::with_capacity(ordered.len());
             let made = ordered
                 .iter()
-                .filter_map(|id| resource(evaluator, &items, *id, &dependencies));
+                .filter_map(|id| resource(evaluator, &items, *id, &dependencies).map(Arc::new));
             resources.extend(made);
             return resources;
         };

@@ -361,9 +361,9 @@ mod tests {
 
     use super::{sanitization, trigger_input};
     use crate::clock::Time;
-    use crate::module::Origin;
+    use crate::module::{Origin, Resource};
     use crate::policy::input::Sanitization;
-    use crate::stack::{Change, ChangeAction, Object, Phase};
+    use crate::stack::{Change, ChangeAction, Object};
 
     const ADDRESS: &str = "module.hello.module.x.spacelift_environment_variable.version";
 
@@ -371,7 +371,7 @@ mod tests {
         let attributes = json!({"id": "s/V", "stack_id": "abc", "write_only": false});
         Change {
             action,
-            object: Object {
+            object: Object::from_resource(&Arc::new(Resource {
                 address: ADDRESS.to_owned(),
                 kind: "spacelift_environment_variable".to_owned(),
                 name: "version".to_owned(),
@@ -379,8 +379,7 @@ mod tests {
                 sensitive: Arc::default(),
                 depends_on: Arc::from([]),
                 origin: Origin::default(),
-                phase: Phase::Active,
-            },
+            })),
             before: before.as_object().cloned().unwrap_or_default(),
             were_sensitive: Arc::default(),
             moved_from: moved_from.map(str::to_owned),
@@ -457,11 +456,12 @@ mod tests {
                 Sanitization::All,
             ),
         ] {
-            let stack = Object {
+            let object = change(ChangeAction::Added, Value::Null, None).object;
+            let stack = Object::from_resource(&Arc::new(Resource {
                 attributes: Arc::new(attributes.as_object().unwrap().clone()),
                 sensitive: Arc::default(),
-                ..change(ChangeAction::Added, Value::Null, None).object
-            };
+                ..Resource::clone(&object)
+            }));
             let labels: Vec<String> = labels.into_iter().map(str::to_owned).collect();
             assert_eq!(
                 sanitization(&stack, &labels),

@@ -2,6 +2,7 @@
 //! if it had been done.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::config::{Receiver, Settings, StackManager};
 use crate::module::{Evaluation, Resource};
@@ -31,7 +32,7 @@ const AZURE: &[&str] = &["ARM_", "AZURE_"];
 const GCP: &[&str] = &["GOOGLE_", "GCLOUD_", "CLOUDSDK_"];
 
 /// Whether a plan may have something to say of the resource each time.
-pub(super) fn is_told(resource: &Resource) -> bool {
+pub(super) fn is_told(resource: &Arc<Resource>) -> bool {
     let kind = resource.kind.as_str();
     kind == "spacelift_policy"
         || NOT_ACTED_UPON.contains(&kind)
@@ -47,7 +48,7 @@ fn prefixes(kind: &str) -> Option<&'static [&'static str]> {
 
 /// Whether it is a scheduled deletion that dayfly does not make: it deletes the file of an environment,
 /// and with it all that was made.
-fn is_undone_deletion(resource: &Resource) -> bool {
+fn is_undone_deletion(resource: &Arc<Resource>) -> bool {
     let keeps = || *Object::from_resource(resource).value("delete_resources") == false;
     resource.kind == "spacelift_scheduled_delete_stack"
         && (resource.origin.environment().is_none() || keeps())

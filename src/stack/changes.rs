@@ -22,7 +22,7 @@ pub enum ChangeAction {
 }
 
 /// One object that a manager run adds, changes, replaces or deletes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     pub action: ChangeAction,
     /// The object as it will be; as it was, where it is deleted.
@@ -427,22 +427,23 @@ impl Deletions {
 mod tests {
     use super::*;
     use crate::files::Directory;
-    use crate::module::{Given, Origin, evaluate};
+    use crate::module::{Given, Origin, Resource, evaluate};
 
     #[test]
     fn each_is_deleted_before_what_it_is_recorded_to_depend_on() {
-        let object = |address: &str, depends_on: &[&str]| Object {
-            address: address.to_owned(),
-            kind: address.split('.').next().unwrap_or_default().to_owned(),
-            name: address.to_owned(),
-            attributes: Arc::default(),
-            sensitive: Arc::default(),
-            depends_on: depends_on.iter().map(ToString::to_string).collect(),
-            origin: Origin {
-                file: "gone.tf".to_owned(),
-                ..Origin::default()
-            },
-            phase: Phase::Active,
+        let object = |address: &str, depends_on: &[&str]| {
+            Object::from_resource(&Arc::new(Resource {
+                address: address.to_owned(),
+                kind: address.split('.').next().unwrap_or_default().to_owned(),
+                name: address.to_owned(),
+                attributes: Arc::default(),
+                sensitive: Arc::default(),
+                depends_on: depends_on.iter().map(ToString::to_string).collect(),
+                origin: Origin {
+                    file: "gone.tf".to_owned(),
+                    ..Origin::default()
+                },
+            }))
         };
         // The variables came later than the destructor, which was recorded again then.
         let stack = "spacelift_stack.this";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Map;
 
 use super::{Comparison, Object};
-use crate::module::{Evaluation, Ignored, Presence, schema};
+use crate::module::{Evaluation, Ignored, Presence, Resource, schema};
 use crate::problem::Problem;
 
 /// The recorded object that a `moved` block says to be the one at `address`.
@@ -82,11 +82,12 @@ fn with_ignored(
         return Err(placed(Problem::error(message), wanted).with_hint(hint));
     }
     let sensitive: BTreeSet<&String> = wanted.sensitive.iter().chain(&*present.sensitive).collect();
-    Ok(Some(Object {
+    let resource = Resource {
         attributes: Arc::new(attributes),
         sensitive: sensitive.into_iter().cloned().collect(),
-        ..wanted.clone()
-    }))
+        ..Resource::clone(wanted)
+    };
+    Ok(Some(Object::from_resource(&Arc::new(resource))))
 }
 
 /// That an object is not deleted or replaced because its block forbids it.

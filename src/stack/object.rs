@@ -1,28 +1,19 @@
 //! One object of the stack manager: a stack, a variable, a policy, a destructor, …
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::module::{Origin, Resource, schema};
+use crate::module::{Resource, schema};
 
-/// An object as it is recorded.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// An object as it is recorded; cheap to clone.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Object {
-    /// As Terraform prints it: `module.a.spacelift_stack.this`.
-    pub address: String,
-    /// The resource type: `spacelift_stack`.
-    pub kind: String,
-    pub name: String,
-    /// Those that are set; `schema::unset` tells what stands for the others.
-    pub attributes: Arc<Map<String, Value>>,
-    /// Those among them that hold what the repository's files make sensitive.
-    #[serde(default)]
-    pub sensitive: Arc<[String]>,
-    pub depends_on: Arc<[String]>,
-    pub origin: Origin,
+    /// What the repository said of it when it was recorded.
+    pub resource: Arc<Resource>,
     pub phase: Phase,
 }
 
@@ -37,17 +28,19 @@ pub enum Phase {
     Orphaned,
 }
 
+impl Deref for Object {
+    type Target = Resource;
+
+    fn deref(&self) -> &Resource {
+        &self.resource
+    }
+}
+
 impl Object {
     /// The resource as it will be recorded.
-    pub fn from_resource(resource: &Resource) -> Self {
+    pub fn from_resource(resource: &Arc<Resource>) -> Self {
         Self {
-            address: resource.address.clone(),
-            kind: resource.kind.clone(),
-            name: resource.name.clone(),
-            attributes: resource.attributes.clone(),
-            sensitive: resource.sensitive.clone(),
-            depends_on: resource.depends_on.clone(),
-            origin: resource.origin.clone(),
+            resource: resource.clone(),
             phase: Phase::Active,
         }
     }

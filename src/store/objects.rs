@@ -17,9 +17,9 @@ use super::runs::{NewRun, insert_run};
 use super::statuses::{CommitStatus, record_statuses};
 use super::{StackLock, Store, StoreError};
 use crate::clock::Time;
-use crate::module::Origin;
+use crate::module::{Origin, Resource};
 use crate::run::RunId;
-use crate::stack::{Change, ChangeAction, Object, Phase, RunInputs, StackId};
+use crate::stack::{Change, ChangeAction, Object, RunInputs, StackId};
 
 /// What one manager run records: all of it in one transaction.
 #[derive(Debug, Default)]
@@ -112,15 +112,18 @@ impl Store {
             let text = |index: usize| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
             let text = |index: usize| text(index).map_err(&failed);
             let address = text(0)?;
-            objects.push(Object {
+            let resource = Resource {
                 kind: text(1)?.to_owned(),
                 name: text(2)?.to_owned(),
                 attributes: self.json(address, text(3)?)?,
                 depends_on: self.json(address, text(4)?)?,
                 origin: self.json(address, text(5)?)?,
-                phase: self.json(address, &format!("\"{}\"", text(6)?))?,
                 sensitive: self.json(address, text(7)?)?,
                 address: address.to_owned(),
+            };
+            objects.push(Object {
+                resource: Arc::new(resource),
+                phase: self.json(address, &format!("\"{}\"", text(6)?))?,
             });
         }
         Ok(objects)
@@ -363,7 +366,7 @@ impl From<Kept<'_>> for Change {
     fn from(kept: Kept<'_>) -> Self {
         Self {
             action: kept.action,
-            object: Object {
+            object: Object::from_resource(&Arc::new(Resource {
                 address: kept.address.into_owned(),
                 kind: kept.kind.into_owned(),
                 name: kept.name.into_owned(),
@@ -371,8 +374,7 @@ impl From<Kept<'_>> for Change {
                 sensitive: Arc::default(),
                 depends_on: Arc::from([]),
                 origin: Origin::default(),
-                phase: Phase::Active,
-            },
+            })),
             before: kept.before.into_owned(),
             were_sensitive: Arc::default(),
             moved_from: kept.moved_from.map(Cow::into_owned),
