@@ -1,7 +1,6 @@
 //! The attributes of a resource: evaluated, converted and checked against the vocabulary.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body, Structure};
@@ -29,12 +28,12 @@ pub(super) struct Findings {
 /// that is not there, is left out. What could not be evaluated is among the findings.
 pub(super) fn attributes(
     kind: &str,
-    schema: &schema::Block,
+    schema: &'static schema::Block,
     body: &Body,
     at: Option<usize>,
     frame: &Frame<'_>,
     findings: &mut Findings,
-) -> BTreeMap<String, Value> {
+) -> BTreeMap<&'static str, Value> {
     let level = Level {
         what: kind,
         schema,
@@ -46,7 +45,7 @@ pub(super) fn attributes(
 struct Level<'a> {
     /// The resource type or the block's name, for messages.
     what: &'a str,
-    schema: &'a schema::Block,
+    schema: &'static schema::Block,
     is_resource: bool,
 }
 
@@ -57,7 +56,7 @@ impl Level<'_> {
         at: Option<usize>,
         frame: &Frame<'_>,
         findings: &mut Findings,
-    ) -> BTreeMap<String, Value> {
+    ) -> BTreeMap<&'static str, Value> {
         let mut values = BTreeMap::new();
         let mut given: BTreeMap<&str, Option<usize>> = BTreeMap::new();
         let mut blocks: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
@@ -70,9 +69,9 @@ impl Level<'_> {
                     }
                     match self.attribute(name, &attribute.value, start(attribute), frame, findings)
                     {
-                        Ok(Some(value)) => {
+                        Ok(Some((name, value))) => {
                             given.insert(name, start(attribute));
-                            values.insert(name.to_owned(), value);
+                            values.insert(name, value);
                         }
                         Ok(None) => {}
                         Err(stop) => {
@@ -106,12 +105,15 @@ impl Level<'_> {
             }
         }
         self.check(&given, at, frame, findings);
-        for (name, attribute) in &self.schema.attributes {
+        for (name, default) in self.schema.defaults() {
+            values.entry(name).or_insert_with(|| default.clone());
+        }
+        if !self.is_resource {
             // Most attributes of a resource are never set: it is told of those that are.
-            if (self.is_resource && !attribute.has_default()) || values.contains_key(name) {
-                continue;
+            for (name, attribute) in &self.schema.attributes {
+                let value = values.entry(name);
+                value.or_insert_with(|| attribute.default_value());
             }
-            values.insert(name.clone(), attribute.default_value());
         }
         for (name, nested) in &self.schema.blocks {
             let made = blocks.remove(name.as_str()).unwrap_or_default();
@@ -129,13 +131,14 @@ impl Level<'_> {
                 findings.stops.push(frame.mistake(message, at));
             }
             if !(self.is_resource && made.is_empty()) {
-                values.insert(name.clone(), Value::tuple(made));
+                values.insert(name, Value::tuple(made));
             }
         }
         values
     }
 
-    /// The value of an attribute; `None` if it is null, which is as if it were not given.
+    /// An attribute by the schema's name, and its value; `None` if that is null, which is as if it were
+    /// not given.
     fn attribute(
         &self,
         name: &str,
@@ -143,8 +146,8 @@ impl Level<'_> {
         at: Option<usize>,
         frame: &Frame<'_>,
         findings: &mut Findings,
-    ) -> Evaluated<Option<Value>> {
-        let Some(schema) = self.schema.attributes.get(name) else {
+    ) -> Evaluated<Option<(&'static str, Value)>> {
+        let Some((name, schema)) = self.schema.attributes.get_key_value(name) else {
             let hint = self.near(name);
             let message = match self.schema.blocks.contains_key(name) {
                 true => format!("{name} is a block of {}: write it without =", self.what),
@@ -178,7 +181,7 @@ impl Level<'_> {
                 start(expression),
             )
         })?;
-        Ok(Some(converted))
+        Ok(Some((name, converted)))
     }
 
     /// What a block of that name makes: one value, or as many as a `dynamic` block goes over.
@@ -203,12 +206,8 @@ impl Level<'_> {
             is_resource: false,
         };
         let mut make = |body: &Body, frame: &Frame<'_>| {
-            Value::Object(Arc::new(level.evaluate(
-                body,
-                start(block),
-                frame,
-                findings,
-            )))
+            let values = level.evaluate(body, start(block), frame, findings);
+            Value::object(values.into_iter().map(|(name, it)| (name.to_owned(), it)))
         };
         if block.ident.as_str() != "dynamic" {
             return Ok(vec![make(&block.body, frame)]);
@@ -267,7 +266,7 @@ impl Level<'_> {
         let is_given = |name: &String| given.contains_key(name.as_str());
         let listed = |names: &[String]| names.join(", ");
         let mut exclusive: Vec<&Vec<String>> = Vec::new();
-        for (name, attribute) in &self.schema.attributes {
+        for (name, attribute) in self.schema.ruled() {
             let place = given.get(name.as_str()).copied().flatten();
             if attribute.required && !is_given(name) {
                 let message = format!("{} needs the attribute {name}", self.what);

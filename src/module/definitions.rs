@@ -320,7 +320,7 @@ impl Module {
                 "variable" => self.add_variable(place, &block),
                 "locals" => self.add_locals(source, &block),
                 "output" => self.add_output(place, &block),
-                "module" => self.add_call(place, &block),
+                "module" => self.add_call(place, block),
                 "resource" => self.add_resource(place, block),
                 "data" => self.add_data(place, &block),
                 "terraform" => self.add_terraform(source, &block),

@@ -51,7 +51,7 @@ pub struct Resource {
     /// make sensitive. What always is, the schema tells.
     pub sensitive: Arc<[String]>,
     /// The addresses of the resources that it refers to or is told to wait for.
-    pub depends_on: Arc<[String]>,
+    pub depends_on: Arc<[Arc<str>]>,
     pub origin: Origin,
 }
 
@@ -127,6 +127,9 @@ pub fn evaluate(files: &dyn Files, root: &str, given: &Given, current_stack: &st
         if let Ok(value) = evaluator.output(&root_instance, index, 0) {
             outputs.insert(name.clone(), value.to_json());
         }
+    }
+    for instance in evaluator.instances() {
+        instance.forget_values();
     }
     let resources = settle(&evaluator);
     let standing = standing(&evaluator);
@@ -220,10 +223,7 @@ fn settle(evaluator: &Evaluator<'_>) -> Vec<Arc<Resource>> {
             resources.extend(made);
             return resources;
         };
-        let names: Vec<&str> = circular
-            .iter()
-            .map(|id| items[*id].address.as_str())
-            .collect();
+        let names: Vec<&str> = circular.iter().map(|id| &*items[*id].address).collect();
         let instance = evaluator.instance(items[*first].instance);
         if let Some((_, definition)) = instance.module.resources.get_index(items[*first].resource) {
             let message = format!(
@@ -254,14 +254,14 @@ fn resource(
         .iter()
         .filter(|(_, value)| value.holds_sensitive());
     Some(Resource {
-        sensitive: sensitive.map(|(name, _)| name.clone()).collect(),
-        address: item.address.clone(),
+        sensitive: sensitive.map(|(name, _)| (*name).to_owned()).collect(),
+        address: item.address.to_string(),
         kind: definition.kind.clone(),
         name: definition.name.clone(),
         attributes: Arc::new(
             attributes
                 .into_iter()
-                .map(|(name, value)| (name, value.to_json()))
+                .map(|(name, value)| (name.to_owned(), value.to_json()))
                 .collect(),
         ),
         depends_on: dependencies[id]

@@ -268,7 +268,7 @@ impl<'a> Evaluator<'a> {
                 .resources
                 .get_index(index)
                 .map(|(name, _)| name.clone()),
-            Subject::Item(item) => return self.item(item).address.clone(),
+            Subject::Item(item) => return self.item(item).address.to_string(),
         };
         instance.address_of(&name.unwrap_or_default())
     }

@@ -279,15 +279,19 @@ impl Evaluator<'_> {
                 )?;
                 let mut dependencies = self.collected();
                 dependencies.extend(instance.dependencies.iter().copied());
+                let dependencies: Dependencies = dependencies.into_iter().collect();
                 let mut expansion = Expansion {
                     shape: shape(&resource.repeat),
                     members: Vec::with_capacity(members.len()),
                 };
                 for (key, repetition) in members {
-                    let address = instance.address_of(&format!("{name}{}", key.suffix()));
+                    let address = match key {
+                        Key::Only => instance.address_of(name),
+                        _ => instance.address_of(&format!("{name}{}", key.suffix())),
+                    };
                     let base = dependencies.clone();
                     let id = self.add_item(|id| {
-                        Item::new(id, address, instance.id, index, repetition, base)
+                        Item::new(id, address.into(), instance.id, index, repetition, base)
                     });
                     expansion.members.push((key, id));
                 }

@@ -71,7 +71,7 @@ pub(super) struct NoId {
 pub(super) fn id(
     kind: &str,
     address: &str,
-    attributes: &BTreeMap<String, Value>,
+    attributes: &BTreeMap<&str, Value>,
 ) -> Result<String, NoId> {
     let hidden = Cell::new(None);
     let text = |name: &'static str| {
@@ -191,7 +191,7 @@ mod tests {
     use super::{NoId, id, slug};
 
     fn id_of(kind: &str, attribute: &str, value: &str) -> Result<String, NoId> {
-        let attributes = BTreeMap::from([(attribute.to_owned(), Value::string(value))]);
+        let attributes = BTreeMap::from([(attribute, Value::string(value))]);
         id(kind, "the object", &attributes)
     }
 

@@ -129,12 +129,21 @@ impl Instance {
         }
     }
 
+    /// Lets go of all values, once nothing more is evaluated: in memory they stand beside all that was
+    /// made of them.
+    pub(super) fn forget_values(&self) {
+        for values in [&self.variables, &self.locals, &self.outputs] {
+            values.take();
+        }
+    }
+
     /// The address of something in this module.
     pub(super) fn address_of(&self, name: &str) -> String {
         if self.address.is_empty() {
             name.to_owned()
         } else {
-            format!("{}.{name}", self.address)
+            // Of these there are many: no more room than it takes.
+            [&self.address, ".", name].concat()
         }
     }
 }

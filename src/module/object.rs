@@ -8,13 +8,14 @@ use super::definitions::Resource;
 use super::evaluator::Evaluator;
 use super::expression::{Evaluated, Frame, Stop, start};
 use super::identity;
-use super::instance::{Instance, Repetition, Slot, Slots};
+use super::instance::{Dependencies, Instance, Repetition, Slot, Slots};
 use super::names::ModuleNames;
 use super::nearest::nearest;
 use super::schema;
 use super::value::Value;
 use crate::problem::Severity;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Resource types that the provider keeps for older repositories only, and what it has in their place. Its
 /// documentation says so, its schema does not.
@@ -28,13 +29,13 @@ const INTEGRATION: &str = "spacelift_aws_integration and spacelift_aws_integrati
 #[derive(Debug)]
 pub(super) struct Item {
     pub id: usize,
-    pub address: String,
+    pub address: Arc<str>,
     pub instance: usize,
     /// The index of its block among the module's resources.
     pub resource: usize,
     pub repetition: Repetition,
     /// What the number of its kind, and of its module's instances, depended on.
-    pub base: BTreeSet<usize>,
+    pub base: Dependencies,
     /// The one slot of the object.
     pub object: Slots<Rc<Object>>,
     /// All that it refers to, once it is evaluated.
@@ -45,17 +46,17 @@ pub(super) struct Item {
 pub(super) struct Object {
     pub id: String,
     /// Those that are set.
-    pub attributes: Box<[(String, Value)]>,
+    pub attributes: Box<[(&'static str, Value)]>,
 }
 
 impl Item {
     pub(super) fn new(
         id: usize,
-        address: String,
+        address: Arc<str>,
         instance: usize,
         resource: usize,
         repetition: Repetition,
-        base: BTreeSet<usize>,
+        base: Dependencies,
     ) -> Self {
         let object = RefCell::new(vec![Slot::Open]);
         let dependencies = RefCell::new(None);
@@ -154,9 +155,9 @@ impl Object {
             let offset = attribute.and_then(start).or(place.offset);
             frame.mistake(no_id.message, offset)
         })?;
-        attributes.insert("id".to_owned(), Value::string(&id));
+        attributes.insert("id", Value::string(&id));
         if resource.kind == "spacelift_stack" {
-            attributes.insert("slug".to_owned(), Value::string(&id));
+            attributes.insert("slug", Value::string(&id));
         }
         let object = Self {
             id,
@@ -191,7 +192,7 @@ impl Object {
     pub(super) fn attribute(&self, schema: &schema::Block, name: &str) -> Option<Value> {
         let own = self
             .attributes
-            .binary_search_by(|(known, _)| known.as_str().cmp(name));
+            .binary_search_by(|(known, _)| known.cmp(&name));
         let own = own.ok().map(|index| self.attributes[index].1.clone());
         let Some(attribute) = schema.attributes.get(name) else {
             return own.or_else(|| schema.blocks.get(name).map(|_| Value::tuple([])));

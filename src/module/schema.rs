@@ -3,7 +3,7 @@
 //! The data is taken from the provider itself; `schema/README.md` says how to renew it.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use serde::Deserialize;
 
@@ -31,6 +31,32 @@ pub struct Block {
     pub attributes: BTreeMap<String, Attribute>,
     #[serde(default)]
     pub blocks: BTreeMap<String, NestedBlock>,
+    #[serde(skip)]
+    ruled: OnceLock<Vec<String>>,
+    #[serde(skip)]
+    defaults: OnceLock<Vec<(String, Value)>>,
+}
+
+impl Block {
+    /// The few attributes, in order, of which something is said that must hold beside their type.
+    pub fn ruled(&self) -> impl Iterator<Item = (&String, &Attribute)> {
+        let names = self.ruled.get_or_init(|| {
+            let ruled = self.attributes.iter().filter(|(_, it)| it.is_ruled());
+            ruled.map(|(name, _)| name.clone()).collect()
+        });
+        names
+            .iter()
+            .filter_map(|name| self.attributes.get_key_value(name))
+    }
+
+    /// The attributes that have a default, with it, in order.
+    pub fn defaults(&self) -> &[(String, Value)] {
+        self.defaults.get_or_init(|| {
+            let with = self.attributes.iter().filter(|(_, it)| it.has_default());
+            with.map(|(name, it)| (name.clone(), it.default_value()))
+                .collect()
+        })
+    }
 }
 
 /// One attribute of a resource.
@@ -91,7 +117,19 @@ impl Default for Attribute {
 }
 
 impl Attribute {
-    pub fn has_default(&self) -> bool {
+    fn is_ruled(&self) -> bool {
+        self.required
+            || [
+                &self.exactly_one_of,
+                &self.at_least_one_of,
+                &self.conflicts_with,
+                &self.required_with,
+            ]
+            .iter()
+            .any(|names| !names.is_empty())
+    }
+
+    fn has_default(&self) -> bool {
         self.written_default.is_some()
     }
 

@@ -141,7 +141,7 @@ fn in_order<'a>(objects: &[&'a Object]) -> Vec<&'a Object> {
         .collect();
     let needed = |object: &Object| -> BTreeSet<usize> {
         let addresses = object.depends_on.iter();
-        let within = addresses.filter_map(|address| index.get(address.as_str()));
+        let within = addresses.filter_map(|address| index.get(&**address));
         within.copied().collect()
     };
     let needed: Vec<BTreeSet<usize>> = objects.iter().map(|object| needed(object)).collect();
@@ -438,7 +438,10 @@ mod tests {
                 name: address.to_owned(),
                 attributes: Arc::default(),
                 sensitive: Arc::default(),
-                depends_on: depends_on.iter().map(ToString::to_string).collect(),
+                depends_on: depends_on
+                    .iter()
+                    .map(|address| Arc::from(*address))
+                    .collect(),
                 origin: Origin {
                     file: "gone.tf".to_owned(),
                     ..Origin::default()

@@ -1,35 +1,36 @@
 //! Module calls, and where their sources lead.
 
-use std::collections::BTreeMap;
-
 use hcl_edit::structure::{Block, Structure};
 
 use super::{Call, Module, Place, start};
 use crate::module::tree::resolve;
 use crate::problem::Problem;
 
+/// Arguments of a call that its module is not given.
+const META_ARGUMENTS: [&str; 6] = [
+    "source",
+    "version",
+    "count",
+    "for_each",
+    "depends_on",
+    "providers",
+];
+
 impl Module {
-    pub(super) fn add_call(&mut self, place: Place, block: &Block) -> bool {
-        let Some([name]) = self.labelled(&place, block) else {
+    pub(super) fn add_call(&mut self, place: Place, block: Block) -> bool {
+        let Some([name]) = self.labelled(&place, &block) else {
             return false;
         };
+        let name = name.to_owned();
         let mut broken = false;
-        let mut arguments = BTreeMap::new();
         for structure in block.body.iter() {
             match structure {
                 Structure::Attribute(attribute) => {
-                    let key = attribute.key.as_str();
-                    match key {
-                        "source" | "count" | "for_each" | "depends_on" | "providers" => {}
-                        "version" => {
-                            let message = "a module from the repository has no version";
-                            self.problems
-                                .push(place.source.problem(message, start(attribute)));
-                            broken = true;
-                        }
-                        _ => {
-                            arguments.insert(key.to_owned(), attribute.value.clone());
-                        }
+                    if attribute.key.as_str() == "version" {
+                        let message = "a module from the repository has no version";
+                        self.problems
+                            .push(place.source.problem(message, start(attribute)));
+                        broken = true;
                     }
                 }
                 Structure::Block(inner) if inner.ident.as_str() == "providers" => {}
@@ -41,7 +42,7 @@ impl Module {
                 }
             }
         }
-        let directory = match called_directory(&self.directory, &place, block) {
+        let directory = match called_directory(&self.directory, &place, &block) {
             Ok(directory) => Some(directory),
             Err(problem) => {
                 self.problems.push(*problem);
@@ -49,18 +50,23 @@ impl Module {
             }
         };
         let (repeat, sound) = self.repeat(&place, &block.body);
+        let depends_on = self.references(&place, &block.body);
+        let arguments = block.body.into_attributes();
+        let arguments = arguments.filter(|it| !META_ARGUMENTS.contains(&it.key.as_str()));
         let call = Call {
             directory,
             repeat,
-            arguments,
-            depends_on: self.references(&place, &block.body),
+            arguments: arguments
+                .map(|it| (it.key.as_str().to_owned(), it.value))
+                .collect(),
+            depends_on,
             broken: broken || !sound,
             place: place.clone(),
         };
         Self::define(
             &mut self.calls,
             &mut self.problems,
-            name.to_owned(),
+            name,
             "module call",
             call,
             &place,

@@ -204,13 +204,13 @@ fn the_generated_layout_evaluates() {
     assert_eq!(
         *attachment.depends_on,
         [
-            "module.hello.spacelift_policy.push".to_owned(),
-            format!("{A}.spacelift_stack.this")
+            "module.hello.spacelift_policy.push".into(),
+            format!("{A}.spacelift_stack.this").into()
         ]
     );
     let destructor = find(&evaluation, &format!("{A}.spacelift_stack_destructor.this"));
     let variable = format!("{A}.spacelift_environment_variable.code_version");
-    assert!(destructor.depends_on.contains(&variable));
+    assert!(destructor.depends_on.contains(&variable.into()));
     let manager = find(&evaluation, "spacelift_policy_attachment.trigger");
     assert_eq!(manager.attributes["stack_id"], "manager");
 }
@@ -222,7 +222,7 @@ fn each_resource_stands_after_what_it_depends_on() {
     for resource in &evaluation.resources {
         for other in &*resource.depends_on {
             assert!(
-                seen.contains(&other.as_str()),
+                seen.contains(&&**other),
                 "{} before {other}",
                 resource.address
             );
