@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::escape::escaped;
 use super::resource::{self, SENSITIVE};
+use crate::module::Attributes;
 use crate::stack::{Change, ChangeAction};
 
 /// Up to so many changes are all printed; of more, those that are alike are counted.
@@ -152,10 +153,10 @@ fn described_one(change: &Change) -> Value {
     })
 }
 
-fn present(attributes: &Map<String, Value>) -> Map<String, Value> {
+fn present(attributes: &Attributes) -> Map<String, Value> {
     let present = attributes.iter().filter(|(_, value)| !value.is_null());
     present
-        .map(|(name, value)| (name.clone(), value.clone()))
+        .map(|(name, value)| (name.to_owned(), value.clone()))
         .collect()
 }
 
@@ -183,7 +184,7 @@ mod tests {
             address: format!("module.a[\"b\"].{kind}.{name}"),
             kind: kind.to_owned(),
             name: name.to_owned(),
-            attributes: Arc::new(attributes.as_object().unwrap().clone()),
+            attributes: attributes.as_object().unwrap().clone().into(),
             sensitive: Arc::default(),
             depends_on: [].into(),
             origin: Origin {

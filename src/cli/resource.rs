@@ -134,8 +134,8 @@ impl<'a> Body<'a> {
         let names: std::collections::BTreeSet<&'a str> = change
             .before
             .keys()
-            .chain(change.object.attributes.keys())
             .map(String::as_str)
+            .chain(change.object.attributes.keys())
             .collect();
         for name in names {
             let after = change.object.attributes.get(name).unwrap_or(null);

@@ -14,10 +14,10 @@ use hcl_edit::template::ForTemplateExpr;
 use hcl_edit::visit::{Visit, visit_for_template_expr, visit_traversal};
 
 use super::definitions::{Call, Module, Repeat};
-use super::evaluation::Resource;
 use super::evaluator::Evaluator;
 use super::findings::Findings;
 use super::origin::is_environments;
+use super::resource::Resource;
 
 /// The files in directories of environments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

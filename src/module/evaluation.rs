@@ -15,6 +15,7 @@ use super::object::Item;
 use super::order::order;
 use super::origin::Origin;
 use super::presence::{InstanceStanding, Presence, Standing};
+use super::resource::{Attributes, Resource};
 use super::root_values::Given;
 use super::tree::Tree;
 use crate::files::Files;
@@ -33,26 +34,6 @@ pub struct Evaluation {
     standing: Standing,
     /// Of all resources; most evaluations are never asked.
     addresses: OnceCell<HashSet<String>>,
-}
-
-/// One resource that the repository wants.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Resource {
-    /// As Terraform prints it.
-    pub address: String,
-    /// The type: `spacelift_stack`.
-    pub kind: String,
-    /// The name of its block.
-    pub name: String,
-    /// Every attribute and nested block that is set: as given, else the default. Nested blocks are
-    /// arrays of objects; sets are sorted. [`schema::unset`](super::schema::unset) tells the others.
-    pub attributes: Arc<serde_json::Map<String, serde_json::Value>>,
-    /// The names of the attributes and nested blocks that hold a value that the repository's own files
-    /// make sensitive. What always is, the schema tells.
-    pub sensitive: Arc<[String]>,
-    /// The addresses of the resources that it refers to or is told to wait for.
-    pub depends_on: Arc<[Arc<str>]>,
-    pub origin: Origin,
 }
 
 impl Evaluation {
@@ -258,11 +239,10 @@ fn resource(
         address: item.address.to_string(),
         kind: definition.kind.clone(),
         name: definition.name.clone(),
-        attributes: Arc::new(
+        attributes: Attributes::of_schema(
             attributes
                 .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.to_json()))
-                .collect(),
+                .map(|(name, value)| (name, value.to_json())),
         ),
         depends_on: dependencies[id]
             .iter()

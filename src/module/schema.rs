@@ -2,7 +2,7 @@
 //!
 //! The data is taken from the provider itself; `schema/README.md` says how to renew it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{LazyLock, OnceLock};
 
 use serde::Deserialize;
@@ -180,6 +180,13 @@ pub fn names(kind: &str) -> impl Iterator<Item = &'static str> {
         .into_iter()
         .flat_map(names)
         .map(String::as_str)
+}
+
+/// The name as the schema holds it, if a resource type has an attribute or nested block of that name.
+pub fn known_name(name: &str) -> Option<&'static str> {
+    static NAMES: LazyLock<HashSet<&'static str>> =
+        LazyLock::new(|| kinds().flat_map(names).collect());
+    NAMES.get(name).copied()
 }
 
 /// Whether the attribute's value must not be shown.

@@ -375,7 +375,7 @@ mod tests {
                 address: ADDRESS.to_owned(),
                 kind: "spacelift_environment_variable".to_owned(),
                 name: "version".to_owned(),
-                attributes: Arc::new(attributes.as_object().unwrap().clone()),
+                attributes: attributes.as_object().unwrap().clone().into(),
                 sensitive: Arc::default(),
                 depends_on: Arc::from([]),
                 origin: Origin::default(),
@@ -458,7 +458,7 @@ mod tests {
         ] {
             let object = change(ChangeAction::Added, Value::Null, None).object;
             let stack = Object::from_resource(&Arc::new(Resource {
-                attributes: Arc::new(attributes.as_object().unwrap().clone()),
+                attributes: attributes.as_object().unwrap().clone().into(),
                 sensitive: Arc::default(),
                 ..Resource::clone(&object)
             }));

@@ -345,7 +345,7 @@ fn differing(present: &Object, wanted: &Object) -> Vec<String> {
     if present.attributes == wanted.attributes {
         return Vec::new();
     }
-    let names: BTreeSet<&String> = present
+    let names: BTreeSet<&str> = present
         .attributes
         .keys()
         .chain(wanted.attributes.keys())
@@ -353,7 +353,7 @@ fn differing(present: &Object, wanted: &Object) -> Vec<String> {
     names
         .into_iter()
         .filter(|name| present.value(name) != wanted.value(name))
-        .cloned()
+        .map(str::to_owned)
         .collect()
 }
 
@@ -427,7 +427,7 @@ impl Deletions {
 mod tests {
     use super::*;
     use crate::files::Directory;
-    use crate::module::{Given, Origin, Resource, evaluate};
+    use crate::module::{Attributes, Given, Origin, Resource, evaluate};
 
     #[test]
     fn each_is_deleted_before_what_it_is_recorded_to_depend_on() {
@@ -436,7 +436,7 @@ mod tests {
                 address: address.to_owned(),
                 kind: address.split('.').next().unwrap_or_default().to_owned(),
                 name: address.to_owned(),
-                attributes: Arc::default(),
+                attributes: Attributes::default(),
                 sensitive: Arc::default(),
                 depends_on: depends_on
                     .iter()

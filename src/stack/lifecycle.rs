@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::Map;
-
 use super::{Comparison, Object};
 use crate::module::{Evaluation, Ignored, Presence, Resource, schema};
 use crate::problem::Problem;
@@ -60,17 +58,15 @@ fn with_ignored(
             && present.attributes.contains_key(name)
             && wanted.value(&version) == present.value(&version)
     };
-    if *ignored == Ignored::None && !wanted.attributes.keys().any(|name| is_held(name)) {
+    if *ignored == Ignored::None && !wanted.attributes.keys().any(is_held) {
         return Ok(None);
     }
     let is_own =
         |name: &str| !(ignored.contains(name) || is_held(name)) || matches!(name, "id" | "slug");
     let own = wanted.attributes.iter().filter(|(name, _)| is_own(name));
     let kept = present.attributes.iter().filter(|(name, _)| !is_own(name));
-    let attributes: Map<_, _> = own
-        .chain(kept)
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
+    let attributes = own.chain(kept).map(|(name, value)| (name, value.clone()));
+    let attributes = attributes.collect();
     if wanted.id() != present.id() {
         let message = format!(
             "changes of {} are ignored, but would make it another object: {} in the place of {}",
@@ -83,7 +79,7 @@ fn with_ignored(
     }
     let sensitive: BTreeSet<&String> = wanted.sensitive.iter().chain(&*present.sensitive).collect();
     let resource = Resource {
-        attributes: Arc::new(attributes),
+        attributes,
         sensitive: sensitive.into_iter().cloned().collect(),
         ..Resource::clone(wanted)
     };

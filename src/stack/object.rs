@@ -55,7 +55,10 @@ impl Object {
 
     /// Every attribute and nested block of its type, also those that are not set.
     pub fn values(&self) -> Map<String, Value> {
-        let mut values = Map::clone(&self.attributes);
+        let own = self.attributes.iter();
+        let mut values: Map<String, Value> = own
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .collect();
         for name in schema::names(&self.kind) {
             if !values.contains_key(name) {
                 values.insert(name.to_owned(), schema::unset(&self.kind, name));

@@ -17,7 +17,7 @@ use super::runs::{NewRun, insert_run};
 use super::statuses::{CommitStatus, record_statuses};
 use super::{StackLock, Store, StoreError};
 use crate::clock::Time;
-use crate::module::{Origin, Resource};
+use crate::module::{Attributes, Origin, Resource};
 use crate::run::RunId;
 use crate::stack::{Change, ChangeAction, Object, RunInputs, StackId};
 
@@ -342,7 +342,7 @@ struct Kept<'a> {
     name: Cow<'a, str>,
     /// Only until the policies have answered: the object itself is recorded as well.
     #[serde(skip_serializing_if = "Option::is_none")]
-    attributes: Option<Arc<Map<String, Value>>>,
+    attributes: Option<Cow<'a, Attributes>>,
     before: Cow<'a, Map<String, Value>>,
     moved_from: Option<Cow<'a, str>>,
 }
@@ -354,7 +354,7 @@ impl<'a> Kept<'a> {
             address: Cow::Borrowed(&change.object.address),
             kind: Cow::Borrowed(&change.object.kind),
             name: Cow::Borrowed(&change.object.name),
-            attributes: (!manager_run.judged).then(|| change.object.attributes.clone()),
+            attributes: (!manager_run.judged).then(|| Cow::Borrowed(&change.object.attributes)),
             before: Cow::Borrowed(&change.before),
             moved_from: change.moved_from.as_deref().map(Cow::Borrowed),
         };
@@ -370,7 +370,7 @@ impl From<Kept<'_>> for Change {
                 address: kept.address.into_owned(),
                 kind: kept.kind.into_owned(),
                 name: kept.name.into_owned(),
-                attributes: kept.attributes.unwrap_or_default(),
+                attributes: kept.attributes.unwrap_or_default().into_owned(),
                 sensitive: Arc::default(),
                 depends_on: Arc::from([]),
                 origin: Origin::default(),

@@ -49,7 +49,7 @@ fn read(name: &str, text: &str) -> Evaluation {
 fn a_file_in_json_makes_what_its_twin_in_hcl_makes() {
     let made = |evaluation: &Evaluation| {
         let resources = evaluation.resources.iter();
-        let told = resources.map(|it| json!([it.address, *it.attributes, it.depends_on]));
+        let told = resources.map(|it| json!([it.address, it.attributes, it.depends_on]));
         told.collect::<Vec<_>>()
     };
     let (hcl, json) = (read("main.tf", HCL), read("main.tf.json", JSON));
