@@ -27,7 +27,7 @@ use crate::manager::Manager;
 use crate::problem::Problem;
 use crate::run::{RunEvent, RunState, transition};
 use crate::runner::{self, HostEnvironment, StopSignal};
-use crate::stack::{Object, StackId, StackSpec};
+use crate::stack::{Change, Object, StackId, StackSpec};
 use crate::store::{DataDirectory, Run, StackRecord, Store, StoreError};
 
 /// A stack that waits for its name gets it in the pass after; more than this many in a row would
@@ -242,10 +242,9 @@ fn record(
         end(store, options.data_directory, &run, why)?;
     }
     applied.commit.clone_from(&planned.commit);
-    let changes = decided.manager_run.changes.into_iter();
-    applied
-        .changes
-        .extend(changes.filter(|change| change.is_visible()));
+    let mut changes = decided.manager_run.changes;
+    changes.retain(Change::is_visible);
+    applied.changes.append(&mut changes);
     applied.problems = planned
         .problems()
         .cloned()
