@@ -34,6 +34,8 @@ struct Converter {
     fields: Vec<Field>,
     /// The place of the name that was met last.
     previous: usize,
+    /// The place of the name whose value comes next.
+    under: usize,
     /// Whether the next string is a name.
     names: bool,
     /// 1.0 is equal to 1 and not the same: with one in it, no value stands for another.
@@ -58,10 +60,9 @@ struct Shape {
 
 impl Converter {
     fn place(&mut self, name: &str) -> usize {
-        let known = |field: &Field| matches!(&field.name, Value::String(known) if **known == *name);
         let next = self.fields.get(self.previous).map(|field| field.next);
         let place = match next {
-            Some(next) if self.fields.get(next).is_some_and(known) => next,
+            Some(next) if self.is_at(next, name) => next,
             _ => self.find(name),
         };
         if let Some(field) = self.fields.get_mut(self.previous) {
@@ -69,6 +70,20 @@ impl Converter {
         }
         self.previous = place;
         place
+    }
+
+    fn is_at(&self, place: usize, name: &str) -> bool {
+        let field = self.fields.get(place);
+        matches!(field, Some(Field { name: Value::String(known), .. }) if **known == *name)
+    }
+
+    /// The place of a name that may have been met this moment.
+    fn place_again(&mut self, name: &str) -> usize {
+        if self.is_at(self.previous, name) {
+            self.previous
+        } else {
+            self.place(name)
+        }
     }
 
     fn find(&mut self, name: &str) -> usize {
@@ -91,15 +106,32 @@ impl Converter {
         self.fields[place].name.clone()
     }
 
-    /// The place of the name, and the value or the last one under that name if they are equal.
-    fn field(&mut self, name: &str, value: Value) -> (usize, Value) {
-        let place = self.place(name);
+    /// The value, or the last one in that place if they are equal.
+    fn last_or(&mut self, place: usize, value: Value) -> Value {
         let field = &mut self.fields[place];
         if field.value == value && !self.has_float {
-            return (place, field.value.clone());
+            return field.value.clone();
         }
         field.value = value.clone();
-        (place, value)
+        value
+    }
+
+    /// The text, which is the last one under its name if they are equal.
+    fn text(&self, text: &str) -> Value {
+        match self.fields.get(self.under).map(|field| &field.value) {
+            Some(last @ Value::String(known)) if **known == *text => last.clone(),
+            _ => text.into(),
+        }
+    }
+
+    /// The array, which is the last one under its name if both are empty.
+    fn array(&self, items: Vec<Value>) -> Value {
+        match self.fields.get(self.under).map(|field| &field.value) {
+            Some(last @ Value::Array(known)) if known.is_empty() && items.is_empty() => {
+                last.clone()
+            }
+            _ => items.into(),
+        }
     }
 
     /// The object, made of the last one with the same names in the same order where there is one.
@@ -149,7 +181,8 @@ struct Fields<'c> {
     converter: &'c mut Converter,
     places: Vec<usize>,
     values: Vec<Value>,
-    key: Value,
+    /// The place of the name whose value comes next.
+    place: usize,
     variant: Option<&'static str>,
 }
 
@@ -216,7 +249,7 @@ impl<'c> ser::Serializer for &'c mut Converter {
         Ok(if self.names {
             self.name(value)
         } else {
-            value.into()
+            self.text(value)
         })
     }
     fn serialize_bytes(self, value: &[u8]) -> Result<Value, Unwritable> {
@@ -293,7 +326,7 @@ impl<'c> ser::Serializer for &'c mut Converter {
             converter: self,
             places: Vec::with_capacity(length.unwrap_or_default()),
             values: Vec::with_capacity(length.unwrap_or_default()),
-            key: Value::Null,
+            place: 0,
             variant: None,
         })
     }
@@ -321,7 +354,8 @@ impl List<'_> {
     }
 
     fn done(self) -> Value {
-        under(self.variant, self.items.into())
+        let array = self.converter.array(self.items);
+        under(self.variant, array)
     }
 }
 
@@ -331,15 +365,17 @@ impl Fields<'_> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Unwritable> {
-        let value = value.serialize(&mut *self.converter)?;
-        self.add(name, value);
-        Ok(())
+        let place = self.converter.place(name);
+        self.add(place, value)
     }
 
-    fn add(&mut self, name: &str, value: Value) {
-        let (place, value) = self.converter.field(name, value);
+    fn add<T: Serialize + ?Sized>(&mut self, place: usize, value: &T) -> Result<(), Unwritable> {
+        self.converter.under = place;
+        let value = value.serialize(&mut *self.converter)?;
+        let value = self.converter.last_or(place, value);
         self.places.push(place);
         self.values.push(value);
+        Ok(())
     }
 
     fn done(self) -> Value {
@@ -395,17 +431,14 @@ impl ser::SerializeMap for Fields<'_> {
         self.converter.names = true;
         let key = key.serialize(&mut *self.converter);
         self.converter.names = false;
-        self.key = key?;
+        self.place = match key? {
+            Value::String(name) => self.converter.place_again(&name),
+            other => self.converter.place(&other.to_string()),
+        };
         Ok(())
     }
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
-        let key = std::mem::replace(&mut self.key, Value::Null);
-        let value = value.serialize(&mut *self.converter)?;
-        match &key {
-            Value::String(name) => self.add(name, value),
-            other => self.add(&other.to_string(), value),
-        }
-        Ok(())
+        self.add(self.place, value)
     }
     fn end(self) -> Result<Value, Unwritable> {
         Ok(self.done())
