@@ -9,13 +9,13 @@ trigger contains id if {
 	some id in ((named(stacks_to_run) - named(stacks_to_destroy)) - {input.stack.id})
 }
 
-stack_ids := {stack.id | some stack in input.stacks}
+stack_ids := {stack.id | stack := input.stacks[_]}
 
 # The stacks that go by these names. Values arrive sanitised, or plain under smart sanitisation. Looking
 # a stack up in a set keeps the cost at stacks plus changes.
 named(names) := (names & stack_ids) | {id |
 	count(names) > 0
-	some id in stack_ids
+	id := stack_ids[_]
 	sanitized(id) in names
 }
 
@@ -28,17 +28,21 @@ stack_attributes := {
 }
 
 # A new value of a variable arrives as a replacement: the provider never changes one in place.
-new_or_changed := ["added", "changed", "replaced"]
+new_or_changed := {
+	"added",
+	"changed",
+	"destroy-Before-create-replaced",
+	"create-Before-destroy-replaced",
+}
 
 # The phase tells what happened from what was only planned.
 stacks_to_run contains stack if {
 	attributes := stack_attributes
-	suffixes := new_or_changed
-	some change in input.run.changes
+	actions := new_or_changed
+	change := input.run.changes[_]
 	change.phase == "apply"
-	strings.any_suffix_match(change.action, suffixes)
-	some attribute in attributes[change.entity.type]
-	stack := change.entity.data.values[attribute]
+	change.action in actions
+	stack := change.entity.data.values[attributes[change.entity.type][_]]
 }
 
 # What a stack ends with, by the attributes that name it.
@@ -50,8 +54,7 @@ end_attributes := {
 # The environment of such a stack goes: a run would bring it back. Here a plan is enough.
 stacks_to_destroy contains stack if {
 	attributes := end_attributes
-	some change in input.run.changes
+	change := input.run.changes[_]
 	change.action == "deleted"
-	some attribute in attributes[change.entity.type]
-	stack := change.entity.data.values[attribute]
+	stack := change.entity.data.values[attributes[change.entity.type][_]]
 }
