@@ -472,6 +472,9 @@ mod tests {
         let value = value_of(&mixed).unwrap();
         let same_text = format!("{:?}", regorus::Value::from(mixed));
         assert_eq!(format!("{value:?}"), same_text);
+        let alike =
+            json!([{"a": "x", "b": []}, {"a": "y", "b": ["y"]}, {"a": ["x", []], "b": "y"}]);
+        same(alike.clone(), value_of(&alike));
         let (plan, push, trigger) = (
             PlanInput::default(),
             PushInput::default(),
