@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
 
-use super::objects::ManagerRun;
+use super::recording::ManagerRun;
 use super::{Store, StoreError};
 use crate::run::{RunId, RunType};
 use crate::stack::StackId;

@@ -1,0 +1,268 @@
+//! Manager runs as they are recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{ErrorCode, Transaction, params};
+
+use super::evaluated::{Evaluated, record_evaluated};
+use super::heard::{Heard, record_heard};
+use super::judgements::Documents;
+use super::objects::Kept;
+use super::pushes::record_pushes;
+use super::runs::{NewRun, insert_run};
+use super::statuses::{CommitStatus, record_statuses};
+use super::{StackLock, Store, StoreError};
+use crate::clock::Time;
+use crate::run::RunId;
+use crate::stack::{Change, ChangeAction, StackId};
+
+/// What one manager run records: all of it in one transaction.
+#[derive(Debug, Default)]
+pub struct ManagerRun {
+    /// The commit of the manager repository.
+    pub commit: String,
+    /// The id of the manager's own stack at that commit.
+    pub manager_stack: String,
+    pub changes: Vec<Change>,
+    /// Objects that stay until the destroy run of their stack has finished.
+    pub deleting: Vec<String>,
+    /// Stacks that leave without a destructor.
+    pub orphaned: Vec<String>,
+    pub tips: Vec<Tip>,
+    /// Where the branches of repositories stand that have moved, by the repository's key.
+    pub looked: BTreeMap<String, BTreeMap<String, String>>,
+    /// What was judged of the pull requests of repositories, by the repository's key.
+    pub heard: BTreeMap<String, Heard>,
+    /// What commits are to be told.
+    pub statuses: Vec<CommitStatus>,
+    /// Locks that push policies take, and the keys that they give back.
+    pub locks: Vec<(StackId, StackLock)>,
+    pub unlocks: Vec<(StackId, String)>,
+    /// Whether the TRIGGER policies have answered to all changes so far.
+    pub judged: bool,
+    pub runs: Vec<NewRun>,
+    /// The evaluation that the changes come from, if its environments are apart.
+    pub evaluated: Option<Evaluated>,
+}
+
+/// What a look at a stack's branch told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tip {
+    pub stack: StackId,
+    /// Where the branch stands; `None` if it is not there or its repository did not answer.
+    pub seen: Option<String>,
+    /// The commit that the stack's runs are for from now on.
+    pub tracked: Option<String>,
+}
+
+impl Store {
+    /// Records a manager run: its changes, the tips that it saw, and the runs that follow from it.
+    pub fn record(&mut self, manager_run: &ManagerRun, at: Time) -> Result<Vec<RunId>, StoreError> {
+        let failed = self.sql("record a manager run");
+        let is_first = self.is_empty().map_err(&failed)?;
+        if is_first {
+            // All pages are new: beside a rollback journal each is written once, beside a WAL twice.
+            self.keep_journal("DELETE").map_err(&failed)?;
+        }
+        let transaction = self.connection.transaction().map_err(&failed)?;
+        let ids = record(&transaction, manager_run, is_first, at).map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        if is_first {
+            self.keep_journal("WAL").map_err(&failed)?;
+        }
+        Ok(ids)
+    }
+
+    /// Whether no object is recorded.
+    fn is_empty(&self) -> Result<bool, rusqlite::Error> {
+        let query = "SELECT NOT EXISTS (SELECT 1 FROM object)";
+        self.connection.query_row(query, [], |row| row.get(0))
+    }
+
+    /// Has the store change to another kind of journal, unless others have it open.
+    fn keep_journal(&self, kind: &str) -> Result<(), rusqlite::Error> {
+        let changed = self
+            .connection
+            .pragma_update_and_check(None, "journal_mode", kind, |_| Ok(()));
+        match changed {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+            changed => changed,
+        }
+    }
+}
+
+fn record(
+    transaction: &Transaction<'_>,
+    manager_run: &ManagerRun,
+    is_first: bool,
+    at: Time,
+) -> Result<Vec<RunId>, rusqlite::Error> {
+    transaction.execute(
+        "UPDATE owner SET commit_id = ?1, manager_stack = ?2",
+        [&manager_run.commit, &manager_run.manager_stack],
+    )?;
+    if !manager_run.changes.is_empty() {
+        transaction.execute(
+            "INSERT INTO manager_run (commit_id, changes, judged, at) VALUES (?1, ?2, ?3, ?4)",
+            params![
+                manager_run.commit,
+                text(&Kept::all(manager_run))?,
+                manager_run.judged,
+                at.as_second()
+            ],
+        )?;
+    }
+    if manager_run.judged {
+        transaction.execute("UPDATE manager_run SET judged = 1 WHERE judged = 0", [])?;
+    }
+    if is_first {
+        without_indices(transaction, || record_changes(transaction, manager_run, at))?;
+    } else {
+        record_changes(transaction, manager_run, at)?;
+    }
+    for Tip {
+        stack,
+        seen,
+        tracked,
+    } in &manager_run.tips
+    {
+        transaction
+            .prepare_cached(
+                "INSERT INTO stack (id, seen_commit, tracked_commit) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET
+                     seen_commit = excluded.seen_commit, tracked_commit = excluded.tracked_commit",
+            )?
+            .execute(params![stack.as_str(), seen, tracked])?;
+    }
+    record_pushes(transaction, manager_run)?;
+    record_statuses(transaction, &manager_run.statuses, at)?;
+    for (repository, heard) in &manager_run.heard {
+        record_heard(transaction, repository, heard)?;
+    }
+    record_evaluated(transaction, manager_run.evaluated.as_ref())?;
+    let mut documents = Documents::default();
+    manager_run
+        .runs
+        .iter()
+        .map(|run| insert_run(transaction, run, &mut documents, at))
+        .collect()
+}
+
+/// Has the many objects of a first manager run recorded without the indices that only readers need, and
+/// makes those after: all of one at once is cheaper than row by row.
+fn without_indices(
+    transaction: &Transaction<'_>,
+    record: impl FnOnce() -> Result<(), rusqlite::Error>,
+) -> Result<(), rusqlite::Error> {
+    let indices: Vec<(String, String)> = transaction
+        .prepare(
+            "SELECT name, sql FROM sqlite_schema
+             WHERE type = 'index' AND tbl_name = 'object'
+                   AND name NOT IN ('active_object', 'object_by_id')",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (name, _) in &indices {
+        transaction.execute(&format!("DROP INDEX {name}"), [])?;
+    }
+    record()?;
+    for (_, sql) in &indices {
+        transaction.execute(sql, [])?;
+    }
+    Ok(())
+}
+
+fn record_changes(
+    transaction: &Transaction<'_>,
+    manager_run: &ManagerRun,
+    at: Time,
+) -> Result<(), rusqlite::Error> {
+    let deleting: BTreeSet<&str> = manager_run.deleting.iter().map(String::as_str).collect();
+    let orphaned: BTreeSet<&str> = manager_run.orphaned.iter().map(String::as_str).collect();
+    for change in &manager_run.changes {
+        let phase = match &*change.object.address {
+            address if deleting.contains(address) => Some("deleting"),
+            address if orphaned.contains(address) => Some("orphaned"),
+            _ => None,
+        };
+        record_change(transaction, &manager_run.commit, change, phase)?;
+        if phase == Some("orphaned") && change.object.is_stack() {
+            transaction.execute(
+                "INSERT OR REPLACE INTO orphan (stack, since) VALUES (?1, ?2)",
+                params![change.object.id(), at.as_second()],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn record_change(
+    transaction: &Transaction<'_>,
+    commit: &str,
+    change: &Change,
+    phase: Option<&str>,
+) -> Result<(), rusqlite::Error> {
+    let object = &change.object;
+    if change.action == ChangeAction::Deleted {
+        let Some(phase) = phase else {
+            if object.is_stack() {
+                transaction.execute("DELETE FROM stack WHERE id = ?1", [object.id()])?;
+            }
+            let delete = "DELETE FROM object WHERE address = ?1 AND phase = 'active'";
+            return transaction.execute(delete, [&object.address]).map(drop);
+        };
+        let update = "UPDATE object SET phase = ?2 WHERE address = ?1 AND phase = 'active'";
+        return transaction
+            .execute(update, [object.address.as_str(), phase])
+            .map(drop);
+    }
+    if let Some(before) = &change.moved_from {
+        transaction.execute(
+            "UPDATE object SET address = ?2 WHERE address = ?1 AND phase = 'active'",
+            [before, &object.address],
+        )?;
+    }
+    if object.is_stack() && change.action == ChangeAction::Added {
+        // An orphan that is wanted again is taken up with what it left. With its kind bound, SQLite
+        // would prepare the statement anew for each, as a partial index goes by the kind.
+        transaction
+            .prepare_cached(
+                "DELETE FROM object
+                 WHERE phase = 'orphaned' AND kind = 'spacelift_stack' AND id = ?1",
+            )?
+            .execute([object.id()])?;
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO object
+                 (address, kind, name, attributes, depends_on, origin, phase, commit_id,
+                  id, stack_id, environment, sensitive)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?8, ?9, ?10, ?11)
+             ON CONFLICT (address) WHERE phase = 'active' DO UPDATE SET
+                 kind = excluded.kind, name = excluded.name, attributes = excluded.attributes,
+                 depends_on = excluded.depends_on, origin = excluded.origin,
+                 commit_id = excluded.commit_id, id = excluded.id,
+                 stack_id = excluded.stack_id, environment = excluded.environment,
+                 sensitive = excluded.sensitive",
+        )?
+        .execute(params![
+            object.address,
+            object.kind,
+            object.name,
+            text(&object.attributes)?,
+            text(&object.depends_on)?,
+            text(&object.origin)?,
+            commit,
+            object.id(),
+            object.stack_id(),
+            object.origin.environment().map(|call| &call.file),
+            text(&object.sensitive)?,
+        ])
+        .map(drop)
+}
+
+/// JSON as a column's text, with its error as a database error.
+fn text<T: serde::Serialize>(value: &T) -> Result<String, rusqlite::Error> {
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
