@@ -56,6 +56,8 @@ fn state(stack: &Standing) -> &str {
 
 fn described(stack: &Standing, store: &Store) -> Result<Value, StoreError> {
     let mut described = json!(stack);
+    described["environment"] = json!(store.call_of(stack)?);
+    described["outputs"] = json!(store.outputs_of(&stack.id)?);
     described["state"] = json!(state(stack));
     described["run"] = json!(stack.run.as_ref().map(|run| &run.id));
     described["note"] = json!(stack.run.as_ref().and_then(|run| run.note.as_deref()));

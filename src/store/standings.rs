@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::OptionalExtension;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,15 +22,13 @@ pub struct Standing {
     pub branch: String,
     /// The commit that its runs are for.
     pub commit: Option<String>,
-    /// The environment's call in the manager repository.
-    pub environment: Option<String>,
-    /// What its last finished run put out, sensitive values left out.
-    pub outputs: BTreeMap<String, Value>,
     pub lock: Option<StackLock>,
     /// When the oldest failed run since the last finished one was made.
     pub failing_since: Option<Time>,
     #[serde(skip)]
     pub run: Option<Run>,
+    #[serde(skip)]
+    origin: String,
 }
 
 impl Store {
@@ -52,7 +51,6 @@ impl Store {
                 .then(|| self.read_run(raw(row).map_err(&failed)?))
                 .transpose()?;
             let id = text(0)?;
-            let origin: Origin = self.json(&id, &text(2)?)?;
             let id = StackId::new(id);
             let is_well = run
                 .as_ref()
@@ -62,11 +60,6 @@ impl Store {
                 repository: text(3)?,
                 branch: text(4)?,
                 commit: optional(5)?,
-                environment: origin.environment().map(|call| call.address.clone()),
-                outputs: optional(6)?
-                    .map(|text| self.json(id.as_str(), &text))
-                    .transpose()?
-                    .unwrap_or_default(),
                 lock: locks.remove(&id),
                 failing_since: if is_well {
                     None
@@ -74,10 +67,32 @@ impl Store {
                     self.failing_since(&id)?
                 },
                 run,
+                origin: text(2)?,
                 id,
             });
         }
         Ok(standings)
+    }
+
+    /// The address of the environment's call in the manager repository, if it is part of one.
+    pub fn call_of(&self, standing: &Standing) -> Result<Option<String>, StoreError> {
+        let origin: Origin = self.json(standing.id.as_str(), &standing.origin)?;
+        Ok(origin.environment().map(|call| call.address.clone()))
+    }
+
+    /// What the last finished run of the stack put out, sensitive values left out.
+    pub fn outputs_of(&self, stack: &StackId) -> Result<BTreeMap<String, Value>, StoreError> {
+        let text: Option<String> = self
+            .connection
+            .prepare_cached("SELECT outputs FROM stack WHERE id = ?1")
+            .and_then(|mut query| {
+                query
+                    .query_row([stack.as_str()], |row| row.get(0))
+                    .optional()
+            })
+            .map_err(self.sql("tell what a stack put out"))?
+            .flatten();
+        text.map_or(Ok(BTreeMap::new()), |text| self.json(stack.as_str(), &text))
     }
 }
 
@@ -90,7 +105,7 @@ fn query() -> String {
         "SELECT {}, object.id, object.phase, object.origin,
                  coalesce(json_extract(object.attributes, '$.repository'), ''),
                  coalesce(json_extract(object.attributes, '$.branch'), ''),
-                 stack.tracked_commit, stack.outputs
+                 stack.tracked_commit
              FROM object INDEXED BY standing
              LEFT JOIN stack ON stack.id = object.id
              LEFT JOIN run AS last ON last.id = (
