@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
+use self::recording::keep_journal;
 use crate::error::{Diagnose, Kind};
 use crate::run::{IllegalMove, RunId, RunState};
 
@@ -143,7 +144,7 @@ impl Store {
             .busy_timeout(Duration::from_secs(10))
             // Of a new store: of pages of four KiB, the usual size, objects leave a quarter empty.
             .and_then(|()| connection.pragma_update(None, "page_size", 8192))
-            .and_then(|()| connection.pragma_update(None, "journal_mode", "WAL"))
+            .and_then(|()| keep_journal(&connection, "WAL"))
             .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
             .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
             // In kibibytes: a manager run that records everything fills more than the two MiB.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{ErrorCode, Transaction, params};
+use rusqlite::{Connection, ErrorCode, Transaction, params};
 
 use super::evaluated::{Evaluated, record_evaluated};
 use super::heard::{Heard, record_heard};
@@ -62,13 +62,13 @@ impl Store {
         let is_first = self.is_empty().map_err(&failed)?;
         if is_first {
             // All pages are new: beside a rollback journal each is written once, beside a WAL twice.
-            self.keep_journal("DELETE").map_err(&failed)?;
+            keep_journal(&self.connection, "DELETE").map_err(&failed)?;
         }
         let transaction = self.connection.transaction().map_err(&failed)?;
         let ids = record(&transaction, manager_run, is_first, at).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         if is_first {
-            self.keep_journal("WAL").map_err(&failed)?;
+            keep_journal(&self.connection, "WAL").map_err(&failed)?;
         }
         Ok(ids)
     }
@@ -78,16 +78,15 @@ impl Store {
         let query = "SELECT NOT EXISTS (SELECT 1 FROM object)";
         self.connection.query_row(query, [], |row| row.get(0))
     }
+}
 
-    /// Has the store change to another kind of journal, unless others have it open.
-    fn keep_journal(&self, kind: &str) -> Result<(), rusqlite::Error> {
-        let changed = self
-            .connection
-            .pragma_update_and_check(None, "journal_mode", kind, |_| Ok(()));
-        match changed {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
-            changed => changed,
-        }
+/// Has the store change to another kind of journal, unless others are at work in it: whoever opens it next
+/// tries again, and either kind is safe.
+pub(super) fn keep_journal(connection: &Connection, kind: &str) -> Result<(), rusqlite::Error> {
+    let changed = connection.pragma_update_and_check(None, "journal_mode", kind, |_| Ok(()));
+    match changed {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+        changed => changed,
     }
 }
 
@@ -265,4 +264,26 @@ fn record_change(
 fn text<T: serde::Serialize>(value: &T) -> Result<String, rusqlite::Error> {
     serde_json::to_string(value)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keep_journal;
+    use crate::store::Store;
+
+    #[test]
+    fn a_store_is_read_while_a_first_manager_run_is_recorded() {
+        let directory = tempfile::tempdir().unwrap();
+        let recording = Store::open(directory.path()).unwrap();
+        keep_journal(&recording.connection, "DELETE").unwrap();
+        let begin = "BEGIN IMMEDIATE; INSERT INTO stack (id) VALUES ('a')";
+        recording.connection.execute_batch(begin).unwrap();
+        let reading = Store::open(directory.path()).unwrap();
+        assert!(reading.stacks().unwrap().is_empty());
+        drop(reading);
+        recording.connection.execute_batch("COMMIT").unwrap();
+        keep_journal(&recording.connection, "WAL").unwrap();
+        let reading = Store::open(directory.path()).unwrap();
+        assert_eq!(reading.stacks().unwrap().len(), 1);
+    }
 }
