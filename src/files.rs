@@ -5,9 +5,12 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Diagnose, Kind};
+
+const OWNERS_ALONE: u32 = 0o700;
 
 /// What can be read of a tree. It has two implementations: a commit and a directory.
 pub trait Files {
@@ -41,6 +44,25 @@ impl Diagnose for FilesError {
     fn kind(&self) -> Kind {
         Kind::Outside
     }
+}
+
+/// Makes a directory for what may hold secrets, its owner's alone also where it is there already.
+/// Those above it that are missing are made the same.
+pub fn make_private(directory: &Path) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(OWNERS_ALONE)
+        .create(directory)?;
+    keep_private(directory, OWNERS_ALONE)
+}
+
+/// Takes from a file or directory the rights that go beyond `mode`.
+pub fn keep_private(path: &Path, mode: u32) -> io::Result<()> {
+    let stands = fs::metadata(path)?.permissions().mode() & 0o777;
+    if stands & !mode == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(stands & mode))
 }
 
 /// The name of the directory, joined with a name in it.

@@ -21,12 +21,13 @@ use super::waves::taken_by;
 use super::work::{Ended, Shared};
 use crate::clock;
 use crate::config::Settings;
+use crate::files;
 use crate::policy::input::Change;
 use crate::run::{RunEvent, RunId, RunState, RunType};
 use crate::runner::{
     self, HostEnvironment, Outcome, Reason, RunPlan, StateOwner, StopSignal, Stops,
 };
-use crate::stack::StackId;
+use crate::stack::{SensitiveOutputs, StackId};
 use crate::store::{Run, StoreError};
 
 /// How long an interrupted tool may take to store its state.
@@ -204,9 +205,10 @@ impl Execution<'_> {
             if workspace.exists() {
                 fs::remove_dir_all(&workspace)?;
             }
-            fs::create_dir_all(&tree)?;
-            fs::create_dir_all(&runs)?;
-            fs::create_dir_all(states::directory_of(&self.directory, &run.stack))
+            files::make_private(&workspace)?;
+            fs::create_dir(&tree)?;
+            files::make_private(&runs)?;
+            files::make_private(&states::directory_of(&self.directory, &run.stack))
         };
         fresh().map_err(|error| chain(disk("make the workspace", &workspace, error)))?;
         mirror.checkout(commit, &tree).map_err(chain)?;
@@ -322,7 +324,11 @@ impl Execution<'_> {
         let finished = outcome.state == RunState::Finished;
         if finished && run.kind == RunType::Tracked {
             let store = &mut lock(&shared.store);
-            store.set_outputs(&run.stack, &outcome.outputs)?;
+            let sensitive = match prepared.spec.gives_sensitive_outputs {
+                true => outcome.sensitive_outputs,
+                false => SensitiveOutputs::default(),
+            };
+            store.set_outputs(&run.stack, &outcome.outputs, &sensitive)?;
             let taken = taken_by(store, run, &prepared.inputs)?;
             store.set_taken(&run.stack, &taken)?;
         }

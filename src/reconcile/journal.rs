@@ -10,7 +10,7 @@ use super::work::Shared;
 use crate::policy::input::{Change, Run as PolicyRun, TerraformPlan};
 use crate::policy::{PolicyType, judge_plan};
 use crate::run::{RunEvent, RunState};
-use crate::runner::{Journal, JournalFailure, Verdict};
+use crate::runner::{Journal, JournalFailure, Secrets, Verdict};
 use crate::store::{Run, Store, StoreError};
 
 /// Writes a run's states down before their effects, and asks the policies about its plan.
@@ -37,8 +37,10 @@ impl Journal for RunJournal<'_, '_> {
         Ok(self.execution.enter(self.shared, self.run, event, None)?)
     }
 
-    fn judge(&mut self, plan_json: &Value) -> Verdict {
-        let plan = TerraformPlan::from_show(plan_json, self.prepared.sanitization);
+    fn judge(&mut self, plan_json: &Value, secrets: &Secrets) -> Verdict {
+        // Where strings are not sanitised, secrets still stay out of what is kept of policies.
+        let plan = TerraformPlan::from_show(plan_json, self.prepared.sanitization)
+            .cleaned(|value| secrets.redact_value(value));
         *self.changes = planned_changes(&plan);
         let mut store = lock(&self.shared.store);
         // Nothing deploys by itself while the stack is locked, as on Spacelift.

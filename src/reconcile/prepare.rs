@@ -53,6 +53,8 @@ pub(super) struct Prepared {
     pub(super) spec: StackSpec,
     /// The slug of the stack's space; empty where none is set.
     pub(super) space: String,
+    /// What was secret in earlier runs: a plan shows what it changes as it was.
+    pub(super) former_secrets: Vec<String>,
 }
 
 impl Execution<'_> {
@@ -96,6 +98,15 @@ impl Execution<'_> {
             let state = run.state.as_str();
             policy_stack(stack, &spec, &equipment, Some(&record), state)
         };
+        let taken_before = lock(&shared.store).taken(&run.stack).map_err(chain)?;
+        let former_secrets = record.began.iter().flat_map(|began| {
+            let before = [Some(&began.variables), taken_before.as_ref()];
+            began.secret_variables.iter().flat_map(move |name| {
+                let values = before.into_iter().flatten();
+                values.filter_map(move |all| all.get(name).cloned())
+            })
+        });
+        let former_secrets = former_secrets.collect();
         let mut is_reviewed = false;
         let (inputs, policies) = match (run.kind, run.state) {
             (RunType::Destroy, _) => {
@@ -118,8 +129,12 @@ impl Execution<'_> {
                 let mut inputs = self.inputs(stack, &spec, run, &active)?;
                 let dependencies = Dependencies::read(&active);
                 // They win over what the stack sets itself, as on Spacelift.
-                let taken = taken(&lock(&shared.store), &dependencies, &spec.id)?;
-                inputs.variables.extend(taken);
+                let mut taken = taken(&lock(&shared.store), &dependencies, &spec.id)?;
+                if receiver.is_fork {
+                    let is_secret = |name: &String| taken.sensitive.contains(name);
+                    taken.values.retain(|name, _| !is_secret(name));
+                }
+                inputs.take(taken.values, taken.sensitive);
                 let attached = |kind| {
                     attached(&active, spec.id.as_str(), &spec.labels, kind)
                         .map_err(|problem| problem.to_string())
@@ -156,6 +171,7 @@ impl Execution<'_> {
             given,
             is_fork: receiver.is_fork,
             space: stack.text("space_id").to_owned(),
+            former_secrets,
             spec,
         })
     }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock;
 use crate::error::{Diagnose, Kind};
+use crate::files;
 use crate::stack::{RunInputs, StackId};
 use crate::store::{StateVersion, Store, StoreError};
 
@@ -325,11 +326,7 @@ fn digest(content: &[u8]) -> String {
 }
 
 fn make(directory: &Path) -> Result<(), StateError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(|source| disk("make", directory, source))
+    files::make_private(directory).map_err(|source| disk("make", directory, source))
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, StateError> {

@@ -9,6 +9,7 @@ use super::states;
 use super::tell::Refusal;
 use crate::clock;
 use crate::config::Tokens;
+use crate::files;
 use crate::run::RunType;
 use crate::stack::{Phase, StackId};
 use crate::store::{NewRun, Run, StackLock, Store};
@@ -122,7 +123,7 @@ pub fn forget(
     }
     let forgotten = directory.join("forgotten");
     let kept = forgotten.join(format!("{stack}-{}", clock::now().as_second()));
-    fs::create_dir_all(&forgotten)
+    files::make_private(&forgotten)
         .and_then(|()| fs::rename(&state, &kept))
         .map_err(|source| Refusal::Disk {
             doing: "put away the state",

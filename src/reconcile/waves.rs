@@ -7,12 +7,15 @@ use serde_json::Value;
 
 use super::ReconcileError;
 use super::execute::{Execution, lock};
+use super::prepare::chain;
 use super::work::Shared;
 use crate::clock;
 use crate::module::Evaluation;
 use crate::problem::Problem;
 use crate::run::{INTERRUPTED, RunState, RunType, UNCHANGED};
-use crate::stack::{Dependencies, Dependency, Object, Phase, RunInputs, StackId};
+use crate::stack::{
+    Dependencies, Dependency, Object, Phase, Reference, RunInputs, SensitiveOutputs, StackId,
+};
 use crate::store::{NewRun, Run, Store, StoreError};
 
 /// Whether a run's wave has come.
@@ -114,32 +117,48 @@ fn failed(on: &StackId, run: &Run) -> String {
     )
 }
 
-/// The outputs that the stack takes of those on which it depends, by the names of its variables; an
-/// error is the reason why one is not to be had.
+/// Outputs of other stacks, by the names of the variables that take them. It holds secrets.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) values: BTreeMap<String, String>,
+    /// The names of those that are sensitive.
+    pub(super) sensitive: Vec<String>,
+}
+
+/// The outputs that the stack takes of those on which it depends; an error is the reason why one is
+/// not to be had.
 pub(super) fn taken(
     store: &Store,
     dependencies: &Dependencies,
     stack: &StackId,
-) -> Result<BTreeMap<String, String>, String> {
-    let mut taken = BTreeMap::new();
+) -> Result<Taken, String> {
+    let mut taken = Taken::default();
     for Dependency { on, references, .. } in dependencies.of(stack) {
         if references.is_empty() {
             continue;
         }
-        let outputs = store.stack(on).map_err(|error| error.to_string())?.outputs;
-        for reference in references {
-            let Some(output) = outputs.get(&reference.output) else {
-                return Err(format!(
-                    "stack {on} has no output {}, which is wanted as {} (sensitive ones are not \
-                     passed)",
-                    reference.output, reference.input
-                ));
+        let outputs = store.outputs_of(on).map_err(chain)?;
+        let SensitiveOutputs(sensitive) = store.sensitive_outputs(on).map_err(chain)?;
+        for Reference { output, input, .. } in references {
+            let (value, is_sensitive) = match (sensitive.get(output), outputs.get(output)) {
+                (Some(value), _) => (value, true),
+                (None, Some(value)) => (value, false),
+                (None, None) => {
+                    return Err(format!(
+                        "stack {on} has no output {output}, which is wanted as {input} (a \
+                         sensitive one is passed unless the stack sets \
+                         enable_sensitive_outputs_upload = false)"
+                    ));
+                }
             };
-            let text = match output {
+            let text = match value {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            taken.insert(reference.input.clone(), text);
+            taken.values.insert(input.clone(), text);
+            if is_sensitive {
+                taken.sensitive.push(input.clone());
+            }
         }
     }
     Ok(taken)
@@ -256,7 +275,7 @@ fn is_news(
     let now = taken(store, dependencies, &dependency.stack);
     let before = store.taken(&dependency.stack)?;
     // What cannot be taken is told by the run.
-    Ok(now.ok() != before)
+    Ok(now.ok().map(|now| now.values) != before)
 }
 
 /// Dependencies that lead back to their own stack: nothing of such a stack would ever run.

@@ -7,6 +7,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::run::{RunEvent, RunState, RunType, transition};
+use crate::stack::SensitiveOutputs;
 
 use super::environment;
 use super::error::RunnerError;
@@ -32,9 +33,9 @@ pub trait Journal {
     /// the run before it. Not called for the state in which the run ends: that is the outcome's.
     fn enter(&mut self, event: RunEvent, state: RunState) -> Result<(), JournalFailure>;
 
-    /// What the policies say to the plan, in the shape of `show -json`. The plan file that this
-    /// was read from is the one that is applied.
-    fn judge(&mut self, plan_json: &Value) -> Verdict;
+    /// What the policies say to the plan, in the shape of `show -json`, of which nobody is to see
+    /// `secrets`. The plan file that this was read from is the one that is applied.
+    fn judge(&mut self, plan_json: &Value, secrets: &Secrets) -> Verdict;
 }
 
 /// What policies say to a plan.
@@ -82,6 +83,7 @@ pub async fn execute(
             warnings: Vec::new(),
             counts: None,
             outputs: BTreeMap::new(),
+            sensitive_outputs: SensitiveOutputs::default(),
             left: Vec::new(),
             in_flight: Vec::new(),
         },
@@ -151,7 +153,7 @@ impl Execution<'_> {
         let plan_json = self.read_plan().await?;
         self.steps.hooks("after_plan", &hooks.after_plan).await?;
         self.outcome.counts = Some(readings::counts(&plan_json));
-        match self.journal.judge(&plan_json) {
+        match self.journal.judge(&plan_json, self.steps.log.secrets()) {
             Verdict::Pass => {}
             Verdict::Warn(messages) => self.outcome.warnings = self.steps.clean(&messages),
             Verdict::Deny(messages) => {
@@ -326,11 +328,16 @@ impl Execution<'_> {
                 self.steps.json_step("output", &arguments).await?
             }
         };
-        let outputs = readings::outputs(&printed).into_iter();
+        let (outputs, mut sensitive) = readings::outputs(&printed);
         let secrets = self.steps.log.secrets();
-        self.outcome.outputs = outputs
-            .map(|(name, value)| (name, secrets.redact_value(value)))
-            .collect();
+        for (name, value) in outputs {
+            let shown = secrets.redact_value(value.clone());
+            if shown != value {
+                sensitive.insert(name.clone(), value);
+            }
+            self.outcome.outputs.insert(name, shown);
+        }
+        self.outcome.sensitive_outputs = SensitiveOutputs(sensitive);
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::plan::RunPlan;
 use super::tool::{Tool, ToolPath};
+use crate::files;
 
 const MADE: &str = ".terraform";
 const LOCK_FILE: &str = ".terraform.lock.hcl";
@@ -118,7 +119,8 @@ impl Reads {
             return;
         }
         let put = || -> io::Result<()> {
-            fs::create_dir_all(kept)?;
+            // It may hold what a backend is reached with.
+            files::make_private(kept)?;
             fs::rename(directory.join(MADE), kept.join(MADE))?;
             if directory.join(LOCK_FILE).exists() {
                 fs::copy(directory.join(LOCK_FILE), kept.join(LOCK_FILE))?;

@@ -42,4 +42,5 @@ pub use log::{foreword, said};
 pub use outcome::{Counts, Outcome, Reason};
 pub use plan::{Hooks, RunPlan, StateOwner};
 pub use process::{StopSignal, Stops};
+pub use redact::Secrets;
 pub use tool::{Tool, ToolPath, found};

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::run::{INTERRUPTED, RunEvent, RunState};
+use crate::stack::SensitiveOutputs;
 
 /// What became of a run that was executed: it is FINISHED, FAILED, STOPPED, or waits for a person.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +23,11 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// As planned; of a DESTROY run, as done. `None` if it did not come so far.
     pub counts: Option<Counts>,
-    /// The stack's outputs after a TRACKED run that FINISHED, without sensitive ones.
+    /// The stack's outputs after a TRACKED run that FINISHED, without sensitive ones; what holds
+    /// a secret of the run's has a mask in its place.
     pub outputs: BTreeMap<String, Value>,
+    /// Those that are sensitive or have a mask above, as they are.
+    pub sensitive_outputs: SensitiveOutputs,
     /// After a DESTROY run that FAILED: what the state still holds, by address; empty if that
     /// could not be asked.
     pub left: Vec<String>,

@@ -23,17 +23,17 @@ pub(super) fn counts(plan: &Value) -> Counts {
     counts
 }
 
-/// The values that are not sensitive, of `output -json` or of a state, which says only of sensitive
-/// ones whether they are.
-pub(super) fn outputs(printed: &Value) -> BTreeMap<String, Value> {
-    let Some(outputs) = printed.as_object() else {
-        return BTreeMap::new();
-    };
-    outputs
-        .iter()
-        .filter(|(_, output)| matches!(output["sensitive"], Value::Null | Value::Bool(false)))
-        .map(|(name, output)| (name.clone(), output["value"].clone()))
-        .collect()
+/// The values of `output -json` or of a state, which says only of sensitive ones whether they are:
+/// those that are not, and those that are.
+pub(super) fn outputs(printed: &Value) -> (BTreeMap<String, Value>, BTreeMap<String, Value>) {
+    let outputs = printed.as_object().into_iter().flatten();
+    let values = outputs.map(|(name, output)| {
+        let is_plain = matches!(output["sensitive"], Value::Null | Value::Bool(false));
+        (is_plain, (name.clone(), output["value"].clone()))
+    });
+    let (plain, sensitive): (Vec<_>, Vec<_>) = values.partition(|(is_plain, _)| *is_plain);
+    let named = |values: Vec<_>| values.into_iter().map(|(_, named)| named).collect();
+    (named(plain), named(sensitive))
 }
 
 /// The address of each resource that the state printed by `show -json` still holds, sorted.
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn sensitive_outputs_are_absent() {
+    fn sensitive_outputs_are_kept_apart() {
         let printed = json!({
             "url": {"sensitive": false, "type": "string", "value": "u"},
             "password": {"sensitive": true, "type": "string", "value": "p"},
@@ -106,7 +106,8 @@ mod tests {
             ("port".to_owned(), json!(1)),
             ("url".to_owned(), json!("u")),
         ];
-        assert_eq!(outputs(&printed), plain.into());
+        let sensitive = ["odd", "password"].map(|name| (name.to_owned(), json!("p")));
+        assert_eq!(outputs(&printed), (plain.into(), sensitive.into()));
     }
 
     #[test]

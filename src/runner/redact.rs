@@ -11,7 +11,7 @@ const SHORTEST_WORD: usize = 8;
 
 /// The secrets to look for. Longer ones are found before those that they begin with.
 #[derive(Clone)]
-pub(super) struct Secrets {
+pub struct Secrets {
     patterns: Vec<Vec<u8>>,
     /// Whether any pattern begins with the byte.
     begins: Vec<bool>,
@@ -20,10 +20,9 @@ pub(super) struct Secrets {
 impl Secrets {
     pub(super) fn new(secrets: &[String]) -> Self {
         let mut patterns: Vec<Vec<u8>> = Vec::new();
-        for secret in secrets
-            .iter()
-            .filter(|secret| secret.trim().len() >= SHORTEST)
-        {
+        let parts = secrets.iter().flat_map(|secret| parts(secret));
+        let secrets = secrets.iter().cloned().chain(parts);
+        for secret in secrets.filter(|secret| secret.trim().len() >= SHORTEST) {
             patterns.push(secret.clone().into_bytes());
             patterns.push(secret.trim().as_bytes().to_vec());
             // As it stands within a quoted string of Terraform or JSON.
@@ -53,10 +52,17 @@ impl Secrets {
         String::from_utf8_lossy(&clean).into_owned()
     }
 
-    /// The value with every string, also of keys, redacted.
-    pub(super) fn redact_value(&self, value: Value) -> Value {
+    /// The value with every string and number, also of keys, redacted.
+    pub fn redact_value(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.redact(&text)),
+            Value::Number(number) => {
+                let text = number.to_string();
+                match self.redact(&text) {
+                    clean if clean == text => Value::Number(number),
+                    clean => Value::String(clean),
+                }
+            }
             Value::Array(items) => items
                 .into_iter()
                 .map(|item| self.redact_value(item))
@@ -86,6 +92,25 @@ impl Secrets {
         }
         Found::Nothing
     }
+}
+
+/// What a secret holds that is a list or an object in JSON: tools write those in their own way.
+fn parts(secret: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut ahead = match serde_json::from_str(secret) {
+        Ok(value @ (Value::Array(_) | Value::Object(_))) => vec![value],
+        _ => Vec::new(),
+    };
+    while let Some(value) = ahead.pop() {
+        match value {
+            Value::Array(items) => ahead.extend(items),
+            Value::Object(fields) => ahead.extend(fields.into_iter().map(|(_, field)| field)),
+            Value::String(text) => parts.push(text),
+            Value::Number(number) => parts.push(number.to_string()),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+    parts
 }
 
 enum Found {
@@ -171,6 +196,11 @@ mod tests {
             ),
             (&["aaaab"], "aaaaaab", "aa****"),
             (&["secret\n"], "secret", "****"),
+            (
+                &[r#"{"user":["admin1",true],"pin":271828,"name":"x"}"#],
+                r#"user = ["admin1", true], pin = 271828, name = "x""#,
+                r#"user = ["****", true], pin = ****, name = "x""#,
+            ),
         ];
         for (list, text, clean) in cases {
             assert_eq!(secrets(list).redact(text), *clean, "{list:?} in {text:?}");
@@ -198,8 +228,8 @@ mod tests {
 
     #[test]
     fn values_are_masked_to_any_depth() {
-        let value = serde_json::json!({"url": ["https://u:topsecret@h", 1, null]});
-        let clean = serde_json::json!({"url": ["https://u:****@h", 1, null]});
-        assert_eq!(secrets(&["topsecret"]).redact_value(value), clean);
+        let value = serde_json::json!({"url": ["https://u:topsecret@h", 1, 2718, null]});
+        let clean = serde_json::json!({"url": ["https://u:****@h", 1, "****", null]});
+        assert_eq!(secrets(&["topsecret", "2718"]).redact_value(value), clean);
     }
 }

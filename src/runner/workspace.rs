@@ -3,13 +3,14 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::error::RunnerError;
 use super::plan::{RunPlan, StateOwner};
+use crate::files;
 
 /// Of several override files the last one by name wins.
 const OVERRIDE: &str = "zzz_dayfly_state_override.tf.json";
@@ -196,13 +197,9 @@ fn stays_inside(path: &Path) -> bool {
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
-/// A state and a plan hold secrets: their directory, if it must be made, is its owner's alone.
+/// A state and a plan hold secrets.
 fn make_private(plan: &RunPlan, directory: &Path) -> Result<(), RunnerError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(|error| disk(plan, "make", directory, error))
+    files::make_private(directory).map_err(|error| disk(plan, "make", directory, error))
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {

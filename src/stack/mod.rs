@@ -6,9 +6,11 @@ mod changes;
 mod dependencies;
 mod lifecycle;
 mod object;
+mod outputs;
 mod spec;
 
 pub use changes::{Change, ChangeAction, Comparison, Deletions, compare};
 pub use dependencies::{Dependencies, Dependency, Reference};
 pub use object::{Object, Phase};
+pub use outputs::SensitiveOutputs;
 pub use spec::{RunInputs, StackId, StackSpec};

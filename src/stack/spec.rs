@@ -54,6 +54,8 @@ pub struct StackSpec {
     pub labels: Vec<String>,
     /// Whether OpenTofu is to run it; `None` leaves the choice to the machine.
     pub opentofu: Option<bool>,
+    /// Whether sensitive outputs are kept for the stacks that depend on it.
+    pub gives_sensitive_outputs: bool,
 }
 
 impl StackSpec {
@@ -103,6 +105,7 @@ impl StackSpec {
             autodeploy: object.flag("autodeploy"),
             labels: object.texts("labels"),
             opentofu,
+            gives_sensitive_outputs: object.flag("enable_sensitive_outputs_upload"),
         }
     }
 }
@@ -215,6 +218,13 @@ impl RunInputs {
         );
         inputs.hook(Some(stack));
         inputs
+    }
+
+    /// Takes outputs of other stacks in the place of its own variables; `sensitive` names those
+    /// that no log may show.
+    pub fn take(&mut self, outputs: BTreeMap<String, String>, sensitive: Vec<String>) {
+        self.variables.extend(outputs);
+        self.secret_variables.extend(sensitive);
     }
 
     fn attach<'a>(&mut self, objects: impl Iterator<Item = &'a Object>) {

@@ -316,6 +316,10 @@ DROP INDEX run_blocking;
 CREATE INDEX run_blocking ON run (stack, id, kind)
     WHERE kind IN ('TRACKED', 'DESTROY') AND passed_over = 0;
 ",
+    "
+-- The outputs that nobody may read. Nothing is printed of this column.
+ALTER TABLE stack ADD COLUMN sensitive_outputs TEXT;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

@@ -37,6 +37,9 @@ pub use standings::Standing;
 pub use states::StateVersion;
 pub use statuses::CommitStatus;
 
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,6 +47,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use self::recording::keep_journal;
 use crate::error::{Diagnose, Kind};
+use crate::files;
 use crate::run::{IllegalMove, RunId, RunState};
 
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +128,20 @@ impl Diagnose for StoreError {
     }
 }
 
+/// Makes the file its owner's alone: it holds states and sensitive outputs. SQLite's files beside it
+/// take after it. One that is there is not opened: that would give up SQLite's locks when it is closed.
+fn make_private(path: &Path) -> io::Result<()> {
+    const OWNERS_ALONE: u32 = 0o600;
+    let mut new = OpenOptions::new();
+    new.write(true).create_new(true).mode(OWNERS_ALONE);
+    match new.open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            files::keep_private(path, OWNERS_ALONE)
+        }
+        made => made.map(drop),
+    }
+}
+
 /// The store of one data directory.
 pub struct Store {
     path: PathBuf,
@@ -139,6 +157,10 @@ impl Store {
             doing,
             source,
         };
+        make_private(&path).map_err(|source| StoreError::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
         let mut connection = Connection::open(&path).map_err(|e| failed("be opened", e))?;
         connection
             .busy_timeout(Duration::from_secs(10))

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::recording::ManagerRun;
 use super::{Store, StoreError};
 use crate::module::{Attributes, Origin, Resource};
-use crate::stack::{Change, ChangeAction, Object, RunInputs, StackId};
+use crate::stack::{Change, ChangeAction, Object, RunInputs, SensitiveOutputs, StackId};
 
 /// What was recorded last.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +31,7 @@ pub struct StackRecord {
     pub tracked_commit: Option<String>,
     /// The inputs of the last apply that began.
     pub began: Option<RunInputs>,
-    /// What its last finished run put out, sensitive values left out.
+    /// What its last finished run put out, sensitive values left out and secrets masked.
     pub outputs: BTreeMap<String, Value>,
 }
 
@@ -156,15 +156,30 @@ impl Store {
         &mut self,
         stack: &StackId,
         outputs: &BTreeMap<String, Value>,
+        sensitive: &SensitiveOutputs,
     ) -> Result<(), StoreError> {
-        let text = serde_json::to_string(outputs).map_err(|error| self.damaged(error))?;
+        let text = |values| serde_json::to_string(values).map_err(|error| self.damaged(error));
+        let (outputs, sensitive) = (text(outputs)?, text(&sensitive.0)?);
         self.connection
             .execute(
-                "UPDATE stack SET outputs = ?2 WHERE id = ?1",
-                params![stack.as_str(), text],
+                "UPDATE stack SET outputs = ?2, sensitive_outputs = ?3 WHERE id = ?1",
+                params![stack.as_str(), outputs, sensitive],
             )
             .map(drop)
             .map_err(self.sql("keep the outputs of a stack"))
+    }
+
+    /// What the stack's last finished run put out that only runs of other stacks may see.
+    pub fn sensitive_outputs(&self, stack: &StackId) -> Result<SensitiveOutputs, StoreError> {
+        let query = "SELECT sensitive_outputs FROM stack WHERE id = ?1";
+        let text: Option<String> = self
+            .connection
+            .query_row(query, [stack.as_str()], |row| row.get(0))
+            .optional()
+            .map(Option::flatten)
+            .map_err(self.sql("read the outputs of a stack"))?;
+        let values = text.map(|text| self.json(stack.as_str(), &text));
+        Ok(SensitiveOutputs(values.transpose()?.unwrap_or_default()))
     }
 
     /// The recorded changes that the TRIGGER policies have not answered to, oldest first.

@@ -51,6 +51,7 @@ mod renames;
 mod rollbacks;
 mod root_variables;
 mod secrets;
+mod sensitive_outputs;
 mod scheduled_deletions;
 mod signed_commits;
 mod ssh;

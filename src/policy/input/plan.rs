@@ -85,6 +85,18 @@ impl TerraformPlan {
             terraform_version: text(&plan["terraform_version"]),
         }
     }
+
+    /// The plan with each value as `clean` gives it.
+    #[must_use]
+    pub fn cleaned(mut self, clean: impl Fn(Value) -> Value) -> Self {
+        for ResourceDifference { before, after, .. } in
+            self.resource_changes.iter_mut().map(|it| &mut it.change)
+        {
+            *before = clean(before.take());
+            *after = clean(after.take());
+        }
+        self
+    }
 }
 
 fn read(resource: &Value, sanitization: Sanitization) -> ResourceChange {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::{
-    Hold, Hooks, HostEnvironment, Journal, JournalFailure, Outcome, RunPlan, RunnerError,
+    Hold, Hooks, HostEnvironment, Journal, JournalFailure, Outcome, RunPlan, RunnerError, Secrets,
     StateOwner, StopSignal, Stops, Verdict, execute, found,
 };
 use crate::run::{RunEvent, RunId, RunState, RunType};
@@ -190,7 +190,7 @@ impl Journal for Book {
         Ok(())
     }
 
-    fn judge(&mut self, plan_json: &Value) -> Verdict {
+    fn judge(&mut self, plan_json: &Value, _secrets: &Secrets) -> Verdict {
         self.judged = Some(plan_json.clone());
         if let Some((path, text)) = &self.meanwhile {
             fs::write(path, text).unwrap();
