@@ -72,11 +72,16 @@ pub(super) fn clear_after(
     let Some(before) = hold.before() else {
         return Ok(true);
     };
-    if !store.run(&before)?.state.is_terminal() {
+    let run = store.run(&before)?;
+    if !run.state.is_terminal() {
         return Ok(false);
     }
     let said = said(&log_file(directory, &before));
-    let in_flight = in_flight(&said).map_err(|error| disk("read", &said, error))?;
+    let began = store.stack(&run.stack)?.began;
+    let state = began.filter(|began| began.manage_state);
+    let state = state.map(|_| states::file_of(directory, &run.stack));
+    let in_flight = in_flight(&said, state.as_deref());
+    let in_flight = in_flight.map_err(|error| disk("read", &said, error))?;
     if !in_flight.is_empty() {
         store.keep_in_flight(&before, &in_flight)?;
     }

@@ -1,7 +1,7 @@
 //! All that the execution of one run needs to know.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::run::{RunId, RunState, RunType};
@@ -86,4 +86,14 @@ pub enum StateOwner {
     Managed { file: PathBuf },
     /// The stack, in the backend that its module names.
     Own,
+}
+
+impl StateOwner {
+    /// The file that the tool writes it to, where dayfly keeps it.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Managed { file } => Some(file),
+            Self::Own => None,
+        }
+    }
 }

@@ -36,6 +36,55 @@ pub(super) fn outputs(printed: &Value) -> (BTreeMap<String, Value>, BTreeMap<Str
     (named(plain), named(sensitive))
 }
 
+/// One object that a state holds, or that a tool speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Instance {
+    /// As the tool prints it, with the key of a deposed object.
+    pub(super) address: String,
+    /// Where it is known.
+    pub(super) id: Option<String>,
+}
+
+impl Instance {
+    /// Whether both may be the same: an id that is not known may be any.
+    pub(super) fn may_be(&self, other: &Self) -> bool {
+        let is_same_id = self.id.is_none() || other.id.is_none() || self.id == other.id;
+        self.address == other.address && is_same_id
+    }
+}
+
+/// The managed objects of a state as the tool writes it into its file; `None` of what is no such state.
+pub(super) fn instances(state: &Value) -> Option<Vec<Instance>> {
+    if state["version"] != 4 {
+        return None;
+    }
+    let resources = state["resources"].as_array()?.iter();
+    let managed = resources.filter(|resource| resource["mode"] == "managed");
+    let instances = managed.flat_map(|resource| {
+        let text = |name: &str| resource[name].as_str().unwrap_or_default();
+        let module = match text("module") {
+            "" => String::new(),
+            module => format!("{module}."),
+        };
+        let address = format!("{module}{}.{}", text("type"), text("name"));
+        items(&resource["instances"]).iter().map(move |instance| {
+            let key = match &instance["index_key"] {
+                Value::Null => String::new(),
+                key => format!("[{key}]").replace("${", "$${").replace("%{", "%%{"),
+            };
+            let deposed = match instance["deposed"].as_str() {
+                None | Some("") => String::new(),
+                Some(key) => format!(" (deposed object {key})"),
+            };
+            Instance {
+                address: format!("{address}{key}{deposed}"),
+                id: instance["attributes"]["id"].as_str().map(str::to_owned),
+            }
+        })
+    });
+    Some(instances.collect())
+}
+
 /// The address of each resource that the state printed by `show -json` still holds, sorted.
 pub(super) fn addresses(state: &Value) -> Vec<String> {
     let mut found = Vec::new();

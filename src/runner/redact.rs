@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Stands where a secret was.
-const MASK: &[u8] = b"****";
+pub(super) const MASK: &str = "****";
 /// What is shorter cannot be kept secret by masking it: the mask would tell where it stands.
 const SHORTEST: usize = 4;
 /// A word of a longer secret is masked by itself from this length on: tools wrap and indent text.
@@ -154,7 +154,7 @@ impl Redactor {
                 }
                 Found::Perhaps => break,
                 Found::Secret { length } => {
-                    clean.extend_from_slice(MASK);
+                    clean.extend_from_slice(MASK.as_bytes());
                     position += length;
                 }
             }

@@ -173,7 +173,8 @@ impl Steps<'_> {
         if let Ok(heard) = &heard
             && ended.status.code().is_none()
         {
-            self.in_flight.extend(heard.in_flight.told());
+            self.in_flight
+                .extend(heard.in_flight.told(self.plan.state.file()));
         }
         if let Some(why) = ended.stopped {
             return Err(self.halted(why));
