@@ -247,8 +247,8 @@ pub(super) fn guarded<T>(evaluate: impl FnOnce() -> Result<T, String>) -> Result
         .unwrap_or_else(|_| Err("the engine broke off".to_owned()))
 }
 
-/// An engine that evaluates as OPA does, without a policy.
-pub(super) fn new_engine() -> Result<regorus::Engine, String> {
+/// An engine that evaluates as OPA does, without a policy, for modules of these texts.
+pub(super) fn new_engine(texts: &[&str]) -> Result<regorus::Engine, String> {
     let mut engine = regorus::Engine::new();
     engine.set_strict_builtin_errors(false);
     // Otherwise `print` writes to the terminal.
@@ -258,7 +258,7 @@ pub(super) fn new_engine() -> Result<regorus::Engine, String> {
         max_col: MAX_REWRITTEN_COLUMNS,
         ..PolicyLengthConfig::default()
     });
-    builtins::add_to(&mut engine)?;
+    builtins::add_to(&mut engine, texts)?;
     Ok(engine)
 }
 
@@ -269,7 +269,7 @@ fn prepare(
     body: &str,
     prelude: &str,
 ) -> Result<regorus::Engine, String> {
-    let mut engine = new_engine()?;
+    let mut engine = new_engine(&[body, prelude])?;
     let message = |error: &dyn std::fmt::Display| error.to_string();
     engine.set_rego_v0(version == Engine::RegoV0);
     engine
@@ -291,21 +291,33 @@ fn prepare(
 fn read_rules(kind: PolicyType, result: &Value) -> Result<Rules, String> {
     let mut rules = BTreeMap::new();
     for (rule, shape) in contract::rules(kind) {
-        let value = match result {
-            Value::Object(_) => &result[*rule],
-            _ => &Value::Undefined,
+        let wrong = || format!("the rule {rule} is not {}", shape.description());
+        let Value::Object(found) = result else {
+            return Err(wrong());
         };
-        let value = read_rule(*shape, value)
-            .ok_or_else(|| format!("the rule {rule} is not {}", shape.description()))?;
+        let value = match found.get(&(*rule).into()) {
+            Some(value) => read_rule(*shape, value).ok_or_else(wrong)?,
+            // The policy does not define it.
+            None => nothing(*shape),
+        };
         rules.insert(*rule, value);
     }
     Ok(Rules { rules })
 }
 
+/// What a rule gives that the policy does not define.
+fn nothing(shape: Shape) -> RuleValue {
+    match shape {
+        Shape::Boolean => RuleValue::Boolean(false),
+        Shape::Text => RuleValue::Text(None),
+        Shape::Texts => RuleValue::Texts(BTreeSet::new()),
+        Shape::Objects => RuleValue::Objects(Vec::new()),
+    }
+}
+
 fn read_rule(shape: Shape, value: &Value) -> Option<RuleValue> {
     match (shape, value) {
         (Shape::Boolean, Value::Bool(value)) => Some(RuleValue::Boolean(*value)),
-        (Shape::Text, Value::Undefined) => Some(RuleValue::Text(None)),
         // The prelude puts a string in a set, which is empty where the rule is undefined.
         (Shape::Text, Value::Set(members)) => match members.iter().next() {
             None => Some(RuleValue::Text(None)),

@@ -1,8 +1,8 @@
 //! The module that joins each policy, so that every rule of the contract has a value.
 //!
 //! Booleans are false by default, sets have a member that never is, and `result` gathers all
-//! rules: one query gives the whole answer. A string is in a set there, since it may be
-//! undefined. What the policy defaults itself is left alone.
+//! rules that the policy defines: one query gives the whole answer. A string is in a set there,
+//! since it may be undefined. What the policy defaults itself is left alone.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use regorus::unstable::Module;
 
 use super::contract::{self, RESULT, Shape};
 use super::kind::PolicyType;
-use super::source::{PACKAGE, defaulted_rules, defined_rules};
+use super::source::{PACKAGE, defaulted_rules, defined_rules, rule_names};
 
 /// Collections of `input.terraform.resource_changes` that plan policies may use by name.
 const ALIASES: [(&str, &str); 5] = [
@@ -31,10 +31,10 @@ const ALIASES: [(&str, &str); 5] = [
 pub(super) fn prelude(kind: PolicyType, module: &Module) -> String {
     let defaulted = defaulted_rules(module);
     let defined = defined_rules(module);
+    let names = rule_names(module);
     let mut text = format!("package {PACKAGE}\n\nimport rego.v1\n");
     let mut result = String::new();
     for (rule, shape) in contract::rules(kind) {
-        let is_there = defaulted.contains(*rule) || defined.contains(*rule);
         // Writing to a string cannot fail.
         let _ = match shape {
             Shape::Boolean if defaulted.contains(*rule) => Ok(()),
@@ -45,10 +45,8 @@ pub(super) fn prelude(kind: PolicyType, module: &Module) -> String {
             Shape::Text => Ok(()),
         };
         let _ = match shape {
-            Shape::Text if is_there => {
-                writeln!(result, "\t\"{rule}\": {{value | value := {rule}}},")
-            }
-            Shape::Text => Ok(()),
+            _ if !names.contains(*rule) => Ok(()),
+            Shape::Text => writeln!(result, "\t\"{rule}\": {{value | value := {rule}}},"),
             _ => writeln!(result, "\t\"{rule}\": {rule},"),
         };
     }
@@ -87,6 +85,7 @@ mod tests {
             "{push}"
         );
         assert!(!push.contains("unlock"), "{push}");
+        assert!(!push.contains("\"propose\": "), "{push}");
         assert!(!push.contains("_resources"), "{push}");
 
         let plan = text(PolicyType::Plan, "created_resources = 1");

@@ -181,7 +181,6 @@ fn invalid(problems: Vec<Problem>) -> PolicyError {
 
 fn prepare(version: Engine, files: &[File<'_>]) -> Result<regorus::Engine, PolicyError> {
     let fail = |file: &str, message: &str| invalid(vec![source::problem_of(file, message)]);
-    let mut engine = new_engine().map_err(|message| fail("", &message))?;
     let mut rules: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for file in files {
         rules
@@ -189,6 +188,7 @@ fn prepare(version: Engine, files: &[File<'_>]) -> Result<regorus::Engine, Polic
             .or_default()
             .extend(source::rule_names(&file.module));
     }
+    let mut modules = Vec::new();
     for file in files {
         let text = adapted(file);
         let module =
@@ -196,10 +196,15 @@ fn prepare(version: Engine, files: &[File<'_>]) -> Result<regorus::Engine, Polic
         let none = BTreeSet::new();
         let rules = rules.get(file.package.as_str()).unwrap_or(&none);
         let text = rewritten(&text, &module, rules);
-        engine.set_rego_v0(source::engine_of(&module) == Engine::RegoV0);
+        modules.push((file.path, source::engine_of(&module), text));
+    }
+    let texts: Vec<&str> = modules.iter().map(|(_, _, text)| text.as_str()).collect();
+    let mut engine = new_engine(&texts).map_err(|message| fail("", &message))?;
+    for (path, version, text) in modules {
+        engine.set_rego_v0(version == Engine::RegoV0);
         engine
-            .add_policy(file.path.to_owned(), text)
-            .map_err(|error| fail(file.path, &error.to_string()))?;
+            .add_policy(path.to_owned(), text)
+            .map_err(|error| fail(path, &error.to_string()))?;
     }
     engine
         .eval_query("true".to_owned(), false)

@@ -192,9 +192,14 @@ const ADDED_V0: &[(&str, u8, Builtin)] = &[
     ("cast_object", 1, removed::cast_object),
 ];
 
-/// Registers all that is added.
-pub(super) fn add_to(engine: &mut regorus::Engine) -> Result<(), String> {
+/// Registers what is added and may be called in `texts`: an engine that has fewer is copied sooner.
+pub(super) fn add_to(engine: &mut regorus::Engine, texts: &[&str]) -> Result<(), String> {
     for &(name, count, builtin) in ADDED.iter().chain(ADDED_V0) {
+        // `crypto["sha256"]` is the function too.
+        let last = name.rsplit('.').next().unwrap_or(name);
+        if !texts.iter().any(|text| text.contains(last)) {
+            continue;
+        }
         let extension = move |arguments: Vec<Value>| match builtin(&arguments) {
             Ok(value) => Ok(value.unwrap_or(Value::Undefined)),
             Err(message) => Err(std::io::Error::other(format!("{name}: {message}")).into()),
