@@ -18,6 +18,7 @@ use super::log::RunLog;
 use super::outcome::{Counts, Outcome, Reason};
 use super::plan::{RunPlan, StateOwner};
 use super::process::{Limits, Stops};
+use super::provider_cache;
 use super::readings;
 use super::redact::Secrets;
 use super::step::{Halt, Steps, failed};
@@ -267,10 +268,13 @@ impl Execution<'_> {
             }
             why = self.steps.limits.stopped() => return Err(self.steps.halted(why)),
         };
+        let failed = |error| workspace::disk(self.plan, "put in order", cache, error);
+        provider_cache::take_out_parts(cache).map_err(failed)?;
         let arguments = ["init", "-input=false", "-no-color", "-reconfigure"];
         self.steps
             .step("init", &arguments.map(OsString::from))
             .await?;
+        provider_cache::note_whole(cache).map_err(failed)?;
         drop(lock);
         Ok(())
     }

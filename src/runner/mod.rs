@@ -22,6 +22,7 @@ mod log;
 mod outcome;
 mod plan;
 mod process;
+mod provider_cache;
 mod readings;
 mod reason;
 mod redact;

@@ -42,6 +42,7 @@ mod github_actions;
 mod intents;
 mod longest_and_strangest;
 mod manager_guard;
+mod provider_cache;
 mod proxies;
 mod pushes;
 mod ranges;
