@@ -49,7 +49,7 @@ pub use ownership::OwnershipError;
 pub use pull_requests::{Comment, News, Particulars, PullRequests, ToldPullRequest, Unanswered};
 pub use states::StateError;
 pub use tell::{Refusal, Told, log_file, tell};
-pub use tell_stack::{destroy, forget, lock, propose, unlock};
+pub use tell_stack::{destroy, forget, lock, propose, prove_orphaned, unlock};
 pub use tell_state::{roll_back_state, state_content, state_versions};
 
 use std::collections::{BTreeSet, HashMap};

@@ -101,7 +101,7 @@ pub fn forget(
     directory: &Path,
     stack: &StackId,
 ) -> Result<Option<PathBuf>, Refusal> {
-    orphaned(store, stack, "it cannot be forgotten")?;
+    prove_orphaned(store, stack)?;
     let began = store.stack(stack)?.began;
     // The records go, and with them the versions: the file has to be there.
     states::take_up(
@@ -131,6 +131,11 @@ pub fn forget(
             source,
         })?;
     Ok(Some(kept))
+}
+
+/// Refuses a stack that is not orphaned, and so cannot be forgotten.
+pub fn prove_orphaned(store: &Store, stack: &StackId) -> Result<(), Refusal> {
+    orphaned(store, stack, "it cannot be forgotten")
 }
 
 fn phase_of(store: &Store, stack: &StackId) -> Result<Phase, Refusal> {

@@ -29,7 +29,8 @@ impl std::fmt::Display for StackLock {
 }
 
 impl Store {
-    /// Locks the stack. A lock of another holder stays as it is; gives the one that stands then.
+    /// Locks the stack. A lock of another holder stays as it is, and so does a note in whose place
+    /// nothing is said; gives the lock that stands then.
     pub fn lock_stack(
         &mut self,
         stack: &StackId,
@@ -39,7 +40,7 @@ impl Store {
             .execute(
                 "INSERT INTO stack_lock (stack, holder, note, since) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (stack) DO UPDATE SET note = excluded.note
-                     WHERE holder = excluded.holder",
+                     WHERE holder = excluded.holder AND excluded.note != ''",
                 params![
                     stack.as_str(),
                     lock.holder,

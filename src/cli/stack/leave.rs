@@ -53,6 +53,7 @@ pub(super) fn destroy(args: &StackArgs, output: &Output) -> Ended {
 pub(super) fn forget(args: &Args, output: &Output) -> Ended {
     let stack = args.stack.id();
     let mut store = args.stack.store()?;
+    reconcile::prove_orphaned(&store, &stack)?;
     if !args.yes {
         return Err(Unsaid(stack.to_string()).into());
     }
