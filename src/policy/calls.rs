@@ -82,6 +82,7 @@ pub(super) fn head_keys(head: &RuleHead) -> Vec<&Ref<Expr>> {
 /// A rule by its first name, where another one needs it.
 pub(super) struct Named {
     pub(super) by: String,
+    /// `data` stands for all of them.
     pub(super) name: String,
 }
 
@@ -271,7 +272,8 @@ impl<'m> Walk<'m> {
                 self.names.insert(span.text().to_owned());
             }
             Expr::RefDot { .. } | Expr::RefBrack { .. } => {
-                self.names.extend(path(expression).and_then(own));
+                self.reference(expression);
+                return;
             }
             _ => {}
         }
@@ -280,6 +282,33 @@ impl<'m> Walk<'m> {
                 Child::Expr(child) => self.expression(child),
                 Child::Query(query) => self.query(query),
             }
+        }
+    }
+}
+
+impl<'m> Walk<'m> {
+    /// What a reference begins with, and what stands in its brackets.
+    fn reference(&mut self, reference: &'m Expr) {
+        let mut part = reference;
+        let mut whole = None;
+        while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = part {
+            whole = whole.or_else(|| path(part));
+            if let Expr::RefBrack { index, .. } = part {
+                self.expression(index);
+            }
+            part = refr;
+        }
+        let whole = whole.or_else(|| path(part));
+        match whole {
+            Some(whole) if whole == "data.spacelift" || whole == "data" => {
+                self.names.insert("data".to_owned());
+            }
+            Some(whole) => self.names.extend(own(whole)),
+            None => {}
+        }
+        match part {
+            Expr::Var { span, .. } if span.text() == "data" => {}
+            other => self.expression(other),
         }
     }
 }

@@ -92,11 +92,11 @@ pub(super) fn rules(kind: PolicyType) -> &'static [(&'static str, Shape)] {
 }
 
 /// The rules that the prelude gives a value where the policy does not.
-pub(super) fn defined(kind: PolicyType) -> impl Iterator<Item = String> {
+pub(super) fn defined(kind: PolicyType) -> impl Iterator<Item = &'static str> {
     let always = rules(kind)
         .iter()
         .filter(|(_, shape)| *shape != Shape::Text);
-    always.map(|(name, _)| (*name).to_owned())
+    always.map(|(name, _)| *name)
 }
 
 pub(super) fn shape(kind: PolicyType, rule: &str) -> Option<Shape> {

@@ -14,7 +14,6 @@ use super::convert::value_of;
 use super::error::{FailureReason, PolicyError, PolicyFailure};
 use super::kind::{Engine, PolicyType};
 use super::prelude::prelude;
-use super::rewrite::rewritten;
 use super::source;
 use crate::problem::Problem;
 
@@ -110,7 +109,9 @@ impl Policy {
             return Err(invalid(problems));
         }
         let prelude = prelude(kind, &module);
-        let text = rewritten(body, &module, &source::rule_names(&module));
+        let names = source::rule_names(&module);
+        let text = source::for_engine(name, body, &module, &names)
+            .map_err(|problem| invalid(vec![problem]))?;
         let engine = prepare(name, source::engine_of(&module), &text, &prelude)
             .map_err(|message| invalid(vec![source::problem_of(name, &message)]))?;
         Ok(Self {
@@ -118,7 +119,7 @@ impl Policy {
             kind,
             rules: source::valued_rules(&module)
                 .into_iter()
-                .chain(contract::defined(kind))
+                .chain(contract::defined(kind).map(str::to_owned))
                 .collect(),
             prelude,
             engine,

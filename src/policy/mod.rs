@@ -9,6 +9,7 @@
 mod approval;
 mod builtins;
 mod calls;
+mod conflicts;
 mod contract;
 mod convert;
 mod differences;
@@ -27,7 +28,10 @@ mod plan;
 mod prelude;
 mod push;
 mod rewrite;
+mod safety;
 mod sanitize;
+mod shadows;
+mod shapes;
 mod source;
 mod testing;
 mod trigger;

@@ -27,6 +27,12 @@ const ALIASES: [(&str, &str); 5] = [
     ("updated_resources", "\"update\" in resource.change.actions"),
 ];
 
+/// The names of all rules that a prelude may define.
+pub(super) fn names(kind: PolicyType) -> impl Iterator<Item = &'static str> {
+    let aliases = ALIASES.iter().filter(move |_| kind == PolicyType::Plan);
+    contract::defined(kind).chain(aliases.map(|(name, _)| *name))
+}
+
 /// The prelude of a policy, in Rego v1.
 pub(super) fn prelude(kind: PolicyType, module: &Module) -> String {
     let defaulted = defaulted_rules(module);

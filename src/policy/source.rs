@@ -6,11 +6,16 @@ use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
 use super::builtins;
 use super::calls::{Call, Named, Walk, base_of, head_keys, path, rule_path};
-use super::contract::{self, RESULT, Shape};
+use super::conflicts;
 use super::differences;
 use super::extent::is_plain;
 use super::kind::{Engine, PolicyType};
 use super::nesting;
+use super::prelude;
+use super::rewrite::rewritten;
+use super::safety;
+use super::shadows;
+use super::shapes;
 use crate::problem::Problem;
 
 /// The package every policy is in.
@@ -33,6 +38,9 @@ pub(super) fn parse(file: &str, engine: Engine, text: &str) -> Result<Ref<Module
         .add_policy(file.to_owned(), text.to_owned())
         .map_err(|error| {
             let mut problem = problem_of(file, &error.to_string());
+            if problem.message == "else cannot be used with set rules" {
+                problem.hint = Some("write each body as a rule of its own".to_owned());
+            }
             problem.column = letter_at(text, &problem);
             problem.quoting(text)
         })?;
@@ -41,6 +49,20 @@ pub(super) fn parse(file: &str, engine: Engine, text: &str) -> Result<Ref<Module
         .first()
         .cloned()
         .ok_or_else(|| Problem::error("there is no module"))
+}
+
+/// The module's text as the engine gets it. `rules` are those of its package.
+pub(super) fn for_engine(
+    file: &str,
+    text: &str,
+    module: &Module,
+    rules: &BTreeSet<String>,
+) -> Result<String, Problem> {
+    let Some(renamed) = shadows::renamed(text, module, rules) else {
+        return Ok(rewritten(text, module, rules));
+    };
+    let module = parse(file, engine_of(module), &renamed)?;
+    Ok(rewritten(&renamed, &module, rules))
 }
 
 /// The first names of the rules that are no functions.
@@ -112,10 +134,16 @@ pub(super) fn problems(kind: PolicyType, module: &Module) -> Vec<Problem> {
         }
     }
     differences::check(&walk, &mut problems);
+    conflicts::check(module, &mut problems);
+    let mut names: BTreeSet<&str> = rules.iter().map(String::as_str).collect();
+    for name in prelude::names(kind) {
+        names.insert(name);
+    }
+    safety::check(module, names, &mut problems);
     for rule in &module.policy {
         check_head(rule, &mut problems);
         check_keys(rule, &mut problems);
-        check_shape(kind, rule, &mut problems);
+        shapes::check(kind, rule, &mut problems);
     }
     problems.sort_by_key(|problem| (problem.line, problem.column));
     problems
@@ -330,8 +358,11 @@ fn check_circles(module: &Module, named: &[Named], problems: &mut Vec<Problem>) 
     let rules = rule_names(module);
     let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for Named { by, name } in named {
+        let needed = needs.entry(by).or_default();
         if rules.contains(name) {
-            needs.entry(by).or_default().insert(name);
+            needed.insert(name);
+        } else if name == "data" {
+            needed.extend(rules.iter().map(String::as_str));
         }
     }
     let parts = |name: &str| {
@@ -364,118 +395,4 @@ fn reached_from<'m>(name: &str, steps: &BTreeMap<&'m str, BTreeSet<&'m str>>) ->
         }
     }
     reached
-}
-
-/// Holds a rule of the contract's name against the contract's type.
-fn check_shape(kind: PolicyType, rule: &Ref<Rule>, problems: &mut Vec<Problem>) {
-    let Some(path) = rule_path(rule).or_else(|| base_of(rule)) else {
-        return;
-    };
-    let name = path.split('.').next().unwrap_or_default();
-    if name == RESULT {
-        problems.push(
-            problem_at(rule.span(), "the rule result is Spacelift's own")
-                .with_hint("give the rule another name"),
-        );
-        return;
-    }
-    let Some(shape) = contract::shape(kind, name) else {
-        return;
-    };
-    let (found, hint) = match found_shape(name, shape, rule) {
-        Ok(()) => return,
-        Err(mismatch) => mismatch,
-    };
-    let mut problem = problem_at(
-        rule.span(),
-        format!(
-            "the rule {name} is {found}; in {} {kind} policy it is {}",
-            kind.article(),
-            shape.description()
-        ),
-    );
-    problem.hint = hint;
-    problems.push(problem);
-}
-
-type Mismatch = (&'static str, Option<String>);
-
-fn found_shape(name: &str, shape: Shape, rule: &Rule) -> Result<(), Mismatch> {
-    let head = match rule {
-        Rule::Default { value, .. } if !shape.is_set() => return check_literal(shape, value),
-        Rule::Default { .. } => {
-            return Err((
-                "given a default",
-                Some("a set is empty by itself".to_owned()),
-            ));
-        }
-        Rule::Spec { head, .. } => head,
-    };
-    match head {
-        RuleHead::Func { .. } => Err(("a function", None)),
-        RuleHead::Set { key: Some(key), .. } if shape.is_set() => check_member(shape, key),
-        RuleHead::Set { key: Some(_), .. } => Err(("a set", None)),
-        RuleHead::Set { key: None, .. } => Err(("an object", None)),
-        RuleHead::Compr { refr, assign, .. } => {
-            if !matches!(refr.as_ref(), Expr::Var { .. }) {
-                let hint = shape
-                    .is_set()
-                    .then(|| format!("write `{name} contains … if {{ … }}`"));
-                return Err(("an object", hint));
-            }
-            if shape.is_set() {
-                return Err(("a single value", None));
-            }
-            // A complete rule without a value is `true`.
-            let Some(assign) = assign else {
-                return if shape == Shape::Boolean {
-                    Ok(())
-                } else {
-                    Err(("a boolean", None))
-                };
-            };
-            check_literal(shape, &assign.value)
-        }
-    }
-}
-
-/// A value written in the policy; one that is computed shows its type when it is evaluated.
-fn check_literal(shape: Shape, value: &Expr) -> Result<(), Mismatch> {
-    match (shape, literal(value)) {
-        (_, None) | (Shape::Boolean, Some("a boolean")) | (Shape::Text, Some("a string")) => Ok(()),
-        (_, Some(found)) => Err((found, None)),
-    }
-}
-
-fn check_member(shape: Shape, key: &Expr) -> Result<(), Mismatch> {
-    match (shape, literal(key)) {
-        (Shape::Texts, Some(found)) if found != "a string" => Err((member(found), None)),
-        (Shape::Objects, Some(found)) if found != "an object" => Err((member(found), None)),
-        _ => Ok(()),
-    }
-}
-
-fn member(found: &'static str) -> &'static str {
-    match found {
-        "a boolean" => "a set of booleans",
-        "a string" => "a set of strings",
-        "a number" => "a set of numbers",
-        "null" => "a set of nulls",
-        "an object" => "a set of objects",
-        "an array" => "a set of arrays",
-        _ => "a set of sets",
-    }
-}
-
-fn literal(value: &Expr) -> Option<&'static str> {
-    match value {
-        Expr::Bool { .. } => Some("a boolean"),
-        Expr::String { .. } | Expr::RawString { .. } => Some("a string"),
-        Expr::Number { .. } => Some("a number"),
-        Expr::Null { .. } => Some("null"),
-        Expr::Object { .. } | Expr::ObjectCompr { .. } => Some("an object"),
-        Expr::Array { .. } | Expr::ArrayCompr { .. } => Some("an array"),
-        Expr::Set { .. } | Expr::SetCompr { .. } => Some("a set"),
-        _ => None,
-    }
 }

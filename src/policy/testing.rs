@@ -13,7 +13,6 @@ use super::calls::{path, rule_path};
 use super::error::PolicyError;
 use super::evaluate::{STEPS_BETWEEN_LOOKS, guarded, new_engine};
 use super::kind::Engine;
-use super::rewrite::rewritten;
 use super::source::{self, PACKAGE};
 use crate::problem::Problem;
 
@@ -195,7 +194,8 @@ fn prepare(version: Engine, files: &[File<'_>]) -> Result<regorus::Engine, Polic
             source::parse(file.path, version, &text).map_err(|problem| invalid(vec![problem]))?;
         let none = BTreeSet::new();
         let rules = rules.get(file.package.as_str()).unwrap_or(&none);
-        let text = rewritten(&text, &module, rules);
+        let text = source::for_engine(file.path, &text, &module, rules)
+            .map_err(|problem| invalid(vec![problem]))?;
         modules.push((file.path, source::engine_of(&module), text));
     }
     let texts: Vec<&str> = modules.iter().map(|(_, _, text)| text.as_str()).collect();

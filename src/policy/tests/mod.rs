@@ -3,6 +3,7 @@
 use super::{Engine, Policy, PolicyError, PolicyType};
 
 mod combination;
+mod compiling;
 mod reading;
 mod testing;
 mod values;
