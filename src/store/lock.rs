@@ -115,24 +115,46 @@ fn is_dead(process: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+
+    const DEAD: i32 = i32::MAX;
+
+    /// The lock as a process of this number has it.
+    fn held_by(directory: &Path, number: impl ToString) -> File {
+        let path = directory.join("lock");
+        fs::write(&path, number.to_string()).unwrap();
+        let lock = File::open(path).unwrap();
+        flock(&lock, FlockOperation::LockExclusive).unwrap();
+        lock
+    }
+
+    #[test]
+    fn a_holder_that_lives_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let _alive = held_by(directory.path(), std::process::id());
+        let asked = Instant::now();
+        let refused = DataDirectory::hold(directory.path()).err().unwrap();
+        assert!(matches!(refused, StoreError::InUse { .. }), "{refused:?}");
+        assert!(asked.elapsed() < LAST_CHILD);
+    }
+
+    #[test]
+    fn what_a_dead_holder_has_left_is_not_waited_for_without_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let _child = held_by(directory.path(), DEAD);
+        let (tell, told) = mpsc::channel();
+        let path = directory.path().to_owned();
+        let _waits = thread::spawn(move || tell.send(DataDirectory::hold(&path).err()));
+        let refused = told.recv_timeout(4 * LAST_CHILD).expect("an end");
+        assert!(matches!(refused, Some(StoreError::InUse { .. })));
+    }
 
     #[test]
     fn the_last_child_of_a_dead_holder_is_waited_for() {
         let directory = tempfile::tempdir().unwrap();
-        let holder = |number: &str| {
-            let path = directory.path().join("lock");
-            fs::write(&path, number).unwrap();
-            let lock = File::open(path).unwrap();
-            flock(&lock, FlockOperation::LockExclusive).unwrap();
-            lock
-        };
-        let alive = holder(&std::process::id().to_string());
-        let refused = DataDirectory::hold(directory.path()).err().unwrap();
-        assert!(matches!(refused, StoreError::InUse { .. }), "{refused:?}");
-        drop(alive);
-
-        let child = holder(&i32::MAX.to_string());
+        let child = held_by(directory.path(), DEAD);
         let ends = thread::spawn(move || {
             thread::sleep(Duration::from_millis(100));
             drop(child);
