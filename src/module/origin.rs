@@ -3,23 +3,24 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One module call on the way to a resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Call {
     /// As Terraform prints it: `module.hello-service.module.instances`.
     pub address: String,
     /// The file in which the call stands, from the root of the repository.
     pub file: String,
     /// Whether it is an environment whose file says `fork`, and not that it is false.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub is_fork: bool,
 }
 
 /// The calls that lead to a resource, outermost first, and where its block stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
+    #[serde(serialize_with = "write_calls", deserialize_with = "read_calls")]
     pub calls: Arc<[Call]>,
     /// From the root of the repository.
     pub file: String,
@@ -39,6 +40,20 @@ impl Origin {
         })
     }
 
+    /// The address as it is kept with the resource, told from the module that the resource is in.
+    pub fn shortened<'a>(&self, address: &'a str) -> &'a str {
+        below(self.module(), address)
+    }
+
+    /// The whole of an address that was shortened.
+    pub fn whole(&self, shortened: &str) -> String {
+        whole(self.module(), shortened)
+    }
+
+    fn module(&self) -> Option<&str> {
+        self.calls.last().map(|call| &*call.address)
+    }
+
     /// Whether it is part of an environment that a fork's pull request has.
     pub fn is_fork(&self) -> bool {
         self.calls.iter().any(|call| call.is_fork)
@@ -49,6 +64,53 @@ impl Origin {
         let calls = self.calls.iter().map(|call| call.file.as_str());
         let mut files = calls.chain([self.file.as_str()]);
         files.find_map(|file| Some(file.split_once('/')?.0))
+    }
+}
+
+/// A call as it is written: there are as many as objects, so each address is told from the one before,
+/// from which on it begins with a dot.
+#[derive(Serialize)]
+struct Step<'a> {
+    address: &'a str,
+    file: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_fork: bool,
+}
+
+fn write_calls<S: Serializer>(calls: &Arc<[Call]>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut before = None;
+    serializer.collect_seq(calls.iter().map(|call| {
+        let around = before.replace(&*call.address);
+        Step {
+            address: below(around, &call.address),
+            file: &call.file,
+            is_fork: call.is_fork,
+        }
+    }))
+}
+
+/// Also what an older dayfly wrote: whole addresses.
+fn read_calls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[Call]>, D::Error> {
+    let mut calls = Vec::<Call>::deserialize(deserializer)?;
+    for index in 1..calls.len() {
+        let address = whole(Some(&calls[index - 1].address), &calls[index].address);
+        calls[index].address = address;
+    }
+    Ok(calls.into())
+}
+
+/// The address from that of the module around on, with the dot between them; the whole where it is not in
+/// that module.
+fn below<'a>(around: Option<&str>, address: &'a str) -> &'a str {
+    let rest = around.and_then(|around| address.strip_prefix(around));
+    rest.filter(|rest| rest.starts_with('.')).unwrap_or(address)
+}
+
+/// The whole of an address that [`below`] gave.
+fn whole(around: Option<&str>, address: &str) -> String {
+    match around.filter(|_| address.starts_with('.')) {
+        Some(around) => [around, address].concat(),
+        None => address.to_owned(),
     }
 }
 
@@ -92,5 +154,37 @@ mod tests {
         assert_eq!(shared.environment(), None);
         assert_eq!((shared.service(), shared.is_fork()), (Some("hello"), false));
         assert_eq!(Origin::default().service(), None);
+    }
+
+    #[test]
+    fn addresses_are_written_from_the_module_around_on() {
+        let call = |address: &str, is_fork| Call {
+            address: address.into(),
+            file: "x.tf".into(),
+            is_fork,
+        };
+        let origin = Origin {
+            calls: [
+                call("module.a", false),
+                call("module.a.module.b[\".\"]", true),
+                call("module.ab", false),
+            ]
+            .into(),
+            file: "y.tf".into(),
+            line: 1,
+        };
+        let written = serde_json::to_string(&origin).unwrap();
+        assert!(written.contains(r#""address":".module.b[\".\"]","file":"x.tf","is_fork":true"#));
+        assert_eq!(serde_json::from_str::<Origin>(&written).unwrap(), origin);
+        let by_an_older_one = written.replace(":\".module.b", ":\"module.a.module.b");
+        assert_ne!(by_an_older_one, written);
+        let read = serde_json::from_str::<Origin>(&by_an_older_one).unwrap();
+        assert_eq!(read, origin);
+
+        for address in ["module.ab.x.y", "module.abc.x.y", "x.y", "module.ab"] {
+            assert_eq!(origin.whole(origin.shortened(address)), address);
+        }
+        assert_eq!(origin.shortened("module.ab.x.y"), ".x.y");
+        assert_eq!(Origin::default().shortened("x.y"), "x.y");
     }
 }

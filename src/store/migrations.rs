@@ -320,6 +320,9 @@ CREATE INDEX run_blocking ON run (stack, id, kind)
 -- The outputs that nobody may read. Nothing is printed of this column.
 ALTER TABLE stack ADD COLUMN sensitive_outputs TEXT;
 ",
+    "
+-- From here on an object's origin and depends_on may tell addresses from the module around on.
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.

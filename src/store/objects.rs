@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer as _};
 use serde_json::{Map, Value};
 
 use super::recording::ManagerRun;
@@ -66,12 +66,17 @@ impl Store {
             let text = |index: usize| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
             let text = |index: usize| text(index).map_err(&failed);
             let address = text(0)?;
+            let origin: Origin = self.json(address, text(5)?)?;
+            let depends_on: Vec<Cow<'_, str>> = self.json(address, text(4)?)?;
             let resource = Resource {
                 kind: text(1)?.to_owned(),
                 name: text(2)?.to_owned(),
                 attributes: self.json(address, text(3)?)?,
-                depends_on: self.json(address, text(4)?)?,
-                origin: self.json(address, text(5)?)?,
+                depends_on: depends_on
+                    .iter()
+                    .map(|it| origin.whole(it).into())
+                    .collect(),
+                origin,
                 sensitive: self.json(address, text(7)?)?,
                 address: address.to_owned(),
             };
@@ -243,8 +248,10 @@ pub(super) struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    pub(super) fn all(manager_run: &'a ManagerRun) -> Vec<Self> {
-        let kept = |change: &'a Change| Self {
+    /// The changes as their manager run keeps them.
+    pub(super) fn text(manager_run: &'a ManagerRun) -> Result<String, serde_json::Error> {
+        let changes = &manager_run.changes;
+        let kept = changes.iter().map(|change| Self {
             action: change.action,
             address: Cow::Borrowed(&change.object.address),
             kind: Cow::Borrowed(&change.object.kind),
@@ -252,8 +259,15 @@ impl<'a> Kept<'a> {
             attributes: (!manager_run.judged).then(|| Cow::Borrowed(&change.object.attributes)),
             before: Cow::Borrowed(&change.before),
             moved_from: change.moved_from.as_deref().map(Cow::Borrowed),
-        };
-        manager_run.changes.iter().map(kept).collect()
+        });
+        // A text that has to grow is in memory twice meanwhile.
+        let sizes = changes.iter().map(|change| {
+            let object = &change.object;
+            object.address.len() + object.kind.len() + object.name.len() + 64
+        });
+        let mut text = Vec::with_capacity(sizes.sum());
+        serde_json::Serializer::new(&mut text).collect_seq(kept)?;
+        String::from_utf8(text).map_err(serde::ser::Error::custom)
     }
 }
 

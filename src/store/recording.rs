@@ -14,7 +14,9 @@ use super::statuses::{CommitStatus, record_statuses};
 use super::{StackLock, Store, StoreError};
 use crate::clock::Time;
 use crate::run::RunId;
-use crate::stack::{Change, ChangeAction, StackId};
+use crate::stack::{Change, ChangeAction, Object, StackId};
+
+mod first;
 
 /// What one manager run records: all of it in one transaction.
 #[derive(Debug, Default)]
@@ -100,12 +102,18 @@ fn record(
         "UPDATE owner SET commit_id = ?1, manager_stack = ?2",
         [&manager_run.commit, &manager_run.manager_stack],
     )?;
+    let changes = if is_first {
+        first::record_objects(transaction, manager_run)?
+    } else {
+        record_changes(transaction, manager_run, at)?;
+        Kept::text(manager_run).map_err(not_written)?
+    };
     if !manager_run.changes.is_empty() {
         transaction.execute(
             "INSERT INTO manager_run (commit_id, changes, judged, at) VALUES (?1, ?2, ?3, ?4)",
             params![
                 manager_run.commit,
-                text(&Kept::all(manager_run))?,
+                changes,
                 manager_run.judged,
                 at.as_second()
             ],
@@ -113,11 +121,6 @@ fn record(
     }
     if manager_run.judged {
         transaction.execute("UPDATE manager_run SET judged = 1 WHERE judged = 0", [])?;
-    }
-    if is_first {
-        without_indices(transaction, || record_changes(transaction, manager_run, at))?;
-    } else {
-        record_changes(transaction, manager_run, at)?;
     }
     for Tip {
         stack,
@@ -145,30 +148,6 @@ fn record(
         .iter()
         .map(|run| insert_run(transaction, run, &mut documents, at))
         .collect()
-}
-
-/// Has the many objects of a first manager run recorded without the indices that only readers need, and
-/// makes those after: all of one at once is cheaper than row by row.
-fn without_indices(
-    transaction: &Transaction<'_>,
-    record: impl FnOnce() -> Result<(), rusqlite::Error>,
-) -> Result<(), rusqlite::Error> {
-    let indices: Vec<(String, String)> = transaction
-        .prepare(
-            "SELECT name, sql FROM sqlite_schema
-             WHERE type = 'index' AND tbl_name = 'object'
-                   AND name NOT IN ('active_object', 'object_by_id')",
-        )?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    for (name, _) in &indices {
-        transaction.execute(&format!("DROP INDEX {name}"), [])?;
-    }
-    record()?;
-    for (_, sql) in &indices {
-        transaction.execute(sql, [])?;
-    }
-    Ok(())
 }
 
 fn record_changes(
@@ -231,39 +210,82 @@ fn record_change(
             )?
             .execute([object.id()])?;
     }
+    insert(
+        transaction,
+        commit,
+        object,
+        &ObjectTexts::of(object)?,
+        "ON CONFLICT (address) WHERE phase = 'active' DO UPDATE SET
+             kind = excluded.kind, name = excluded.name, attributes = excluded.attributes,
+             depends_on = excluded.depends_on, origin = excluded.origin,
+             commit_id = excluded.commit_id, id = excluded.id,
+             stack_id = excluded.stack_id, environment = excluded.environment,
+             sensitive = excluded.sensitive",
+    )
+}
+
+/// What an object's row holds as JSON.
+struct ObjectTexts {
+    attributes: String,
+    depends_on: String,
+    origin: String,
+    sensitive: String,
+}
+
+impl ObjectTexts {
+    fn of(object: &Object) -> Result<Self, rusqlite::Error> {
+        let depends_on = object.depends_on.iter();
+        let depends_on: Vec<&str> = depends_on
+            .map(|address| object.origin.shortened(address))
+            .collect();
+        Ok(Self {
+            attributes: text(&object.attributes)?,
+            depends_on: text(&depends_on)?,
+            origin: text(&object.origin)?,
+            sensitive: text(&object.sensitive)?,
+        })
+    }
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    commit: &str,
+    object: &Object,
+    texts: &ObjectTexts,
+    on_conflict: &str,
+) -> Result<(), rusqlite::Error> {
+    let statement = format!(
+        "INSERT INTO object
+             (address, kind, name, attributes, depends_on, origin, phase, commit_id,
+              id, stack_id, environment, sensitive)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?8, ?9, ?10, ?11)
+         {on_conflict}"
+    );
     transaction
-        .prepare_cached(
-            "INSERT INTO object
-                 (address, kind, name, attributes, depends_on, origin, phase, commit_id,
-                  id, stack_id, environment, sensitive)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?8, ?9, ?10, ?11)
-             ON CONFLICT (address) WHERE phase = 'active' DO UPDATE SET
-                 kind = excluded.kind, name = excluded.name, attributes = excluded.attributes,
-                 depends_on = excluded.depends_on, origin = excluded.origin,
-                 commit_id = excluded.commit_id, id = excluded.id,
-                 stack_id = excluded.stack_id, environment = excluded.environment,
-                 sensitive = excluded.sensitive",
-        )?
+        .prepare_cached(&statement)?
         .execute(params![
             object.address,
             object.kind,
             object.name,
-            text(&object.attributes)?,
-            text(&object.depends_on)?,
-            text(&object.origin)?,
+            texts.attributes,
+            texts.depends_on,
+            texts.origin,
             commit,
             object.id(),
             object.stack_id(),
             object.origin.environment().map(|call| &call.file),
-            text(&object.sensitive)?,
+            texts.sensitive,
         ])
         .map(drop)
 }
 
 /// JSON as a column's text, with its error as a database error.
 fn text<T: serde::Serialize>(value: &T) -> Result<String, rusqlite::Error> {
-    serde_json::to_string(value)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    serde_json::to_string(value).map_err(not_written)
+}
+
+fn not_written(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
 #[cfg(test)]
