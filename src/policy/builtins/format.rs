@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use regorus::Value;
 
+use super::sizes::check_bytes;
 use super::{Answer, string};
 
 enum Argument {
@@ -33,7 +34,9 @@ pub(super) fn sprintf(arguments: &[Value]) -> Answer {
         return Ok(None);
     };
     let values: Vec<Argument> = values.iter().map(argument).collect();
-    Ok(Some(Printer::new(&values).print(format).into()))
+    let text = Printer::new(&values).print(format);
+    check_bytes(text.len())?;
+    Ok(Some(text.into()))
 }
 
 fn argument(value: &Value) -> Argument {
@@ -137,7 +140,9 @@ impl<'a> Printer<'a> {
     fn print(mut self, format: &str) -> String {
         let letters: Vec<char> = format.chars().collect();
         let mut index = 0;
-        while let Some(&letter) = letters.get(index) {
+        while let Some(&letter) = letters.get(index)
+            && check_bytes(self.out.len()).is_ok()
+        {
             index += 1;
             if letter == '%' {
                 self.directive(&letters, &mut index);
@@ -195,9 +200,9 @@ impl<'a> Printer<'a> {
             }
         }
         is_bad |= !self.chosen(letters, index);
-        if flags.width.is_some_and(|width| width > MAX_WIDTH) {
-            flags.width = None;
-        }
+        let within = |size: &usize| *size <= MAX_WIDTH;
+        flags.width = flags.width.filter(within);
+        flags.precision = flags.precision.filter(within);
         let Some(&verb) = letters.get(*index) else {
             self.out.push_str("%!(NOVERB)");
             return;

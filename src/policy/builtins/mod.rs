@@ -13,6 +13,7 @@ mod networks;
 mod numbers;
 mod patterns;
 mod removed;
+mod sizes;
 mod text;
 
 use regorus::Value;
@@ -173,6 +174,10 @@ const ADDED: &[(&str, u8, Builtin)] = &[
     ),
     ("substring", 3, text::substring),
     ("units.parse", 1, text::units_parse),
+    ("concat", 2, sizes::concat),
+    ("replace", 3, sizes::replace),
+    ("array.concat", 2, sizes::array_concat),
+    ("bits.lsh", 2, sizes::shift_left),
     ("base64.decode", 1, encoding::base64_decode),
     ("base64url.decode", 1, encoding::base64url_decode),
 ];

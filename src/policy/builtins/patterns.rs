@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use regex::Regex;
 use regorus::Value;
 
+use super::sizes::check_bytes;
 use super::{Answer, integer, string};
 
 /// What RE2 takes at most.
@@ -285,7 +286,21 @@ pub(super) fn replace(arguments: &[Value]) -> Answer {
     ) else {
         return Ok(None);
     };
-    Ok(compiled(pattern).map(|regex| regex.replace_all(text, replacement).into_owned().into()))
+    let Some(regex) = compiled(pattern) else {
+        return Ok(None);
+    };
+    let found = regex.find_iter(text).count();
+    // `$0` is at most the text.
+    let longest = replacement
+        .len()
+        .saturating_add(match replacement.matches('$').count() {
+            0 => 0,
+            names => text.len().saturating_mul(names) / found.max(1),
+        });
+    check_bytes(text.len().saturating_add(found.saturating_mul(longest)))?;
+    Ok(Some(
+        regex.replace_all(text, replacement).into_owned().into(),
+    ))
 }
 
 /// An empty match at the beginning parts nothing.

@@ -2,6 +2,7 @@
 
 use regorus::Value;
 
+use super::sizes::check_bytes;
 use super::{Answer, engines_own, integer, string};
 
 /// Go maps letter by letter: a letter that has no single capital stays.
@@ -99,6 +100,7 @@ pub(super) fn replace_n(arguments: &[Value]) -> Answer {
         });
         match found {
             Some((pattern, replacement)) => {
+                check_bytes(out.len() + replacement.len())?;
                 out.push_str(replacement);
                 was_empty = pattern.is_empty();
                 rest = &rest[pattern.len()..];

@@ -264,3 +264,42 @@ fn longest_ranges_fail_the_policy_at_once() {
         assert!(told.contains("more than 1000000 numbers"), "{told}");
     }
 }
+
+/// One call is out of the time limit's sight, and what doubles with each line soon takes all memory.
+#[test]
+fn what_grows_without_end_fails_the_policy_at_once() {
+    let doubled = |first: &str, step: &str, last: &str| {
+        let lines: String = (1..=32)
+            .map(|line| {
+                format!(
+                    "x{line} := {}\n",
+                    step.replace('X', &format!("x{}", line - 1))
+                )
+            })
+            .collect();
+        format!("x0 := {first}\n{lines}trigger contains \"a\" if {last}")
+    };
+    let text = "\"aaaaaaaaaa\"";
+    for (body, says) in [
+        (doubled(text, "concat(\"\", [X, X])", "x32"), "bytes"),
+        (doubled(text, "replace(X, \"a\", X)", "x32"), "bytes"),
+        (doubled(text, "regex.replace(X, \"a\", X)", "x32"), "bytes"),
+        (
+            doubled(text, "strings.replace_n({\"a\": X}, X)", "x32"),
+            "bytes",
+        ),
+        (doubled(text, "sprintf(\"%s%s\", [X, X])", "x32"), "bytes"),
+        (doubled("[1]", "array.concat(X, X)", "x32"), "1000000"),
+        (
+            "trigger contains \"a\" if bits.lsh(1, 4000000000) > 1".to_owned(),
+            "64 bits",
+        ),
+    ] {
+        let policy = read(Trigger, Engine::RegoV1, &body).unwrap();
+        let told = policy.evaluate(&json!({})).unwrap_err().to_string();
+        assert!(told.contains(says), "{told}");
+    }
+    let body = "trigger contains \"a\" if count(sprintf(\"%.2000000000f\", [1.5])) < 100";
+    let policy = read(Trigger, Engine::RegoV1, body).unwrap();
+    assert!(policy.evaluate(&json!({})).is_ok());
+}
