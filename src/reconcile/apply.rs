@@ -3,6 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::thread;
 
 use tracing::debug_span;
 
@@ -26,7 +27,7 @@ use crate::git::{GitError, Repository};
 use crate::manager::Manager;
 use crate::problem::Problem;
 use crate::run::{RunEvent, RunState, transition};
-use crate::runner::{self, HostEnvironment, StopSignal};
+use crate::runner::{self, HostEnvironment, StopSignal, ToolPath};
 use crate::stack::{Change, Object, StackId, StackSpec};
 use crate::store::{DataDirectory, Run, StackRecord, Store, StoreError};
 
@@ -121,7 +122,7 @@ pub fn apply(
             end_interrupted(&mut store)?;
         }
         let waits = !planned.comparison.waiting.is_empty();
-        let looked = record(&mut store, &planned, &mirrors, options, &mut applied)?;
+        let recorded = record(&mut store, &planned, &mirrors, options, &mut applied)?;
         applied.problems.extend(due.iter().cloned());
         if pass == 0 {
             applied
@@ -135,7 +136,8 @@ pub fn apply(
             parallelism: options.parallelism,
             host: options.host.clone(),
             stop: options.stop.clone(),
-            unreachable: looked,
+            tool: recorded.tool,
+            unreachable: recorded.unreachable,
             commit: planned.commit.clone(),
             as_before: scope::as_before(&planned),
         };
@@ -158,19 +160,34 @@ fn owner(manager: &Manager, settings: &Settings) -> String {
     }
 }
 
-/// Looks at the repositories, decides and records. Gives the repositories that did not answer.
+/// What a pass has found that its runs need.
+struct Recorded {
+    /// The repositories that did not answer, and what was said instead.
+    unreachable: BTreeMap<RepositoryKey, String>,
+    /// What plans and applies, if it was looked for.
+    tool: Option<ToolPath>,
+}
+
+/// Looks at the repositories, decides and records.
 fn record(
     store: &mut Store,
     planned: &Planned,
     mirrors: &Mirrors,
     options: &Apply<'_>,
     applied: &mut Applied,
-) -> Result<BTreeMap<RepositoryKey, String>, ReconcileError> {
+) -> Result<Recorded, ReconcileError> {
     let stacks_span = debug_span!("stacks");
     let mut objects = stacks_span.in_scope(|| standing(store, planned))?;
     let specs = stacks_span.in_scope(|| stacks(&objects, planned));
     let wanted = wanted(store, &specs)?;
-    let looked = debug_span!("tips").in_scope(|| mirrors.look(&planned.settings, &wanted));
+    // Where runs are to be expected, the tool is asked for its version while the repositories answer.
+    let expects_runs = !planned.comparison.changes.is_empty();
+    let (looked, tool) = thread::scope(|scope| {
+        let host = &options.host;
+        let tool = expects_runs.then(|| scope.spawn(|| find_tool(host)));
+        let looked = debug_span!("tips").in_scope(|| mirrors.look(&planned.settings, &wanted));
+        (looked, tool.and_then(|tool| tool.join().ok()))
+    });
     let mut problems = Vec::new();
     let heard = match options.pull_requests {
         Some(door) => {
@@ -229,10 +246,13 @@ fn record(
         &objects,
         &specs,
     );
-    if !decided.manager_run.runs.is_empty() || !queued.is_empty() {
+    let tool = if decided.manager_run.runs.is_empty() && queued.is_empty() {
+        None
+    } else {
         // Nothing is recorded where nothing can be run.
-        debug_span!("tool").in_scope(|| find_tool(&options.host))?;
-    }
+        let looked_for = || debug_span!("tool").in_scope(|| find_tool(&options.host));
+        Some(tool.unwrap_or_else(looked_for)?)
+    };
     debug_span!("record").in_scope(|| store.record(&decided.manager_run, now))?;
     if let Some(door) = options.pull_requests {
         problems.extend(debug_span!("statuses").in_scope(|| statuses::tell(door, store, now))?);
@@ -260,7 +280,10 @@ fn record(
         }
     }
     stacks_span.in_scope(|| drop((objects, specs, records, last_runs)));
-    Ok(silent)
+    Ok(Recorded {
+        unreachable: silent,
+        tool,
+    })
 }
 
 /// All stacks and policies that stand once the changes are recorded, with contexts and roles; of a whole
@@ -342,8 +365,8 @@ fn wanted(
     Ok(all)
 }
 
-/// Whether this machine has a tool that plans and applies.
-pub fn find_tool(host: &HostEnvironment) -> Result<(), ReconcileError> {
+/// The tool of this machine that plans and applies.
+pub fn find_tool(host: &HostEnvironment) -> Result<ToolPath, ReconcileError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -352,7 +375,7 @@ pub fn find_tool(host: &HostEnvironment) -> Result<(), ReconcileError> {
             path: "terraform".to_owned(),
             source,
         })?;
-    Ok(runtime.block_on(runner::found(None, host)).map(drop)?)
+    Ok(runtime.block_on(runner::found(None, host))?)
 }
 
 /// Runs that a dayfly was executing when it died: nobody knows how far they came, so they end as

@@ -23,12 +23,12 @@ use crate::clock;
 use crate::config::Settings;
 use crate::files;
 use crate::policy::input::Change;
-use crate::run::{RunEvent, RunId, RunState, RunType};
+use crate::run::{RunEvent, RunId, RunState, RunType, transition};
 use crate::runner::{
-    self, HostEnvironment, Outcome, Reason, RunPlan, StateOwner, StopSignal, Stops,
+    self, HostEnvironment, Outcome, Reason, RunPlan, StateOwner, StopSignal, Stops, ToolPath,
 };
 use crate::stack::{SensitiveOutputs, StackId};
-use crate::store::{Run, StoreError};
+use crate::store::{Run, Store, StoreError};
 
 /// How long an interrupted tool may take to store its state.
 pub(super) const GRACE: Duration = Duration::from_secs(60);
@@ -51,6 +51,8 @@ pub(super) struct Execution<'a> {
     pub(super) parallelism: usize,
     pub(super) host: HostEnvironment,
     pub(super) stop: StopSignal,
+    /// What plans and applies where a stack asks for nothing else, if it was looked for.
+    pub(super) tool: Option<ToolPath>,
     /// Repositories that did not answer, and what was said instead.
     pub(super) unreachable: BTreeMap<RepositoryKey, String>,
     /// The commit of the manager repository that is recorded.
@@ -96,7 +98,7 @@ impl Execution<'_> {
         if let Err(reason) = self.ended(shared, run, changes) {
             lock(&shared.store).note(&run.id, &reason)?;
         }
-        Ok(lock(&shared.store).told(&run.id)?)
+        Ok(lock(&shared.store).unhurried(|store| store.told(&run.id))?)
     }
 
     /// Gives whether the run failed by what may pass.
@@ -162,7 +164,13 @@ impl Execution<'_> {
         event: RunEvent,
         note: Option<&str>,
     ) -> Result<(), StoreError> {
-        run.state = lock(&shared.store).enter(run, event, note, clock::now())?;
+        let moves = |store: &mut Store| store.enter(run, event, note, clock::now());
+        let to = transition(run.kind, run.state, event);
+        run.state = if to.is_ok_and(RunState::is_before_effects) {
+            lock(&shared.store).unhurried(moves)?
+        } else {
+            moves(&mut lock(&shared.store))?
+        };
         run.note = note.map(str::to_owned);
         shared.watch.moved(run);
         if let Err(reason) = self.notify(shared, run) {
@@ -298,13 +306,9 @@ impl Execution<'_> {
         outcome: Outcome,
     ) -> Result<bool, ReconcileError> {
         if let Some(counts) = outcome.counts {
-            lock(&shared.store).set_counts(&run.id, [counts.add, counts.change, counts.destroy])?;
             run.added = Some(counts.add);
             run.changed = Some(counts.change);
             run.destroyed = Some(counts.destroy);
-        }
-        if !outcome.in_flight.is_empty() {
-            lock(&shared.store).keep_in_flight(&run.id, &outcome.in_flight)?;
         }
         let note = match (&outcome.reason, outcome.state) {
             (Some(Reason::Asked), _) => {
@@ -322,19 +326,28 @@ impl Execution<'_> {
             _ => None,
         };
         let finished = outcome.state == RunState::Finished;
-        if finished && run.kind == RunType::Tracked {
-            let store = &mut lock(&shared.store);
-            let sensitive = match prepared.spec.gives_sensitive_outputs {
-                true => outcome.sensitive_outputs,
-                false => SensitiveOutputs::default(),
-            };
-            store.set_outputs(&run.stack, &outcome.outputs, &sensitive)?;
-            let taken = taken_by(store, run, &prepared.inputs)?;
-            store.set_taken(&run.stack, &taken)?;
-        }
-        if outcome.state == RunState::Unconfirmed {
-            lock(&shared.store).keep_inputs(&run.id, &prepared.inputs)?;
-        }
+        // The disk is waited for when the run enters its last state.
+        lock(&shared.store).unhurried(|store| {
+            if let Some(counts) = outcome.counts {
+                store.set_counts(&run.id, [counts.add, counts.change, counts.destroy])?;
+            }
+            if !outcome.in_flight.is_empty() {
+                store.keep_in_flight(&run.id, &outcome.in_flight)?;
+            }
+            if finished && run.kind == RunType::Tracked {
+                let sensitive = match prepared.spec.gives_sensitive_outputs {
+                    true => outcome.sensitive_outputs,
+                    false => SensitiveOutputs::default(),
+                };
+                store.set_outputs(&run.stack, &outcome.outputs, &sensitive)?;
+                let taken = taken_by(store, run, &prepared.inputs)?;
+                store.set_taken(&run.stack, &taken)?;
+            }
+            if outcome.state == RunState::Unconfirmed {
+                store.keep_inputs(&run.id, &prepared.inputs)?;
+            }
+            Ok(())
+        })?;
         self.enter(shared, run, outcome.event, note.as_deref())?;
         if finished && run.kind == RunType::Destroy {
             // The row first: a state without a stack is harmless, a stack without its state is not.

@@ -32,7 +32,9 @@ impl Journal for RunJournal<'_, '_> {
             self.prepared
                 .mirror
                 .pin(stack.as_str(), &self.prepared.commit)?;
-            lock(&self.shared.store).begin(&stack, &self.prepared.inputs)?;
+            // The disk is waited for when the run enters the state.
+            let inputs = &self.prepared.inputs;
+            lock(&self.shared.store).unhurried(|store| store.begin(&stack, inputs))?;
         }
         Ok(self.execution.enter(self.shared, self.run, event, None)?)
     }

@@ -23,7 +23,7 @@ const TIMES: usize = 10;
 /// What all workers share. Who locks both locks the work before the store.
 pub(super) struct Shared<'a> {
     pub(super) store: Mutex<&'a mut Store>,
-    /// Held while one is looked for.
+    /// By whether a stack asks for OpenTofu; held while one is looked for.
     pub(super) tools: tokio::sync::Mutex<BTreeMap<bool, ToolPath>>,
     pub(super) watch: &'a dyn Watch,
     mirrors: &'a Mirrors,
@@ -102,9 +102,10 @@ impl Execution<'_> {
     ) -> Result<Vec<Run>, ReconcileError> {
         hide_from_children();
         let scene = Scene::of(store, self.owner(), self.mirrors, [].into_iter())?;
+        let tools = self.tool.iter().map(|tool| (false, tool.clone()));
         let shared = Shared {
             store: Mutex::new(store),
-            tools: tokio::sync::Mutex::default(),
+            tools: tokio::sync::Mutex::new(tools.collect()),
             watch,
             mirrors: self.mirrors,
             scene: Mutex::new(Arc::new(scene)),

@@ -196,6 +196,12 @@ impl RunState {
         matches!(self, Self::Unconfirmed | Self::PendingReview)
     }
 
+    /// Whether a run on its way has changed nothing real yet: were it forgotten that it came so far, it would
+    /// be begun anew.
+    pub fn is_before_effects(self) -> bool {
+        self == Self::Ready || self.is_executing() && !self.has_effects()
+    }
+
     /// Whether the run may have changed real things, once it was in this state.
     pub fn has_effects(self) -> bool {
         matches!(self, Self::Applying | Self::Destroying)
@@ -211,6 +217,18 @@ impl fmt::Display for RunState {
 #[cfg(test)]
 mod tests {
     use super::{RunState, RunType};
+
+    #[test]
+    fn only_what_is_begun_anew_is_before_effects() {
+        let before = RunState::ALL
+            .iter()
+            .filter(|state| state.is_before_effects());
+        let before: Vec<&str> = before.map(|state| state.as_str()).collect();
+        assert_eq!(
+            before.join(" "),
+            "READY PREPARING INITIALIZING PLANNING PREPARING_APPLY PREPARING_REPLAN"
+        );
+    }
 
     #[test]
     fn words_are_spelled_as_serde_spells_them() {

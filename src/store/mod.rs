@@ -171,6 +171,8 @@ impl Store {
             .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
             // In kibibytes: a manager run that records everything fills more than the two MiB.
             .and_then(|()| connection.pragma_update(None, "cache_size", -32_768))
+            // What a statement needs while it works is small, and no file is made for it.
+            .and_then(|()| connection.pragma_update(None, "temp_store", "MEMORY"))
             .map_err(|error| failed("be set up", error))?;
         let newest = migrations::run(&mut connection)
             .map_err(|error| failed("be brought to this version", error))?;
@@ -192,6 +194,23 @@ impl Store {
             doing,
             source,
         }
+    }
+
+    /// Has `write` done without waiting for the disk. No kill takes it back; a loss of power may, as
+    /// if it had not been done yet, until the next write that waits has brought it to the disk.
+    pub(crate) fn unhurried<T>(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let failed = self.sql("be set up");
+        let waits_for_disk = |store: &Self, how| {
+            let set = store.connection.pragma_update(None, "synchronous", how);
+            set.map_err(&failed)
+        };
+        waits_for_disk(self, "NORMAL")?;
+        let done = write(self);
+        waits_for_disk(self, "FULL")?;
+        done
     }
 
     fn damaged(&self, what: impl ToString) -> StoreError {
@@ -250,5 +269,26 @@ impl Store {
         let set = "UPDATE owner SET directory = ?1";
         self.connection.execute(set, [id]).map_err(failed)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Store;
+
+    #[test]
+    fn disk_is_waited_for_again_after_what_does_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = Store::open(directory.path()).unwrap();
+        let how = |store: &Store| -> u8 {
+            let pragma = store
+                .connection
+                .pragma_query_value(None, "synchronous", |row| row.get(0));
+            pragma.unwrap()
+        };
+        let [normal, full] = [1, 2];
+        assert_eq!(how(&store), full);
+        assert_eq!(store.unhurried(|store| Ok(how(store))).unwrap(), normal);
+        assert_eq!(how(&store), full);
     }
 }
