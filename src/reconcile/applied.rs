@@ -4,8 +4,6 @@ use super::ReconcileError;
 use super::execute::{Execution, lock};
 use super::work::Shared;
 use crate::clock;
-use crate::files::Files as _;
-use crate::git::Repository;
 use crate::manager::ManagerError;
 use crate::run::{RunState, RunType};
 use crate::store::{AppliedInputs, Run, Store, StoreError};
@@ -21,14 +19,13 @@ impl Execution<'_> {
         if run.kind != RunType::Tracked || run.state != RunState::Finished {
             return Ok(());
         }
-        let Some(commit) = self.commit.as_ref().and_then(|text| text.parse().ok()) else {
+        let Some(commit) = self.snapshot.commit() else {
             return Ok(());
         };
         let Some(file) = self.well_applied(&lock(&shared.store), run)? else {
             return Ok(());
         };
-        let repository = Repository::open(self.directory.join("manager.git"))?;
-        let content = repository.tree(&commit)?.read(&file);
+        let content = self.snapshot.files().read(&file);
         let content = content.map_err(ManagerError::from)?;
         // One that is there no more is on its way out.
         let Some(text) = content.and_then(|bytes| String::from_utf8(bytes).ok()) else {

@@ -138,7 +138,7 @@ pub fn apply(
             stop: options.stop.clone(),
             tool: recorded.tool,
             unreachable: recorded.unreachable,
-            commit: planned.commit.clone(),
+            snapshot: &planned.snapshot,
             as_before: scope::as_before(&planned),
         };
         let left_before = store.leaving_stacks()?;

@@ -22,6 +22,7 @@ use super::work::{Ended, Shared};
 use crate::clock;
 use crate::config::Settings;
 use crate::files;
+use crate::manager::Snapshot;
 use crate::policy::input::Change;
 use crate::run::{RunEvent, RunId, RunState, RunType, transition};
 use crate::runner::{
@@ -55,8 +56,8 @@ pub(super) struct Execution<'a> {
     pub(super) tool: Option<ToolPath>,
     /// Repositories that did not answer, and what was said instead.
     pub(super) unreachable: BTreeMap<RepositoryKey, String>,
-    /// The commit of the manager repository that is recorded.
-    pub(super) commit: Option<String>,
+    /// The manager repository as it is recorded.
+    pub(super) snapshot: &'a Snapshot,
     /// The files of environments that are recorded otherwise than they say at that commit.
     pub(super) as_before: BTreeSet<String>,
 }
@@ -223,6 +224,8 @@ impl Execution<'_> {
 
         let mut own = Belongings::of(prepared, run, &self.host, &workspace)?;
         own.secrets.extend(self.mirrors.secrets());
+        // What the code of others has made is not to be found by the runs of a stack.
+        let keeps_init = run.kind != RunType::Proposed && !prepared.is_fork;
         let plan = RunPlan {
             run: run.id.clone(),
             kind: run.kind,
@@ -251,9 +254,8 @@ impl Execution<'_> {
                 StateOwner::Own
             },
             plugin_cache: self.directory.join("plugins"),
-            // What the code of others has made is not to be found by the runs of a stack.
-            kept_init: (run.kind != RunType::Proposed && !prepared.is_fork)
-                .then(|| kept_init(&self.directory, &run.stack)),
+            kept_init: keeps_init.then(|| kept_init(&self.directory, &run.stack)),
+            shared_inits: keeps_init.then(|| shared_inits(&self.directory)),
             plan_file: plan_file(&self.directory, &run.id),
             log: log_file(&self.directory, &run.id),
             secrets: own.secrets,
@@ -380,6 +382,12 @@ async fn listen(
 /// Where what an `init` has made is kept for the stack's next run.
 fn kept_init(directory: &Path, stack: &StackId) -> PathBuf {
     directory.join("initialized").join(stack.as_str())
+}
+
+/// Where what an `init` has made lies for other stacks. No stack has such a name, so it is taken away before the
+/// next apply, as what is left of stacks that are forgotten: by then a provider may have a newer version.
+fn shared_inits(directory: &Path) -> PathBuf {
+    directory.join("initialized").join(".shared")
 }
 
 pub(super) fn number(run: &Run) -> u64 {

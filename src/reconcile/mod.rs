@@ -182,6 +182,8 @@ impl Diagnose for ReconcileError {
 
 /// What a manager run of one commit would do. Nothing is recorded yet.
 pub struct Planned {
+    /// What was read.
+    pub snapshot: Snapshot,
     /// `None` of a plain directory, as is the branch.
     pub commit: Option<String>,
     pub branch: Option<String>,
@@ -249,7 +251,7 @@ pub fn plan(
         let stands_for_all = debug_span!("scope")
             .in_scope(|| scope::stands_for_all(store, &last, &files, &evaluation, &recorded))?;
         if stands_for_all {
-            let mut planned = compared(&snapshot, settings, given, evaluation, recorded)?;
+            let mut planned = compared(snapshot, settings, given, evaluation, recorded)?;
             planned.is_part = true;
             planned.changed = Some((before, changed));
             if planned.deletions.deleted > 0 {
@@ -263,11 +265,11 @@ pub fn plan(
         Some(store) => debug_span!("objects").in_scope(|| store.objects())?,
         None => Vec::new(),
     };
-    compared(&snapshot, settings, given, evaluation, recorded)
+    compared(snapshot, settings, given, evaluation, recorded)
 }
 
 fn compared(
-    snapshot: &Snapshot,
+    snapshot: Snapshot,
     settings: Settings,
     given: Given,
     evaluation: Evaluation,
@@ -298,6 +300,7 @@ fn compared(
         branch: snapshot.branch().map(str::to_owned),
         owner: snapshot.owner().cloned(),
         has_settings: snapshot.has_settings()?,
+        snapshot,
         settings,
         given,
         evaluation,
@@ -325,7 +328,7 @@ pub fn plan_against(
     let settings = snapshot.settings()?;
     let given = given_at(manager, &snapshot, snapshot.branch(), &settings);
     let evaluation = evaluate(snapshot.files(), &settings, &given);
-    let mut planned = compared(&snapshot, settings, given, evaluation, recorded)?;
+    let mut planned = compared(snapshot, settings, given, evaluation, recorded)?;
     let is_error = |problem: &&Problem| problem.severity == Severity::Error;
     let errors = base.problems.iter().filter(is_error).count();
     if errors > 0 {

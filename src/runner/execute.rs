@@ -253,11 +253,23 @@ impl Execution<'_> {
         {
             let skipped = "skipped: nothing that it reads has changed since the last one";
             steps.log.begin("init", skipped);
-        } else {
+        } else if !self.take_shared_init() {
             self.run_init().await?;
         }
         workspace::prove_state_is_kept(self.plan, &self.steps.directory)?;
         self.steps.hooks("after_init", &hooks.after_init).await
+    }
+
+    /// Whether the run has what another stack's `init` made.
+    fn take_shared_init(&mut self) -> bool {
+        let steps = &mut self.steps;
+        let reads = self.reads.as_ref();
+        let is_taken = reads.is_some_and(|it| it.take_shared(self.plan, &steps.directory));
+        if is_taken {
+            let skipped = "skipped: another stack's has just read and made the same";
+            steps.log.begin("init", skipped);
+        }
+        is_taken
     }
 
     async fn run_init(&mut self) -> Result<(), Halt> {
@@ -268,6 +280,10 @@ impl Execution<'_> {
             }
             why = self.steps.limits.stopped() => return Err(self.steps.halted(why)),
         };
+        // It may have been made meanwhile.
+        if self.take_shared_init() {
+            return Ok(());
+        }
         let failed = |error| workspace::disk(self.plan, "put in order", cache, error);
         provider_cache::take_out_parts(cache).map_err(failed)?;
         let arguments = ["init", "-input=false", "-no-color", "-reconfigure"];
@@ -275,6 +291,9 @@ impl Execution<'_> {
             .step("init", &arguments.map(OsString::from))
             .await?;
         provider_cache::note_whole(cache).map_err(failed)?;
+        if let Some(reads) = &self.reads {
+            reads.share(self.plan, &self.steps.directory);
+        }
         drop(lock);
         Ok(())
     }

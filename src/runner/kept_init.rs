@@ -17,10 +17,11 @@ use sha2::{Digest, Sha256};
 
 use super::plan::RunPlan;
 use super::tool::{Tool, ToolPath};
+use super::workspace::STATE_LINK;
 use crate::files;
 
-const MADE: &str = ".terraform";
-const LOCK_FILE: &str = ".terraform.lock.hcl";
+pub(super) const MADE: &str = ".terraform";
+pub(super) const LOCK_FILE: &str = ".terraform.lock.hcl";
 const DIGEST: &str = "digest";
 /// Where the tool keeps providers below what it made: host, owner, name, version, platform.
 const PROVIDER_DEPTH: usize = 5;
@@ -49,7 +50,7 @@ impl Reads {
         };
         add(tool.path.as_os_str().as_encoded_bytes());
         add(tool.version.as_bytes());
-        add(directory.as_os_str().as_encoded_bytes());
+        add(plan.project_root.as_bytes());
         // OpenTofu takes variables in the places of modules and of backends.
         let takes_variables = tool.tool == Tool::OpenTofu;
         let is_read = |name: &str| match name.starts_with("TF_VAR_") {
@@ -73,7 +74,8 @@ impl Reads {
         collect(&plan.around, takes_variables, &mut files).ok()?;
         files.sort();
         for file in files {
-            add(file.as_os_str().as_encoded_bytes());
+            let inside = file.strip_prefix(&plan.around).unwrap_or(&file);
+            add(inside.as_os_str().as_encoded_bytes());
             add(&fs::read(&file).ok()?);
         }
         let mut text = String::new();
@@ -82,6 +84,11 @@ impl Reads {
             let _ = write!(text, "{byte:02x}");
         }
         Some(Self(text))
+    }
+
+    /// In hexadecimal digits.
+    pub(super) fn digest(&self) -> &str {
+        &self.0
     }
 
     /// Puts what an `init` that read the same has made into `directory`; `false` if there is none.
@@ -144,6 +151,9 @@ fn collect(directory: &Path, takes_variables: bool, files: &mut Vec<PathBuf>) ->
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_symlink() && entry.file_name() == STATE_LINK {
+            continue;
+        }
         if kind.is_symlink() {
             return Err(io::ErrorKind::Unsupported.into());
         }
@@ -165,7 +175,7 @@ fn collect(directory: &Path, takes_variables: bool, files: &mut Vec<PathBuf>) ->
 }
 
 /// Whether all that an `init` has made is there, and comes from the tree and the provider cache alone.
-fn is_whole(directory: &Path) -> bool {
+pub(super) fn is_whole(directory: &Path) -> bool {
     let made = directory.join(MADE);
     let modules = match fs::read(made.join("modules/modules.json")) {
         Err(error) => error.kind() == io::ErrorKind::NotFound,

@@ -26,6 +26,7 @@ mod provider_cache;
 mod readings;
 mod reason;
 mod redact;
+mod shared_init;
 mod step;
 mod talk;
 mod tool;

@@ -44,6 +44,9 @@ pub struct RunPlan {
     pub plugin_cache: PathBuf,
     /// Where what an `init` has made is kept for the stack's next run; `None` keeps nothing. Absolute.
     pub kept_init: Option<PathBuf>,
+    /// Where what an `init` has made lies for runs of other stacks whose `init` would read the same;
+    /// `None` neither takes nor gives. Absolute.
+    pub shared_inits: Option<PathBuf>,
     /// The file that the plan is written to and applied from, outside the workspace. It is
     /// removed when the run ends and kept when it is UNCONFIRMED. Absolute.
     pub plan_file: PathBuf,

@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -14,6 +14,10 @@ use crate::files;
 
 /// Of several override files the last one by name wins.
 const OVERRIDE: &str = "zzz_dayfly_state_override.tf.json";
+
+/// Stands around the tree and leads to the directory of a state that dayfly keeps. The tool is told of the state
+/// by way of it, so that an `init` reads and makes the same for all stacks of one module.
+pub(super) const STATE_LINK: &str = ".dayfly_state";
 
 /// The directory in which the tool runs, canonical, with all that the plan wants in it.
 pub(super) fn prepare(plan: &RunPlan) -> Result<PathBuf, RunnerError> {
@@ -44,7 +48,13 @@ pub(super) fn prove_state_is_kept(plan: &RunPlan, directory: &Path) -> Result<()
     let kind = backend["type"].as_str();
     let path = backend["config"]["path"].as_str().map(Path::new);
     match &plan.state {
-        StateOwner::Managed { file } if kind == Some("local") && path == Some(file) => Ok(()),
+        StateOwner::Managed { file }
+            if kind == Some("local")
+                && path.is_some()
+                && path == way_to_state(plan, directory, file)?.as_deref() =>
+        {
+            Ok(())
+        }
         StateOwner::Managed { .. } => Err(RunnerError::StateElsewhere {
             stack: plan.stack.clone(),
             repository: plan.repository.clone(),
@@ -141,25 +151,46 @@ fn mount(plan: &RunPlan, path: &str, content: &[u8]) -> Result<(), RunnerError> 
     write_new(&file, content).map_err(|error| disk(plan, "write", &file, error))
 }
 
+/// The state's path from the directory in which the tool runs; `None` of a file that has no name.
+fn way_to_state(
+    plan: &RunPlan,
+    directory: &Path,
+    file: &Path,
+) -> Result<Option<PathBuf>, RunnerError> {
+    let around = canonical(plan, &plan.around)?;
+    let inside = directory.strip_prefix(&around).unwrap_or(directory);
+    let up = inside.components().map(|_| "..");
+    let way: PathBuf = up.chain([STATE_LINK]).collect();
+    Ok(file.file_name().map(|name| way.join(name)))
+}
+
 /// Sets the backend by an override, which leaves the repository's own files as they are.
 fn keep_state_in(plan: &RunPlan, directory: &Path, file: &Path) -> Result<(), RunnerError> {
     let unusable = || RunnerError::StatePath {
         stack: plan.stack.clone(),
         path: file.to_owned(),
     };
-    if !file.is_absolute() {
+    let (Some(states), true) = (file.parent(), file.is_absolute()) else {
         return Err(unusable());
+    };
+    make_private(plan, states)?;
+    let link = plan.around.join(STATE_LINK);
+    match symlink(states, &link) {
+        Err(error)
+            if error.kind() == io::ErrorKind::AlreadyExists
+                && fs::read_link(&link).is_ok_and(|found| found == states) => {}
+        Err(error) => return Err(disk(plan, "make the link", &link, error)),
+        Ok(()) => {}
     }
+    let way = way_to_state(plan, directory, file)?;
     // A string of the JSON syntax is a template, too.
-    let path = file
-        .to_str()
+    let path = way
+        .as_deref()
+        .and_then(Path::to_str)
         .ok_or_else(unusable)?
         .replace("${", "$${")
         .replace("%{", "%%{");
     let content = json!({"terraform": {"backend": {"local": {"path": path}}}}).to_string();
-    if let Some(parent) = file.parent() {
-        make_private(plan, parent)?;
-    }
     let target = directory.join(OVERRIDE);
     match write_new(&target, content.as_bytes()) {
         Ok(()) => Ok(()),

@@ -137,7 +137,11 @@ async fn the_state_is_kept_whatever_backend_the_module_names() {
             .collect();
         assert_eq!(
             new,
-            [".terraform", "zzz_dayfly_state_override.tf.json"],
+            [
+                ".dayfly_state",
+                ".terraform",
+                "zzz_dayfly_state_override.tf.json"
+            ],
             "{name}"
         );
         // Once more in the same workspace.

@@ -1,4 +1,5 @@
-//! An `init` is skipped when nothing that it reads has changed, and never else.
+//! An `init` is skipped when nothing that it reads has changed, and where another stack's has just read
+//! the same; and never else.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -138,4 +139,57 @@ async fn nothing_is_kept_where_that_is_not_wanted() {
         assert!(!is_skipped(&scene).await);
     }
     assert!(!scene.path("initialized").exists());
+}
+
+/// Another stack of the same module, on the same machine and in the same apply.
+fn beside(first: &mut Scene) -> Scene {
+    let mut other = Scene::page();
+    let shared = first.path("initialized/.shared");
+    for scene in [&mut *first, &mut other] {
+        scene.plan.shared_inits = Some(shared.clone());
+    }
+    other.plan.plugin_cache = first.plan.plugin_cache.clone();
+    other
+}
+
+#[tokio::test]
+async fn stacks_of_one_module_need_one_init_and_keep_their_states() {
+    let mut first = Scene::page();
+    let mut others = [beside(&mut first), beside(&mut first)];
+    let [second, third] = &mut others;
+    let (one, two) = tokio::join!(is_skipped(&first), is_skipped(second));
+    assert!(one != two, "one of them initialises");
+    assert!(is_skipped(third).await);
+    for scene in [&first, second, third] {
+        assert_eq!(scene.read("page"), "v1");
+        let page = scene.path("page").display().to_string();
+        assert!(scene.read("states/hello.tfstate").contains(&page));
+    }
+    let (state, _) = second.inits(RunType::Destroy).await;
+    assert_eq!(state, RunState::Finished);
+    assert!(!second.path("page").exists() && first.path("page").exists());
+}
+
+#[tokio::test]
+async fn what_another_module_or_a_stranger_has_made_is_not_taken() {
+    let mut first = Scene::page();
+    let other = beside(&mut first);
+    let mut stranger = beside(&mut first);
+    other.write("workspace/more.tf", "output \"x\" { value = 1 }\n");
+    stranger.plan.kept_init = None;
+    for scene in [&first, &other, &stranger] {
+        assert!(!is_skipped(scene).await);
+    }
+    // Nor is it where it is not whole any more.
+    let shared = first.path("initialized/.shared");
+    for made in fs::read_dir(shared).unwrap() {
+        let providers = made
+            .unwrap()
+            .path()
+            .join(".terraform/providers/h/o/n/1.0.0");
+        fs::create_dir_all(&providers).unwrap();
+        symlink(first.path("plugins/gone"), providers.join("linux")).unwrap();
+    }
+    let late = beside(&mut first);
+    assert!(!is_skipped(&late).await);
 }

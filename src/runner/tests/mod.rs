@@ -81,6 +81,7 @@ impl Scene {
             },
             plugin_cache: at("plugins"),
             kept_init: Some(at("initialized/hello")),
+            shared_inits: None,
             plan_file: at("plans/01RUN"),
             log: at("runs/01RUN.log"),
             secrets: Vec::new(),
