@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use tracing::debug_span;
 
@@ -186,7 +186,11 @@ fn record(
         let host = &options.host;
         let tool = expects_runs.then(|| scope.spawn(|| find_tool(host)));
         let looked = debug_span!("tips").in_scope(|| mirrors.look(&planned.settings, &wanted));
-        (looked, tool.and_then(|tool| tool.join().ok()))
+        let ended = |tool: ScopedJoinHandle<'_, _>| tool.join().ok();
+        (
+            looked,
+            debug_span!("tool").in_scope(|| tool.and_then(ended)),
+        )
     });
     let mut problems = Vec::new();
     let heard = match options.pull_requests {
