@@ -63,7 +63,7 @@ impl Belongings {
             secrets: secrets.collect(),
             supplied,
         };
-        own.secrets.extend(prepared.former_secrets.iter().cloned());
+        own.secrets.extend(prepared.other_secrets.iter().cloned());
         let passed = own.passed.iter().filter(|(name, _)| tells(name));
         own.secrets.extend(passed.map(|(_, value)| value.clone()));
         for (path, from) in &given.files {

@@ -337,10 +337,12 @@ impl Execution<'_> {
                 store.keep_in_flight(&run.id, &outcome.in_flight)?;
             }
             if finished && run.kind == RunType::Tracked {
-                let sensitive = match prepared.spec.gives_sensitive_outputs {
-                    true => outcome.sensitive_outputs,
-                    false => SensitiveOutputs::default(),
-                };
+                let SensitiveOutputs(mut sensitive) = outcome.sensitive_outputs;
+                if !prepared.spec.gives_sensitive_outputs {
+                    // The others are plain, and hold a secret of the run's.
+                    sensitive.retain(|name, _| outcome.outputs.contains_key(name));
+                }
+                let sensitive = SensitiveOutputs(sensitive);
                 store.set_outputs(&run.stack, &outcome.outputs, &sensitive)?;
                 let taken = taken_by(store, run, &prepared.inputs)?;
                 store.set_taken(&run.stack, &taken)?;

@@ -40,10 +40,12 @@ impl Journal for RunJournal<'_, '_> {
     }
 
     fn judge(&mut self, plan_json: &Value, secrets: &Secrets) -> Verdict {
-        // Where strings are not sanitised, secrets still stay out of what is kept of policies.
-        let plan = TerraformPlan::from_show(plan_json, self.prepared.sanitization)
-            .cleaned(|value| secrets.redact_value(value));
-        *self.changes = planned_changes(&plan);
+        let plan = || TerraformPlan::from_show(plan_json, self.prepared.sanitization);
+        // Where strings are not sanitised, secrets still stay out of what is kept of policies; they
+        // themselves judge what is planned.
+        let cleaned = plan().cleaned(|value| secrets.redact_value(value));
+        *self.changes = planned_changes(&cleaned);
+        let plan = plan();
         let mut store = lock(&self.shared.store);
         // Nothing deploys by itself while the stack is locked, as on Spacelift.
         let locked = match store.stack_lock(&self.run.stack) {
@@ -62,14 +64,22 @@ impl Journal for RunJournal<'_, '_> {
         let run = self
             .shared
             .scene()
-            .run(self.run, &stack, flags, self.changes.clone());
+            .run(self.run, &stack, flags, planned_changes(&plan));
         let previous = match self.previous(&store) {
             Ok(previous) => previous,
             Err(error) => return Verdict::Deny(vec![chain(error)]),
         };
         let input = plan_input(run, previous, stack, plan);
         let verdict = judge_plan(&self.prepared.policies, &input);
-        if let Err(reason) = keep(&mut store, self.run, PolicyType::Plan, &input, &verdict) {
+        let told = (serde_json::to_value(&input), serde_json::to_value(&verdict));
+        let kept = match told {
+            (Ok(input), Ok(verdict)) => {
+                let [input, verdict] = [input, verdict].map(|it| secrets.redact_value(it));
+                keep(&mut store, self.run, PolicyType::Plan, &input, &verdict)
+            }
+            (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
+        };
+        if let Err(reason) = kept {
             return Verdict::Deny(vec![reason]);
         }
         if !verdict.deny.is_empty() {

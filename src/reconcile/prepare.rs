@@ -53,8 +53,9 @@ pub(super) struct Prepared {
     pub(super) spec: StackSpec,
     /// The slug of the stack's space; empty where none is set.
     pub(super) space: String,
-    /// What was secret in earlier runs: a plan shows what it changes as it was.
-    pub(super) former_secrets: Vec<String>,
+    /// What is secret beside the values of variables: those of earlier runs, as a plan shows what it changes
+    /// as it was, and the parts of what is taken of other stacks.
+    pub(super) other_secrets: Vec<String>,
 }
 
 impl Execution<'_> {
@@ -106,7 +107,7 @@ impl Execution<'_> {
                 values.filter_map(move |all| all.get(name).cloned())
             })
         });
-        let former_secrets = former_secrets.collect();
+        let mut other_secrets: Vec<String> = former_secrets.collect();
         let mut is_reviewed = false;
         let (inputs, policies) = match (run.kind, run.state) {
             (RunType::Destroy, _) => {
@@ -143,6 +144,16 @@ impl Execution<'_> {
                 (inputs, attached(PolicyType::Plan)?)
             }
         };
+        let dependencies = Dependencies::read(&objects);
+        let references = dependencies.of(&run.stack).flat_map(|it| &it.references);
+        let taken_before = taken_before.unwrap_or_default();
+        // Where the stack is on its way out, its references may have left already.
+        let names = references.map(|it| &it.input).chain(taken_before.keys());
+        for name in names.filter(|name| inputs.secret_variables.contains(name)) {
+            let values = [inputs.variables.get(name), taken_before.get(name)];
+            let values = values.into_iter().flatten();
+            other_secrets.extend(values.flat_map(|value| runner::secret_parts(value)));
+        }
         let mirror = self.mirrors.open(&inputs.repository).map_err(chain)?;
         let commit: CommitId = inputs.commit.parse().map_err(chain)?;
         if !mirror.contains(&commit) && run.kind == RunType::Proposed {
@@ -171,7 +182,7 @@ impl Execution<'_> {
             given,
             is_fork: receiver.is_fork,
             space: stack.text("space_id").to_owned(),
-            former_secrets,
+            other_secrets,
             spec,
         })
     }

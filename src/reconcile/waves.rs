@@ -258,6 +258,13 @@ fn is_queued(store: &Store, stack: &StackId) -> Result<bool, StoreError> {
     }))
 }
 
+/// Whether the stack is of a fork's pull request: its runs are given nothing that is sensitive.
+fn is_forks(store: &Store, stack: &StackId) -> Result<bool, StoreError> {
+    let found = store.active_stacks(&BTreeSet::from([stack.to_string()]))?;
+    let mut calls = found.iter().filter_map(|stack| stack.origin.environment());
+    Ok(calls.any(|call| call.is_fork))
+}
+
 /// Whether the dependant has not taken yet what there is now.
 fn is_news(
     store: &Store,
@@ -272,10 +279,15 @@ fn is_news(
     if last.is_none_or(|last| matches!(last.state, RunState::Failed | RunState::Skipped)) {
         return Ok(true);
     }
-    let now = taken(store, dependencies, &dependency.stack);
     let before = store.taken(&dependency.stack)?;
     // What cannot be taken is told by the run.
-    Ok(now.ok().map(|now| now.values) != before)
+    let Ok(mut now) = taken(store, dependencies, &dependency.stack) else {
+        return Ok(before.is_some());
+    };
+    if !now.sensitive.is_empty() && is_forks(store, &dependency.stack)? {
+        now.values.retain(|name, _| !now.sensitive.contains(name));
+    }
+    Ok(Some(now.values) != before)
 }
 
 /// Dependencies that lead back to their own stack: nothing of such a stack would ever run.

@@ -71,7 +71,8 @@ impl Reads {
             add(&fs::read(file).unwrap_or_default());
         }
         let mut files = Vec::new();
-        collect(&plan.around, takes_variables, &mut files).ok()?;
+        let of_dayfly = plan.around.join(STATE_LINK);
+        collect(&plan.around, &of_dayfly, takes_variables, &mut files).ok()?;
         files.sort();
         for file in files {
             let inside = file.strip_prefix(&plan.around).unwrap_or(&file);
@@ -146,12 +147,17 @@ fn forget(kept: &Path) {
 }
 
 /// The files below `directory` that an `init` may read. Links are not followed: what they lead to
-/// is found where it lies, or lies outside, and then nothing is known.
-fn collect(directory: &Path, takes_variables: bool, files: &mut Vec<PathBuf>) -> io::Result<()> {
+/// is found where it lies, or lies outside, and then nothing is known; but for `of_dayfly`, which leads to no module.
+fn collect(
+    directory: &Path,
+    of_dayfly: &Path,
+    takes_variables: bool,
+    files: &mut Vec<PathBuf>,
+) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
-        if kind.is_symlink() && entry.file_name() == STATE_LINK {
+        if path == of_dayfly {
             continue;
         }
         if kind.is_symlink() {
@@ -160,7 +166,7 @@ fn collect(directory: &Path, takes_variables: bool, files: &mut Vec<PathBuf>) ->
         let name = entry.file_name();
         if kind.is_dir() {
             if name != OsStr::new(".git") {
-                collect(&path, takes_variables, files)?;
+                collect(&path, of_dayfly, takes_variables, files)?;
             }
             continue;
         }

@@ -44,5 +44,5 @@ pub use log::{foreword, said};
 pub use outcome::{Counts, Outcome, Reason};
 pub use plan::{Hooks, RunPlan, StateOwner};
 pub use process::{StopSignal, Stops};
-pub use redact::Secrets;
+pub use redact::{Secrets, secret_parts};
 pub use tool::{Tool, ToolPath, found};

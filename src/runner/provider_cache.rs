@@ -16,8 +16,11 @@ const DEPTH: usize = 5;
 
 /// Takes out what an `init` has left that did not come to its end.
 pub(super) fn take_out_parts(cache: &Path) -> io::Result<()> {
-    let whole = whole(cache)?;
     let there = packages(cache)?;
+    let Some(whole) = whole(cache)? else {
+        // Brought by a dayfly that kept no list, or by somebody.
+        return write(cache, &there);
+    };
     for part in there.difference(&whole) {
         tracing::debug!("{part} is taken out of the cache of providers: its init was cut off");
         fs::remove_dir_all(cache.join(part))?;
@@ -32,16 +35,17 @@ pub(super) fn take_out_parts(cache: &Path) -> io::Result<()> {
 /// Notes that an `init` has come to its end: all that is there is whole.
 pub(super) fn note_whole(cache: &Path) -> io::Result<()> {
     let there = packages(cache)?;
-    if whole(cache)? == there {
+    if whole(cache)?.as_ref() == Some(&there) {
         return Ok(());
     }
     write(cache, &there)
 }
 
-fn whole(cache: &Path) -> io::Result<BTreeSet<String>> {
+/// `None` where there is no list yet.
+fn whole(cache: &Path) -> io::Result<Option<BTreeSet<String>>> {
     match fs::read_to_string(cache.join(LIST)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeSet::new()),
-        text => Ok(text?.lines().map(str::to_owned).collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        text => Ok(Some(text?.lines().map(str::to_owned).collect())),
     }
 }
 
@@ -96,6 +100,13 @@ mod tests {
                 == ["a", "b"].map(|name| names.contains(&name))
         };
         assert!(stand(&[]));
+        unpack("a");
+        assert!(stand(&[]));
+        // Of a time that kept no list.
+        fs::remove_file(cache.join(super::LIST)).unwrap();
+        unpack("b");
+        assert!(stand(&["b"]));
+        fs::remove_dir_all(package("b")).unwrap();
         unpack("a");
         note_whole(cache).unwrap();
         unpack("b");

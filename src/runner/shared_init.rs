@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::kept_init::{LOCK_FILE, MADE, Reads, is_whole};
 use super::plan::RunPlan;
+use crate::files::make_private;
 
 const PROVIDERS: &str = "providers";
 
@@ -41,7 +42,7 @@ impl Reads {
         }
         let new = shared.join("new");
         let put = || -> io::Result<()> {
-            fs::create_dir_all(&new)?;
+            make_private(&new)?;
             copy(directory, &new)?;
             // Last, so that what is cut off is not found.
             fs::rename(&new, shared.join(self.digest()))

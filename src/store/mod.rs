@@ -136,7 +136,11 @@ fn make_private(path: &Path) -> io::Result<()> {
     new.write(true).create_new(true).mode(OWNERS_ALONE);
     match new.open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            files::keep_private(path, OWNERS_ALONE)
+            match files::keep_private(path, OWNERS_ALONE) {
+                // It is somebody else's, who lets this one work with it.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+                kept => kept,
+            }
         }
         made => made.map(drop),
     }

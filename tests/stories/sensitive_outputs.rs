@@ -80,6 +80,9 @@ resource "spacelift_policy" "{name}" {{
   body = <<-REGO
     package spacelift
     flag[value] {{ value := input.terraform.resource_changes[_].change.after.input.password }}
+    flag["judged-as-planned"] {{
+      count(input.terraform.resource_changes[_].change.after.input.password) == 14
+    }}
     sample := true
   REGO
 }}
@@ -251,6 +254,12 @@ fn sensitive_outputs_reach_dependants_and_are_told_to_nobody() {
     }
     let asked = scene.data(&["policy", "input", run.as_str().unwrap(), "--type", "plan"]);
     assert!(asked.stdout.contains("****"), "{}", asked.stdout);
+    let shown = scene.data(&["runs", "show", run.as_str().unwrap(), "--output", "json"]);
+    assert!(
+        shown.stdout.contains("judged-as-planned"),
+        "{}",
+        shown.stdout
+    );
 
     let unchanged = applied("b");
     let skipped = state_of(&unchanged, "second");
@@ -284,16 +293,33 @@ fn fork_takes_no_sensitive_output() {
     let scene = scene();
     scene.edit("hello-service/service.hcl", "\"deny\"", "\"allow\"");
     scene.edit("hello-service/policies/approval.rego", "fork", "spoon");
-    let pull_request = PullRequest {
-        is_fork: true,
-        ..PullRequest::service()
-    };
-    scene.event("opened", &pull_request);
+    let made = ["made none 0", "reached db://admin:none@host"];
+    for code in ["a", "b"] {
+        let pull_request = PullRequest {
+            is_fork: true,
+            ..PullRequest::service().at(&code.repeat(40))
+        };
+        scene.event("synchronize", &pull_request);
+        let applied = scene.apply().succeeded();
+        assert_eq!(ledger(&scene), made);
+        let runs = Scene::runs_of(&applied);
+        let of_second = runs.iter().find(|run| run.starts_with("second")).unwrap();
+        // What it is not given is no news.
+        let state = if code == "a" { "FINISHED" } else { "SKIPPED" };
+        assert!(of_second.ends_with(state), "{runs:?}");
+    }
+}
+
+#[test]
+fn value_that_holds_a_secret_is_passed_where_no_sensitive_output_is() {
+    let scene = scene();
+    let root = "  project_root = \"second\"\n";
+    let silent = format!("{root}  enable_sensitive_outputs_upload = false\n");
+    scene.edit(TEMPLATE, root, &silent);
+    scene.event("opened", &PullRequest::service());
     scene.apply().succeeded();
-    assert_eq!(
-        ledger(&scene),
-        ["made none 0", "reached db://admin:none@host"]
-    );
+    let reached = "reached db://admin:pa55-of-the-db@host";
+    assert_eq!(ledger(&scene).last().unwrap(), reached);
 }
 
 #[test]
