@@ -13,7 +13,7 @@ use super::contract::{self, RESULT, Shape};
 use super::convert::value_of;
 use super::error::{FailureReason, PolicyError, PolicyFailure};
 use super::kind::{Engine, PolicyType};
-use super::prelude::prelude;
+use super::prelude;
 use super::source;
 use crate::problem::Problem;
 
@@ -108,8 +108,10 @@ impl Policy {
         if !problems.is_empty() {
             return Err(invalid(problems));
         }
-        let prelude = prelude(kind, &module);
-        let names = source::rule_names(&module);
+        let prelude = prelude::prelude(kind, &module);
+        let mut names = source::rule_names(&module);
+        names.extend(prelude::names(kind).map(str::to_owned));
+        names.insert(RESULT.to_owned());
         let text = source::for_engine(name, body, &module, &names)
             .map_err(|problem| invalid(vec![problem]))?;
         let engine = prepare(name, source::engine_of(&module), &text, &prelude)

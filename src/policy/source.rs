@@ -51,7 +51,8 @@ pub(super) fn parse(file: &str, engine: Engine, text: &str) -> Result<Ref<Module
         .ok_or_else(|| Problem::error("there is no module"))
 }
 
-/// The module's text as the engine gets it. `rules` are those of its package.
+/// The module's text as the engine gets it. `rules` are those of its package, whichever
+/// module defines them.
 pub(super) fn for_engine(
     file: &str,
     text: &str,

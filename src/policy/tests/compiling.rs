@@ -167,3 +167,35 @@ fn types_that_the_text_tells_are_held_against_the_contract() {
         assert!(read(GitPush, Engine::RegoV1, body).is_ok(), "{body}");
     }
 }
+
+#[test]
+fn variables_may_bear_the_names_of_the_preludes_rules() {
+    for (kind, body) in [
+        (
+            Plan,
+            "deny contains m if { some result in input.flags; m := result }",
+        ),
+        (
+            Plan,
+            "deny contains m if { some warn in input.flags; m := warn }",
+        ),
+        (
+            Plan,
+            "deny contains m if { some created_resources in input.flags; m := created_resources }",
+        ),
+        (
+            GitPush,
+            "track if { some message in input.flags; message == \"a\" }",
+        ),
+        (
+            GitPush,
+            "track if { some result; input.flags[result] == \"a\" }",
+        ),
+    ] {
+        let policy = read(kind, Engine::RegoV1, body).unwrap();
+        let said = policy.evaluate(&serde_json::json!({"flags": ["a"]}));
+        let rules = said.unwrap().rules;
+        let found: Vec<_> = rules.texts("deny").collect();
+        assert!(found == ["a"] || rules.is_true("track"), "{body}");
+    }
+}
