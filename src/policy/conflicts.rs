@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{Expr, Module, Rule, RuleHead, Span};
 
-use super::calls::path;
 use super::source::problem_at;
 use crate::problem::Problem;
 
@@ -102,22 +101,44 @@ fn form_of(rule: &Rule) -> Option<(Vec<String>, Form)> {
         Rule::Default { refr, args, .. } => (refr, Form::Function(args.len())),
     };
     let mut static_part = reference;
-    while path(static_part).is_none() {
+    let name = loop {
+        if let Some(name) = segments(static_part) {
+            break name;
+        }
         match static_part.as_ref() {
             Expr::RefBrack { refr, .. } | Expr::RefDot { refr, .. } => static_part = refr,
             _ => return None,
         }
-    }
+    };
     let is_next = match reference.as_ref() {
-        Expr::RefBrack { refr, .. } => path(refr).is_some(),
+        Expr::RefBrack { refr, .. } => segments(refr).is_some(),
         _ => false,
     };
     let form = match form {
-        _ if path(reference).is_some() => form,
+        _ if segments(reference).is_some() => form,
         _ if !is_next => Form::Deep,
         Form::Set => Form::PartSets,
         _ => Form::Parts,
     };
-    let name = path(static_part)?;
-    Some((name.split('.').map(str::to_owned).collect(), form))
+    Some((name, form))
+}
+
+/// The parts of a name that nothing computes: a key's dots are its own.
+fn segments(reference: &Expr) -> Option<Vec<String>> {
+    let (before, last) = match reference {
+        Expr::Var { span, .. } => return Some(vec![span.text().to_owned()]),
+        Expr::RefDot { refr, field, .. } => (refr, field.0.text()),
+        Expr::RefBrack { refr, index, .. } => match index.as_ref() {
+            Expr::String { span, .. }
+            | Expr::RawString { span, .. }
+            | Expr::Number { span, .. }
+            | Expr::Bool { span, .. }
+            | Expr::Null { span, .. } => (refr, span.text()),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let mut segments = segments(before)?;
+    segments.push(last.to_owned());
+    Some(segments)
 }

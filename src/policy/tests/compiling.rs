@@ -55,6 +55,11 @@ fn rules_that_leave_each_other_no_room_are_refused() {
                 "sets, part by part",
                 1,
             ),
+            (
+                "a[\"b.c\"] contains 1\na[\"b.c\"] := 2",
+                "in line 2 the rule a.b.c is a set",
+                1,
+            ),
             ("default a := 1\ndefault a := 2", "a second default", 1),
         ],
     );
@@ -63,6 +68,8 @@ fn rules_that_leave_each_other_no_room_are_refused() {
         "a[x].b contains 1 if some x in [1]\na[x].c := 2 if some x in [1]",
         "default a := 1\na := 2 if input.x\na := 3 if not input.x",
         "f(1) := 2\nf(2) := 3",
+        "labels[\"app.kubernetes.io/name\"] := \"x\"\nlabels[\"app\"] := \"y\"",
+        "a[1] contains 2\na[2] := 3",
     ] {
         assert!(read(Plan, Engine::RegoV1, body).is_ok(), "{body}");
     }
