@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Query, Rule, RuleHead, Span};
+use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
 use super::builtins;
 use super::calls::{head_keys, path, rule_path};
@@ -94,30 +94,26 @@ impl<'m> Safety<'m, '_> {
                 assign.as_ref().map(|assign| &assign.value)
             }
         };
+        let parts = |own| head_keys(head).into_iter().chain(own).collect::<Vec<_>>();
         if bodies.is_empty() {
-            head_keys(head)
-                .into_iter()
-                .chain(value)
-                .for_each(|part| self.uses(part, &known));
+            self.query(&[], &parts(value), &known);
         }
         for (place, body) in bodies.iter().enumerate() {
-            let found = self.query(&body.query, &known);
-            if place == 0 {
-                for key in head_keys(head) {
-                    self.uses(key, &found);
-                }
-            }
             let own = body.assign.as_ref().map(|assign| &assign.value);
-            if let Some(part) = own.or(value.filter(|_| !body.is_else)) {
-                self.uses(part, &found);
+            let own = own.or(value.filter(|_| !body.is_else));
+            if place == 0 {
+                self.query(&body.query.stmts, &parts(own), &known);
+            } else {
+                self.query(&body.query.stmts, own.as_slice(), &known);
             }
         }
     }
 
-    /// Looks at a query where `outer` are known; what is known at its end.
-    fn query(&mut self, query: &'m Query, outer: &Known<'m>) -> Known<'m> {
+    /// Looks at a query where `outer` are known, and at the `parts` that are made of what it finds.
+    /// Their references find as well what the query has no word of: the engine looks at them last.
+    fn query(&mut self, statements: &'m [LiteralStmt], parts: &[&'m Ref<Expr>], outer: &Known<'m>) {
         let mut known = outer.clone();
-        for statement in &query.stmts {
+        for statement in statements {
             if let Literal::SomeVars { vars, .. } = &statement.literal {
                 vars.iter().for_each(|name| {
                     known.remove(name.text());
@@ -126,14 +122,14 @@ impl<'m> Safety<'m, '_> {
         }
         loop {
             let before = known.len();
-            for statement in &query.stmts {
+            for statement in statements {
                 self.find(&statement.literal, &mut known);
             }
             if known.len() == before {
                 break;
             }
         }
-        for statement in &query.stmts {
+        for statement in statements {
             self.statement(statement, &known);
             // What only lacks a value because another variable does is no finding of its own.
             if let Literal::Expr { expr, .. } = &statement.literal
@@ -143,7 +139,12 @@ impl<'m> Safety<'m, '_> {
                 bind(rhs, &mut known);
             }
         }
-        known
+        let mut found = known.clone();
+        for part in parts.iter().cycle().take(parts.len() * parts.len()) {
+            members(part, &mut found);
+        }
+        found.retain(|name| known.contains(name) || !mentions(statements, name));
+        parts.iter().for_each(|part| self.uses(part, &found));
     }
 
     /// Adds the variables to which the statement gives values.
@@ -200,7 +201,7 @@ impl<'m> Safety<'m, '_> {
                 self.uses(domain, known);
                 let mut within = known.clone();
                 within.extend(key.iter().chain([value]).map(Span::text));
-                self.query(query, &within);
+                self.query(&query.stmts, &[], &within);
             }
         }
         for modifier in &statement.with_mods {
@@ -222,15 +223,12 @@ impl<'m> Safety<'m, '_> {
                 }
             }
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
-                let within = self.query(query, known);
-                self.uses(term, &within);
+                self.query(&query.stmts, &[term], known);
             }
             Expr::ObjectCompr {
                 key, value, query, ..
             } => {
-                let within = self.query(query, known);
-                self.uses(key, &within);
-                self.uses(value, &within);
+                self.query(&query.stmts, &[key, value], known);
             }
             Expr::AssignExpr { lhs, rhs, .. } => {
                 let before = self.problems.len();
@@ -250,6 +248,15 @@ impl<'m> Safety<'m, '_> {
     }
 }
 
+/// Whether the name stands anywhere in the statements.
+fn mentions(statements: &[LiteralStmt], name: &str) -> bool {
+    let is_outside = |letter: char| !letter.is_alphanumeric() && letter != '_';
+    statements.iter().any(|statement| {
+        let mut words = statement.span.text().split(is_outside);
+        words.any(|word| word == name)
+    })
+}
+
 /// Adds the variables of a pattern.
 fn bind<'m>(pattern: &'m Expr, known: &mut Known<'m>) {
     match pattern {
@@ -262,8 +269,12 @@ fn bind<'m>(pattern: &'m Expr, known: &mut Known<'m>) {
     }
 }
 
-/// Adds what the brackets of known collections find: `i` of `input.list[i]`.
+/// Adds what the brackets of known collections find: `i` of `input.list[i]`. What a comprehension
+/// finds is its own.
 fn members<'m>(expr: &'m Expr, known: &mut Known<'m>) {
+    if let Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } = expr {
+        return;
+    }
     for child in children(expr) {
         if let Child::Expr(child) = child {
             members(child, known);

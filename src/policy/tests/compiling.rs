@@ -82,6 +82,24 @@ fn variables_without_a_value_are_refused() {
         &[
             ("deny contains \"x\" if y > 1", "the variable y", 22),
             ("deny contains x", "the variable x", 15),
+            ("deny contains x.l[i] if input.z", "the variable x", 15),
+            ("a := {r.l[i] | input.x}", "the variable r", 7),
+            // OPA takes these; the engine would look through the one for itself.
+            (
+                "deny contains input.l[i].name if not input.ok[i]",
+                "the variable i",
+                47,
+            ),
+            (
+                "deny contains input.l[i].name if count([z | z := input.ok[i]]) == 0",
+                "the variable i",
+                23,
+            ),
+            (
+                "a := i if { b := [input.l[i] | true] }",
+                "the variable i",
+                6,
+            ),
             ("a := x if { some x }", "the variable x", 6),
             ("a := 1 if not input.b[i]", "the variable i", 23),
             ("f(x) := y if x == 1", "the variable y", 9),
@@ -109,6 +127,17 @@ fn variables_without_a_value_are_refused() {
         "a := created_resources[_]",
         "import data.b.c\nimport input.d as e\na := [c, e]",
         "a := y if { every x in [1] { x > 0 }; y := deny }",
+        // What the head or the term of a comprehension looks through.
+        "deny contains input.l[i].name",
+        "deny contains input.l[i].name if { input.z }",
+        "a[input.l[i].name] := 1 if input.z",
+        "a := input.l[i].name if input.z",
+        "a := 1 if { input.nope } else := input.l[i]",
+        "f(x) := x.l[i] if x.y",
+        "f(x) := x\na := f(input.l[i])",
+        "a := {r.l[i] | some r in input.x}",
+        "a := {k: r.l[i] | some k, r in input.x}",
+        "a := {input.l[i].name | true}",
     ] {
         let read = read(Plan, Engine::RegoV1, body);
         assert!(read.is_ok(), "{body}: {read:?}");
