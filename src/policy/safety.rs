@@ -287,6 +287,15 @@ fn members<'m>(expr: &'m Expr, known: &mut Known<'m>) {
     }
 }
 
+type Field = (Span, Ref<Expr>, Ref<Expr>);
+
+/// The value of the field whose key reads alike.
+fn of_key<'m>(fields: &'m [Field], key: &Expr) -> Option<&'m Ref<Expr>> {
+    let key = key.span().text();
+    let field = fields.iter().find(|field| field.1.span().text() == key);
+    field.map(|(_, _, value)| value)
+}
+
 /// Adds what two sides give each other.
 fn unify<'m>(lhs: &'m Expr, rhs: &'m Expr, known: &mut Known<'m>) {
     match (lhs, rhs) {
@@ -294,10 +303,19 @@ fn unify<'m>(lhs: &'m Expr, rhs: &'m Expr, known: &mut Known<'m>) {
             .iter()
             .zip(right)
             .for_each(|(left, right)| unify(left, right, known)),
-        (Expr::Object { fields: left, .. }, Expr::Object { fields: right, .. }) => left
-            .iter()
-            .zip(right)
-            .for_each(|((_, _, left), (_, _, right))| unify(left, right, known)),
+        (Expr::Object { fields: left, .. }, Expr::Object { fields: right, .. }) => {
+            for (_, key, value) in left {
+                match of_key(right, key) {
+                    Some(other) => unify(value, other, known),
+                    None => bind(value, known),
+                }
+            }
+            for (_, key, value) in right {
+                if of_key(left, key).is_none() {
+                    bind(value, known);
+                }
+            }
+        }
         _ => {
             if is_known(rhs, known) {
                 bind(lhs, known);

@@ -122,6 +122,7 @@ fn variables_without_a_value_are_refused() {
         "a := k if { walk(input, [k, v]); v == 1 }",
         "a := y if { some x; input.b[x] = [y] }",
         "a := n if { count(input.b, n) }",
+        "a := [x, y] if { {\"b\": x, \"c\": 1} = {\"c\": y, \"b\": input.b} }",
         "f(x) := x\na := y if f(1, y)",
         "a := y if { x = 1; y := [z | z = x] }",
         "a := created_resources[_]",
