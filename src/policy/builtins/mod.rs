@@ -178,6 +178,8 @@ const ADDED: &[(&str, u8, Builtin)] = &[
     ("replace", 3, sizes::replace),
     ("array.concat", 2, sizes::array_concat),
     ("bits.lsh", 2, sizes::shift_left),
+    ("hex.encode", 1, sizes::hex_encode),
+    ("graph.reachable_paths", 2, sizes::reachable_paths),
     ("base64.decode", 1, encoding::base64_decode),
     ("base64url.decode", 1, encoding::base64url_decode),
 ];

@@ -1,6 +1,8 @@
 //! Builtins that may give more than they are given: the time limit does not look into one call, and a
 //! text that doubles with each line of a policy would take all memory.
 
+use std::collections::BTreeSet;
+
 use regorus::Value;
 
 use super::{Answer, engines_own, members, string};
@@ -8,6 +10,10 @@ use super::{Answer, engines_own, members, string};
 /// No text or list of a policy's input is near it.
 const MAX_BYTES: usize = 64 << 20;
 const MAX_ITEMS: usize = 1_000_000;
+/// A dense graph has as many paths as its nodes have orders.
+const MAX_STEPS_OF_PATHS: usize = 100_000;
+/// The engine goes along a path as deep as it is long.
+const MAX_NODES_OF_PATH: usize = 1000;
 
 /// Refuses to make a text of that many bytes.
 pub(super) fn check_bytes(bytes: usize) -> Result<(), String> {
@@ -64,4 +70,65 @@ pub(super) fn shift_left(arguments: &[Value]) -> Answer {
         };
     }
     engines_own("bits.lsh", arguments)
+}
+
+pub(super) fn hex_encode(arguments: &[Value]) -> Answer {
+    let length = string(arguments.first()).map_or(0, str::len);
+    check_bytes(length.saturating_mul(2))?;
+    engines_own("hex.encode", arguments)
+}
+
+pub(super) fn reachable_paths(arguments: &[Value]) -> Answer {
+    if let [graph, from] = arguments {
+        let mut left = MAX_STEPS_OF_PATHS;
+        for node in members(Some(from)).unwrap_or_default() {
+            follow(graph, node, &mut BTreeSet::new(), &mut left)?;
+        }
+    }
+    engines_own("graph.reachable_paths", arguments)
+}
+
+/// Goes along all paths that lead on from `path` by `node`, as the engine will, and counts the steps.
+fn follow<'v>(
+    graph: &'v Value,
+    node: &'v Value,
+    path: &mut BTreeSet<&'v Value>,
+    left: &mut usize,
+) -> Result<(), String> {
+    let Some(rest) = left.checked_sub(1) else {
+        return Err(format!(
+            "the graph has paths of more than {MAX_STEPS_OF_PATHS} steps in all"
+        ));
+    };
+    *left = rest;
+    let Value::Object(edges) = graph else {
+        return Ok(());
+    };
+    let Some(next) = edges.get(node).filter(|_| !path.contains(node)) else {
+        return Ok(());
+    };
+    if path.len() == MAX_NODES_OF_PATH {
+        return Err(format!(
+            "the graph has a path of more than {MAX_NODES_OF_PATH} nodes"
+        ));
+    }
+    path.insert(node);
+    for next in members(Some(next)).unwrap_or_default() {
+        follow(graph, next, path, left)?;
+    }
+    path.remove(node);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use regorus::Value;
+
+    use super::{MAX_BYTES, hex_encode};
+
+    #[test]
+    fn a_text_that_is_too_long_is_not_made() {
+        let half = |more: usize| Value::from("x".repeat(MAX_BYTES / 2 + more));
+        assert!(hex_encode(&[half(1)]).unwrap_err().contains("longer than"));
+    }
 }

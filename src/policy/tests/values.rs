@@ -294,6 +294,19 @@ fn what_grows_without_end_fails_the_policy_at_once() {
             "trigger contains \"a\" if bits.lsh(1, 4000000000) > 1".to_owned(),
             "64 bits",
         ),
+        (
+            "nodes := numbers.range(1, 20)\n\
+             graph := {n: nodes | some n in nodes}\n\
+             trigger contains \"a\" if graph.reachable_paths(graph, [1])"
+                .to_owned(),
+            "100000 steps",
+        ),
+        (
+            "graph := {n: [n + 1] | some n in numbers.range(1, 5000)}\n\
+             trigger contains \"a\" if graph.reachable_paths(graph, [1])"
+                .to_owned(),
+            "1000 nodes",
+        ),
     ] {
         let policy = read(Trigger, Engine::RegoV1, &body).unwrap();
         let told = policy.evaluate(&json!({})).unwrap_err().to_string();
