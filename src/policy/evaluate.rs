@@ -1,7 +1,10 @@
 //! A policy made ready once, and asked any number of times.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::panic;
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use regorus::utils::limits::ExecutionTimerConfig;
@@ -244,10 +247,26 @@ impl Policy {
     }
 }
 
-/// The engine has builtins that break off on odd arguments; a policy that meets one fails.
+thread_local! {
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The engine has builtins that break off on odd arguments; a policy that meets one fails. What is printed
+/// where a program breaks off is printed of no policy.
 pub(super) fn guarded<T>(evaluate: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(evaluate))
-        .unwrap_or_else(|_| Err("the engine broke off".to_owned()))
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |what| {
+            if !IS_GUARDED.get() {
+                print(what);
+            }
+        }));
+    });
+    let was_guarded = IS_GUARDED.replace(true);
+    let ended = panic::catch_unwind(panic::AssertUnwindSafe(evaluate));
+    IS_GUARDED.set(was_guarded);
+    ended.unwrap_or_else(|_| Err("the engine broke off".to_owned()))
 }
 
 /// An engine that evaluates as OPA does, without a policy, for modules of these texts.

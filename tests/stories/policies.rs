@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{PullRequest, SERVICE, SERVICE_10, Scene};
+use crate::support::{PullRequest, SERVICE, SERVICE_10, Scene, World};
 
 const STACK_10: &str = "hello-service-ca6d5eab";
 
@@ -238,6 +238,21 @@ fn verdict_can_be_looked_up_and_replayed() {
         )),
         "{told}"
     );
+}
+
+#[test]
+fn policy_that_the_engine_breaks_off_at_gets_one_error() {
+    let world = World::new();
+    let text = "package spacelift\nimport rego.v1\n\
+                deny contains \"x\" if { time.parse_ns(\"\u{e9}2\", \"1\u{e9}\") }\n";
+    let (policy, input) = (world.path("odd.rego"), world.path("input.json"));
+    std::fs::write(&policy, text).unwrap();
+    std::fs::write(&input, "{}").unwrap();
+    let (policy, input) = (policy.to_str().unwrap(), input.to_str().unwrap());
+    let said = world.dayfly(&["policy", "eval", policy, "--type", "PLAN", "--input", input]);
+    let said = said.exited(1);
+    let error = format!("error: policy {policy} gave no answer: the engine broke off\n");
+    assert_eq!(said.stderr, error);
 }
 
 #[test]
