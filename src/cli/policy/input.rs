@@ -11,7 +11,8 @@ use crate::store::{Store, StoreError};
 
 /// Print the very input that policies judged a run on
 ///
-/// `dayfly policy eval FILE --type TYPE --input -` reads it.
+/// `dayfly policy eval FILE --type TYPE --input -` reads it. Secrets of the run are masked in it: where a policy
+/// judged one that was not sanitised, it sees the mask now.
 #[derive(clap::Args)]
 pub(in crate::cli) struct Args {
     /// The run's number, as `dayfly runs` lists it
