@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::arguments::{DataArgs, ManagerArgs};
+use super::count::counted;
 use super::output::Output;
 use super::progress::Progress;
 use super::{DONE, Ended, FAILED, changes, interruption};
@@ -152,9 +153,9 @@ fn tell(applied: &Applied, output: &Output) {
     }
     let count = |state| applied.runs.iter().filter(|run| run.state == state).count();
     output.data(format_args!(
-        "Applied: {} changes, {} runs finished, {} failed.",
-        applied.changes.len(),
-        count(RunState::Finished),
+        "Applied: {}, {} finished, {} failed.",
+        counted(applied.changes.len(), "change"),
+        counted(count(RunState::Finished), "run"),
         count(RunState::Failed)
     ));
 }

@@ -140,7 +140,7 @@ pub(super) fn decide(
     let mut wanted: BTreeMap<StackId, (RunType, String)> = BTreeMap::new();
     let mut pushes = Pushes::of(situation, objects);
 
-    leave(situation, &mut decided.manager_run, &mut wanted);
+    leave(situation, &mut decided, &mut wanted);
     // The tips before the policies: a push is judged by the commit that it moves from.
     let recorded: BTreeMap<&str, &Object> = planned
         .recorded
@@ -239,17 +239,22 @@ fn is_to_be_retried(run: &Run) -> bool {
 fn how_it_ended(run: &Run) -> String {
     match run.note.as_deref() {
         Some(crate::run::INTERRUPTED) => "was interrupted".to_owned(),
-        _ => run.state.as_str().to_ascii_lowercase(),
+        _ if matches!(run.state, RunState::Failed | RunState::Finished) => {
+            run.state.as_str().to_ascii_lowercase()
+        }
+        _ => format!("was {}", run.state.as_str().to_ascii_lowercase()),
     }
 }
 
 /// Stacks that leave: destroyed first where a destructor says so, else orphaned, and forgotten at
-/// once where no apply ever began. Those that are leaving already get their destroy run again.
+/// once where no apply ever began. Those that are leaving already get their destroy run again, unless it
+/// waits to be executed.
 fn leave(
     situation: &Situation<'_>,
-    manager_run: &mut ManagerRun,
+    decided: &mut Decided,
     wanted: &mut BTreeMap<StackId, (RunType, String)>,
 ) {
+    let manager_run = &mut decided.manager_run;
     let gone = situation
         .planned
         .comparison
@@ -285,7 +290,15 @@ fn leave(
                     ),
                 );
             }
-            (true, false) => manager_run.orphaned.push(stack.address.clone()),
+            (true, false) => {
+                manager_run.orphaned.push(stack.address.clone());
+                let message =
+                    format!("stack {id} left without a destructor: what it has made stays");
+                let hint = format!("`dayfly stack destroy {id}` or `dayfly stack forget {id}`");
+                decided
+                    .problems
+                    .push(Problem::warning(message).with_hint(hint));
+            }
         }
     }
     for stack in situation
@@ -296,6 +309,7 @@ fn leave(
     {
         let id = StackId::new(stack.id());
         let cause = match situation.last_runs.get(&id) {
+            Some(run) if run.kind == RunType::Destroy && run.state == RunState::Queued => continue,
             Some(run) if run.kind == RunType::Destroy => {
                 format!("retry of run {}, which {}", run.id, how_it_ended(run))
             }

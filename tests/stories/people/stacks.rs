@@ -90,7 +90,11 @@ fn orphaned() -> Scene {
     scene.event("opened", &PullRequest::service());
     scene.apply().succeeded();
     scene.event("closed", &PullRequest::service());
-    assert!(Scene::runs_of(&scene.apply().succeeded()).is_empty());
+    let applied = scene.apply().succeeded();
+    assert!(Scene::runs_of(&applied).is_empty());
+    let told = applied.json()["problems"].to_string();
+    let warning = format!("stack {STACK_10} left without a destructor");
+    assert!(told.contains(&warning), "{told}");
     assert!(scene.page(SERVICE_10).is_some());
     scene
 }
@@ -120,7 +124,8 @@ fn orphan_stays_listed_until_somebody_has_it_destroyed() {
         scene.data(&["stack", "propose", STACK_10]),
         &["is orphaned"],
     );
-    scene.data(&["stack", "destroy", STACK_10]).succeeded();
+    let destroy = ["stack", "destroy", STACK_10, "--output", "json"];
+    let queued = scene.data(&destroy).succeeded().json()["run"]["id"].clone();
     refused(
         scene.data(&["stack", "destroy", STACK_10]),
         &["is being destroyed"],
@@ -129,10 +134,12 @@ fn orphan_stays_listed_until_somebody_has_it_destroyed() {
         scene.data(&["stack", "forget", STACK_10, "--yes"]),
         &["is being destroyed"],
     );
+    let applied = scene.apply().succeeded();
     assert_eq!(
-        Scene::runs_of(&scene.apply().succeeded()),
+        Scene::runs_of(&applied),
         [format!("{STACK_10} DESTROY FINISHED")]
     );
+    assert_eq!(applied.json()["runs"][0]["id"], queued);
     assert_eq!(scene.page(SERVICE_10), None);
     assert_eq!(scene.stacks(), ["hello-service-common"]);
 }
