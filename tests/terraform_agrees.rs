@@ -110,6 +110,10 @@ fn dayfly_agrees_with_terraform() -> Result<()> {
     for (part, agreement) in [
         ("expressions", expressions()?),
         ("marks of sensitive values", marks()?),
+        (
+            "corners, values and errors",
+            judged(&lines("corners.txt")?)?,
+        ),
         ("expressions by chance", generated(seed)?),
         ("files that are refused", refusals()?),
         ("outputs of modules", modules()?),
@@ -140,7 +144,6 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Each has the value and the type that it has in Terraform, or none in both.
 fn generated(seed: u64) -> Result<Agreement> {
     let mut chance = generator::Chance::new(seed);
     let count = number("COUNT")?.unwrap_or(1500);
@@ -153,6 +156,11 @@ fn generated(seed: u64) -> Result<Agreement> {
             .map(|index| generator::expression(&mut chance, 1 + usize::from(index % 3 == 0) * 2))
             .collect(),
     };
+    judged(&cases)
+}
+
+/// Each has the value and the type that it has in Terraform, or none in both.
+fn judged(cases: &[String]) -> Result<Agreement> {
     // The text is exact where a JSON number would not be; the value has the type.
     let pair =
         |case: &str| format!("[\n[jsonencode([\n{case}\n]), issensitive(\n{case}\n)],\n{case}\n]");

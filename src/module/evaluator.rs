@@ -241,6 +241,7 @@ impl<'a> Evaluator<'a> {
             hint: None,
             source: place.source.clone(),
             offset: place.offset,
+            is_refusal: false,
         }))
     }
 

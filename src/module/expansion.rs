@@ -330,5 +330,6 @@ pub(super) fn mistake_at(place: &Place, message: String) -> Stop {
         hint: None,
         source,
         offset: place.offset,
+        is_refusal: false,
     }))
 }

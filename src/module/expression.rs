@@ -3,6 +3,7 @@
 //! All parts of an expression are evaluated, also those not chosen: that is how Terraform finds
 //! what an expression depends on, and why `&&` does not protect its right side.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -45,6 +46,18 @@ pub(super) struct Mistake {
     pub hint: Option<String>,
     pub source: Arc<Source>,
     pub offset: Option<usize>,
+    /// Whether Terraform would have a value here. `try` and `can` do not pass over that: they would
+    /// give another value than Terraform's.
+    pub is_refusal: bool,
+}
+
+impl Stop {
+    pub(super) fn refused(mut self, is_refusal: bool) -> Self {
+        if let Self::Mistake(mistake) = &mut self {
+            mistake.is_refusal |= is_refusal;
+        }
+        self
+    }
 }
 
 pub(super) type Evaluated<T = Value> = Result<T, Stop>;
@@ -102,7 +115,13 @@ impl<'a> Frame<'a> {
             hint,
             source,
             offset,
+            is_refusal: false,
         }))
+    }
+
+    /// As `mistake`, of what Terraform has a value for.
+    pub(super) fn refusal(&self, message: impl Into<String>, offset: Option<usize>) -> Stop {
+        self.mistake(message, offset).refused(true)
     }
 
     pub(super) fn with(&self, binding: &'a Binding<'a>) -> Frame<'a> {
@@ -114,7 +133,7 @@ impl<'a> Frame<'a> {
 
     pub(super) fn deeper(&self, offset: Option<usize>) -> Evaluated<Self> {
         if self.depth >= DEEPEST {
-            return Err(self.mistake("the expression is nested too deeply", offset));
+            return Err(self.refusal("the expression is nested too deeply", offset));
         }
         Ok(Self {
             depth: self.depth + 1,
@@ -199,6 +218,8 @@ fn object_value(object: &Object, frame: &Frame<'_>) -> Evaluated {
     for (key, value) in object.iter() {
         let name = match key {
             ObjectKey::Ident(name) => normal(name.as_str()).to_string(),
+            // A bare word, as any other.
+            ObjectKey::Expression(Expression::Null(_)) => "null".to_owned(),
             ObjectKey::Expression(Expression::Traversal(traversal)) => {
                 let message = "ambiguous key: put a reference in parentheses, a name in quotes";
                 return Err(frame.mistake(message, start(traversal.as_ref())));
@@ -252,7 +273,7 @@ fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
             .iter()
             .all(|part| part.as_str() == "core")
     {
-        return Err(frame.mistake(
+        return Err(frame.refusal(
             format!("functions of providers are not supported: {name}"),
             offset,
         ));
@@ -269,8 +290,8 @@ fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
             };
             return match evaluate(argument, frame) {
                 Ok(_) => Ok(Value::Bool(true)),
-                Err(Stop::Mistake(_)) => Ok(Value::Bool(false)),
-                Err(Stop::Reported) => Err(Stop::Reported),
+                Err(Stop::Mistake(mistake)) if !mistake.is_refusal => Ok(Value::Bool(false)),
+                Err(stop) => Err(stop),
             };
         }
         "templatestring" if !call.args.iter().next().is_some_and(is_reference) => {
@@ -280,8 +301,10 @@ fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
         }
         _ => {}
     }
-    let function = functions::find(name)
-        .map_err(|(message, hint)| frame.mistake_with_hint(message, offset, hint))?;
+    let function = functions::find(name).map_err(|absent| {
+        let stop = frame.mistake_with_hint(absent.message, offset, absent.hint);
+        stop.refused(absent.is_refused)
+    })?;
     let mut arguments = Vec::with_capacity(call.args.len());
     let last = call.args.len().saturating_sub(1);
     for (index, argument) in call.args.iter().enumerate() {
@@ -300,14 +323,18 @@ fn call_value(call: &FuncCall, frame: &Frame<'_>) -> Evaluated {
         };
         arguments.extend(items.iter().map(|item| item.clone().marked(is_sensitive)));
     }
+    let is_refusal = Cell::new(false);
     let context = functions::Context {
         arguments: &arguments,
         tree: frame.names.tree(),
         depth: frame.depth,
         within_template: frame.names.within_template(),
+        is_refusal: &is_refusal,
     };
-    let value = functions::call(name, function, &context)
-        .map_err(|message| frame.mistake(format!("{name}: {message}"), offset))?;
+    let value = functions::call(name, function, &context).map_err(|message| {
+        let stop = frame.mistake(format!("{name}: {message}"), offset);
+        stop.refused(is_refusal.get())
+    })?;
     bounded(value, frame, offset)
 }
 
@@ -339,7 +366,7 @@ pub(super) fn bounded(value: Value, frame: &Frame<'_>, offset: Option<usize>) ->
         _ => false,
     };
     if is_large {
-        Err(frame.mistake("the result is too large", offset))
+        Err(frame.refusal("the result is too large", offset))
     } else {
         Ok(value)
     }
@@ -349,7 +376,7 @@ fn first_success(call: &FuncCall, frame: &Frame<'_>, offset: Option<usize>) -> E
     let mut last = None;
     for argument in call.args.iter() {
         match evaluate(argument, frame) {
-            Err(Stop::Mistake(mistake)) => last = Some(mistake),
+            Err(Stop::Mistake(mistake)) if !mistake.is_refusal => last = Some(mistake),
             other => return other,
         }
     }
@@ -433,8 +460,14 @@ fn operated(operation: &BinaryOp, left: &Value, right: &Value, frame: &Frame<'_>
     }
     let left = numeric(left, symbol, frame, left_at)?;
     let right = numeric(right, symbol, frame, right_at)?;
-    let quotient =
-        |result: Option<Number>| result.ok_or_else(|| frame.mistake("division by zero", right_at));
+    // Terraform's is infinite, but for zero by zero.
+    let is_infinite = !left.is_zero();
+    let by_zero = || {
+        frame
+            .mistake("division by zero", right_at)
+            .refused(is_infinite)
+    };
+    let quotient = |result: Option<Number>| result.ok_or_else(by_zero);
     Ok(match operator {
         Operator::Plus => left.plus(&right).into(),
         Operator::Minus => left.minus(&right).into(),

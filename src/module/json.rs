@@ -223,6 +223,7 @@ impl<'a> Reader<'a> {
     fn object(&mut self) -> Result<Value, String> {
         self.position += 1;
         let mut entries = BTreeMap::new();
+        let mut written = BTreeMap::new();
         self.skip_space();
         if self.take("}") {
             return Ok(Value::object(entries));
@@ -238,7 +239,13 @@ impl<'a> Reader<'a> {
                 return self.fail("no colon after a key");
             }
             let value = self.value()?;
-            entries.insert(normal(&name).to_string(), value);
+            let key = normal(&name).to_string();
+            // The last of one name counts, as everywhere; of two written otherwise Terraform breaks off.
+            if written.get(&key).is_some_and(|before| *before != name) {
+                return self.fail("the same key in two forms of Unicode");
+            }
+            written.insert(key.clone(), name);
+            entries.insert(key, value);
             self.skip_space();
             if self.take("}") {
                 return Ok(Value::object(entries));

@@ -208,7 +208,9 @@ impl<'a> ModuleNames<'a> {
         let doubtful = |what: &str| {
             let message = format!("{what} of {key} may be another than is written: ignore_changes");
             let hint = "refer to the value itself, or take it out of ignore_changes".to_owned();
-            frame.mistake_with_hint(message, at, Some(hint))
+            frame
+                .mistake_with_hint(message, at, Some(hint))
+                .refused(true)
         };
         let Some(item) = chosen else {
             if *ignored != Ignored::None {
@@ -236,7 +238,7 @@ impl<'a> ModuleNames<'a> {
             if schema.attributes.contains_key(attribute) {
                 let message =
                     format!("the attribute {attribute} of {key} is known to Spacelift only");
-                return Err(frame.mistake(message, step.and_then(start).or(at)));
+                return Err(frame.refusal(message, step.and_then(start).or(at)));
             }
         }
         if *ignored != Ignored::None {
@@ -261,7 +263,7 @@ impl<'a> ModuleNames<'a> {
         match step_name(steps, 0, "path", frame, at)? {
             "module" => Ok((relative(root, &self.instance.module.directory).into(), 1)),
             "root" => Ok((".".into(), 1)),
-            "cwd" => Err(frame.mistake(
+            "cwd" => Err(frame.refusal(
                 "path.cwd is not available: it differs from machine to machine",
                 at,
             )),
@@ -319,11 +321,11 @@ impl Names for ModuleNames<'_> {
                 Some(value) => Ok((value.clone(), 0)),
                 None => Err(frame.mistake("self is there only in a postcondition", at)),
             },
-            "terraform" => Err(frame.mistake(
+            "terraform" => Err(frame.refusal(
                 "terraform.workspace is not available: a manager stack has one workspace",
                 at,
             )),
-            "ephemeral" => Err(frame.mistake("ephemeral resources are not supported", at)),
+            "ephemeral" => Err(frame.refusal("ephemeral resources are not supported", at)),
             kind => self.resource(kind, steps, frame, at),
         }
     }

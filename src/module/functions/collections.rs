@@ -215,7 +215,7 @@ pub(super) fn length(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     let value = context.value(0)?;
     let length = match (value.as_str(), value.items(), value.entries()) {
-        (Some(text), ..) => text.graphemes(true).count(),
+        (Some(_), ..) => context.countable(0)?.graphemes(true).count(),
         (_, Some(items), _) => items.len(),
         (_, _, Some(entries)) => entries.len(),
         _ => return Err("argument 1 must be a string, a collection or a structure".to_owned()),

@@ -56,6 +56,11 @@ fn parse(text: &str) -> Result<Moment, String> {
             seconds
         }
     };
+    // Go has no leap seconds and no more than nanoseconds.
+    if &local[17..19] == "60" {
+        return Err(fail());
+    }
+    let local = local.get(..29).unwrap_or(local);
     let local = local.parse::<DateTime>().map_err(|_| fail())?;
     Ok(Moment { local, offset })
 }
@@ -92,7 +97,9 @@ pub(super) fn timeadd(context: &Context<'_>) -> Result<Value, String> {
     let local = moment
         .local
         .checked_add(duration)
-        .map_err(|error| error.to_string())?;
+        .ok()
+        .filter(|local| local.year() >= 0)
+        .ok_or_else(|| context.refusal("the result is outside of the years 0 to 9999"))?;
     let zone = if moment.offset == 0 {
         "Z".to_owned()
     } else {

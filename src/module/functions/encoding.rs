@@ -82,7 +82,19 @@ pub(super) fn jsonencode(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn jsondecode(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
-    json::decode(&context.text(0)?)
+    let text = context.text(0)?;
+    json::decode(&text).map_err(|error| match escapes_surrogate(&text) {
+        true => context.refusal(error),
+        false => error,
+    })
+}
+
+/// Whether JSON escapes half of a character: alone, Terraform has the replacement character for it.
+fn escapes_surrogate(text: &str) -> bool {
+    let halves = text.split("\\u").skip(1);
+    halves
+        .filter_map(|half| half.get(..2))
+        .any(|half| ("d8"..="df").contains(&&*half.to_ascii_lowercase()))
 }
 
 pub(super) fn urlencode(context: &Context<'_>) -> Result<Value, String> {
@@ -146,7 +158,7 @@ pub(super) fn textencodebase64(context: &Context<'_>) -> Result<Value, String> {
             .collect(),
         "UTF-16BE" => units().flat_map(u16::to_be_bytes).collect(),
         "UTF-16LE" => units().flat_map(u16::to_le_bytes).collect(),
-        _ => return Err(UNKNOWN_ENCODING.to_owned()),
+        _ => return Err(context.refusal(UNKNOWN_ENCODING)),
     };
     Ok(BASE64.encode(bytes).into())
 }
@@ -170,7 +182,7 @@ pub(super) fn textdecodebase64(context: &Context<'_>) -> Result<Value, String> {
         ("UTF-16", [0xfe, 0xff, rest @ ..]) => (rest, false),
         ("UTF-16" | "UTF-16BE", all) => (all, false),
         ("UTF-16LE", all) => (all, true),
-        _ => return Err(UNKNOWN_ENCODING.to_owned()),
+        _ => return Err(context.refusal(UNKNOWN_ENCODING)),
     };
     let pairs = units.chunks_exact(2);
     if !pairs.remainder().is_empty() {

@@ -12,15 +12,16 @@ use crate::module::tree::Tree;
 use crate::module::value::{Type, Value};
 
 fn tree<'a>(context: &Context<'a>) -> Result<Tree<'a>, String> {
-    context
-        .tree
-        .ok_or_else(|| "files cannot be read here".to_owned())
+    let none = || context.refusal("files cannot be read here");
+    context.tree.ok_or_else(none)
 }
 
 fn read(context: &Context<'_>) -> Result<(String, Vec<u8>), String> {
     let path = context.text(0)?;
     let tree = tree(context)?;
-    match tree.read(&path)? {
+    // What cannot be read is not absent.
+    let refused = |error: String| context.refusal(error);
+    match tree.read(&path).map_err(refused)? {
         Some(bytes) => Ok((tree.locate(&path)?, bytes)),
         None => Err(format!("there is no file {path:?} in the repository")),
     }
@@ -75,13 +76,16 @@ pub(super) fn filebase64sha512(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn fileexists(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
-    Ok(tree(context)?.read(&context.text(0)?)?.is_some().into())
+    let file = tree(context)?.read(&context.text(0)?);
+    let file = file.map_err(|error| context.refusal(error))?;
+    Ok(file.is_some().into())
 }
 
 pub(super) fn fileset(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
     let pattern = glob::parse(&context.text(1)?)?;
-    let paths = tree(context)?.walk(&context.text(0)?)?;
+    let paths = tree(context)?.walk(&context.text(0)?);
+    let paths = paths.map_err(|error| context.refusal(error))?;
     let matching = paths.iter().filter(|path| pattern.matches(path));
     Ok(Value::set(Type::String, matching.map(Value::string)))
 }

@@ -2,6 +2,7 @@
 //!
 //! What depends on the clock, on chance or on the machine is refused by name with the reason.
 
+use std::cell::Cell;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -37,6 +38,17 @@ pub(super) struct Context<'a> {
     pub depth: usize,
     /// Whether the call stands in a template, which evaluates no other.
     pub within_template: bool,
+    /// Set where the function has no value and Terraform's has one.
+    pub is_refusal: &'a Cell<bool>,
+}
+
+/// Why there is no function of a name.
+#[derive(Debug)]
+pub(super) struct Absent {
+    pub message: String,
+    pub hint: Option<String>,
+    /// Whether Terraform has it.
+    pub is_refused: bool,
 }
 
 pub(super) use marks::call;
@@ -190,23 +202,34 @@ const REFUSED: &[(&str, &str, Option<&str>)] = &[
     ),
 ];
 
-/// The function of that name, or why there is none and perhaps what to do.
-pub(super) fn find(name: &str) -> Result<Function, (String, Option<String>)> {
+/// The function of that name.
+pub(super) fn find(name: &str) -> Result<Function, Absent> {
     if let Ok(position) = FUNCTIONS.binary_search_by_key(&name, |(name, _)| name) {
         return Ok(FUNCTIONS[position].1);
     }
     if let Some((_, reason, hint)) = REFUSED.iter().find(|(refused, ..)| *refused == name) {
-        return Err((
-            format!("the function {name} is not available: {reason}"),
-            hint.map(str::to_owned),
-        ));
+        return Err(Absent {
+            message: format!("the function {name} is not available: {reason}"),
+            hint: hint.map(str::to_owned),
+            is_refused: true,
+        });
     }
     let known = FUNCTIONS.iter().map(|(name, _)| *name);
     let hint = nearest(name, known).map(|name| format!("did you mean {name}?"));
-    Err((format!("there is no function {name}"), hint))
+    Err(Absent {
+        message: format!("there is no function {name}"),
+        hint,
+        is_refused: false,
+    })
 }
 
 impl Context<'_> {
+    /// The message, of what Terraform has a value for.
+    fn refusal(&self, message: impl Into<String>) -> String {
+        self.is_refusal.set(true);
+        message.into()
+    }
+
     /// Refuses another number of arguments.
     fn takes(&self, count: RangeInclusive<usize>) -> Result<(), String> {
         let given = self.arguments.len();
@@ -239,6 +262,19 @@ impl Context<'_> {
         match self.converted(index, &Type::String)? {
             Value::String(text) => Ok(text),
             _ => Err(format!("argument {} must be a string", index + 1)),
+        }
+    }
+
+    /// The string of an argument whose characters are counted. Releases of Unicode differ in whether what
+    /// the scripts of India join by a virama is one.
+    fn countable(&self, index: usize) -> Result<Arc<str>, String> {
+        const VIRAMAS: [char; 6] = [
+            '\u{94d}', '\u{9cd}', '\u{acd}', '\u{b4d}', '\u{c4d}', '\u{d4d}',
+        ];
+        let text = self.text(index)?;
+        match text.contains(VIRAMAS) {
+            true => Err(self.refusal("releases of Unicode count the characters of it differently")),
+            false => Ok(text),
         }
     }
 
@@ -293,10 +329,11 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_refused_with_the_nearest() {
-        assert_eq!(find("uper").unwrap_err().1.unwrap(), "did you mean upper?");
-        assert!(find("timestamp").unwrap_err().0.contains("clock"));
-        let (message, hint) = find("yamldecode").unwrap_err();
-        assert!(message.contains("several readings"));
-        assert!(hint.unwrap().contains("jsondecode"));
+        let near = find("uper").unwrap_err().hint;
+        assert_eq!(near.unwrap(), "did you mean upper?");
+        assert!(find("timestamp").unwrap_err().message.contains("clock"));
+        let absent = find("yamldecode").unwrap_err();
+        assert!(absent.message.contains("several readings"));
+        assert!(absent.hint.unwrap().contains("jsondecode"));
     }
 }

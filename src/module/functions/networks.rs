@@ -14,15 +14,20 @@ struct Network {
 }
 
 impl Network {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(context: &Context<'_>) -> Result<Self, String> {
+        let text = &*context.text(0)?;
         let wrong = || format!("{text:?} is no range of addresses such as 10.0.0.0/8");
         let (address, length) = text.split_once('/').ok_or_else(wrong)?;
         let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
         let length: u32 = length.parse().map_err(|_| wrong())?;
+        let address = match address.contains(':') {
+            true => address.to_owned(),
+            false => without_leading_zeros(address),
+        };
         let (bits, width) = match address.parse().map_err(|_| wrong())? {
             IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
             IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => {
-                return Err(format!("{text:?} is of IPv4: write it as such"));
+                return Err(context.refusal(format!("{text:?} is of IPv4: write it as such")));
             }
             IpAddr::V6(address) => (address.to_bits(), 128),
         };
@@ -70,15 +75,31 @@ impl Network {
     }
 }
 
+/// An address of IPv4 as Rust reads it: Terraform's may have zeros in front of each number.
+fn without_leading_zeros(address: &str) -> String {
+    let plain = |number: &str| match number.trim_start_matches('0') {
+        "" if !number.is_empty() => "0".to_owned(),
+        rest => rest.to_owned(),
+    };
+    let numbers: Vec<String> = address.split('.').map(plain).collect();
+    numbers.join(".")
+}
+
 /// The number whose last `count` bits are set.
 fn ones(count: u32) -> u128 {
     1_u128.checked_shl(count).map_or(u128::MAX, |bit| bit - 1)
 }
 
+/// The whole number of an argument that in Terraform may be of any size.
+fn large(context: &Context<'_>, index: usize) -> Result<i64, String> {
+    let number = context.integer(index);
+    number.map_err(|error| context.refusal(error))
+}
+
 pub(super) fn cidrhost(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
-    let network = Network::parse(&context.text(0)?)?;
-    let number = context.integer(1)?;
+    let network = Network::parse(context)?;
+    let number = large(context, 1)?;
     let last = network.last_host();
     // Below zero it counts from the end: -1 is the last one.
     let from_end = number < 0;
@@ -96,7 +117,7 @@ pub(super) fn cidrhost(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn cidrnetmask(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
-    let network = Network::parse(&context.text(0)?)?;
+    let network = Network::parse(context)?;
     if network.width != 32 {
         return Err("only ranges of IPv4 have a netmask".to_owned());
     }
@@ -106,9 +127,12 @@ pub(super) fn cidrnetmask(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn cidrsubnet(context: &Context<'_>) -> Result<Value, String> {
     context.takes(3..=3)?;
-    let network = Network::parse(&context.text(0)?)?;
-    let length = network.extended(context.integer(1)?)?;
-    let number = context.integer(2)?;
+    let network = Network::parse(context)?;
+    let (new_bits, number) = (context.integer(1)?, large(context, 2)?);
+    if new_bits < 0 || number < 0 {
+        return Err(context.refusal("counts from 0 on: a negative number leads out of the range"));
+    }
+    let length = network.extended(new_bits)?;
     let wrong = || {
         let bits = length - network.length;
         format!("{bits} more bits have no place for the number {number}")
@@ -124,7 +148,7 @@ pub(super) fn cidrsubnet(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn cidrsubnets(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=usize::MAX)?;
-    let network = Network::parse(&context.text(0)?)?;
+    let network = Network::parse(context)?;
     let full = || "the range has no room for all of them".to_owned();
     // Terraform counts from the part before the first, and there is none before address 0.
     let mut free = Some(network.base).filter(|base| *base > 0);

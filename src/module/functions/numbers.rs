@@ -51,23 +51,30 @@ pub(super) fn min(context: &Context<'_>) -> Result<Value, String> {
         .map_or_else(Value::null, Value::Number))
 }
 
-fn finite(value: f64) -> Result<Value, String> {
+fn finite(context: &Context<'_>, value: f64) -> Result<Value, String> {
     Number::from_f64(value)
         .map(Value::Number)
-        .ok_or_else(|| "the result is no number".to_owned())
+        .ok_or_else(|| context.refusal("the result is no number"))
 }
 
 pub(super) fn log(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
-    finite(floats::ln(context.number(0)?.to_f64()) / floats::ln(context.number(1)?.to_f64()))
+    let (number, base) = (context.number(0)?, context.number(1)?);
+    finite(
+        context,
+        floats::ln(number.to_f64()) / floats::ln(base.to_f64()),
+    )
 }
 
 pub(super) fn pow(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
     let (base, exponent) = (context.number(0)?.to_f64(), context.number(1)?.to_f64());
-    finite(floats::power(base, exponent).ok_or(
-        "the exponent must be a whole number or 0.5: with others Terraform's last digits differ between machines",
-    )?)
+    let power = floats::power(base, exponent).ok_or_else(|| {
+        context.refusal(
+            "the exponent must be a whole number or 0.5: with others Terraform's last digits differ between machines",
+        )
+    })?;
+    finite(context, power)
 }
 
 pub(super) fn signum(context: &Context<'_>) -> Result<Value, String> {

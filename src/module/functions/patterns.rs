@@ -10,7 +10,7 @@ use crate::module::value::{Type, Value};
 
 pub(super) fn regex(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
-    let pattern = compile(&context.text(0)?)?;
+    let pattern = compile(context, &context.text(0)?)?;
     let text = context.text(1)?;
     match pattern.captures(&text) {
         Some(captures) => Ok(found(&pattern, &captures)),
@@ -20,7 +20,7 @@ pub(super) fn regex(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn regexall(context: &Context<'_>) -> Result<Value, String> {
     context.takes(2..=2)?;
-    let pattern = compile(&context.text(0)?)?;
+    let pattern = compile(context, &context.text(0)?)?;
     let text = context.text(1)?;
     let matches = pattern
         .captures_iter(&text)
@@ -35,7 +35,7 @@ pub(super) fn replace(context: &Context<'_>) -> Result<Value, String> {
         .strip_prefix('/')
         .and_then(|rest| rest.strip_suffix('/'));
     match pattern {
-        Some(pattern) => Ok(compile(pattern)?
+        Some(pattern) => Ok(compile(context, pattern)?
             .replace_all(&text, with.as_ref())
             .as_ref()
             .into()),
@@ -82,8 +82,8 @@ fn shape(pattern: &Regex) -> Type {
     }
 }
 
-fn compile(pattern: &str) -> Result<Regex, String> {
-    let translated = translate(pattern)?;
+fn compile(context: &Context<'_>, pattern: &str) -> Result<Regex, String> {
+    let translated = translate(pattern).map_err(|error| context.refusal(error))?;
     let compiled = Regex::new(&translated).map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().last().unwrap_or_default().trim().to_owned();
@@ -199,7 +199,23 @@ fn is_repetition(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{compile, translate};
+    use std::cell::Cell;
+
+    use regex::Regex;
+
+    use super::translate;
+    use crate::module::functions::Context;
+
+    fn compile(pattern: &str) -> Result<Regex, String> {
+        let context = Context {
+            arguments: &[],
+            tree: None,
+            depth: 0,
+            within_template: false,
+            is_refusal: &Cell::new(false),
+        };
+        super::compile(&context, pattern)
+    }
 
     #[test]
     fn classes_are_those_of_ascii() {

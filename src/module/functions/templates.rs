@@ -155,10 +155,14 @@ fn evaluated(context: &Context<'_>, path: &str, text: &str) -> Result<Value, Str
         depth: context.depth,
     };
     wrapped_value(&template, &frame).map_err(|stop| match stop {
-        Stop::Mistake(mistake) => mistake
-            .source
-            .problem(mistake.message, mistake.offset)
-            .to_string(),
+        Stop::Mistake(mistake) => {
+            let problem = mistake.source.problem(mistake.message, mistake.offset);
+            let message = problem.to_string();
+            match mistake.is_refusal {
+                true => context.refusal(message),
+                false => message,
+            }
+        }
         Stop::Reported => format!("{path} could not be evaluated"),
     })
 }

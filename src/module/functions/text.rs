@@ -132,7 +132,7 @@ fn is_separator(character: char) -> bool {
 pub(super) fn strrev(context: &Context<'_>) -> Result<Value, String> {
     context.takes(1..=1)?;
     Ok(context
-        .text(0)?
+        .countable(0)?
         .graphemes(true)
         .rev()
         .collect::<String>()
@@ -141,7 +141,7 @@ pub(super) fn strrev(context: &Context<'_>) -> Result<Value, String> {
 
 pub(super) fn substr(context: &Context<'_>) -> Result<Value, String> {
     context.takes(3..=3)?;
-    let text = context.text(0)?;
+    let text = context.countable(0)?;
     let count = i64::try_from(text.graphemes(true).count()).unwrap_or(i64::MAX);
     let (offset, length) = (context.integer(1)?, context.integer(2)?);
     // Of nothing from the end Terraform makes all up to the end.

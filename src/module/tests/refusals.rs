@@ -220,3 +220,59 @@ fn what_is_refused_says_why_and_nothing_twice() {
         );
     }
 }
+
+/// What Terraform has a value for and dayfly none.
+const WITHOUT_VALUE: &[&str] = &[
+    "1 / 0",
+    "pow(10, 400)",
+    "pow(2, 0.1)",
+    "log(10, 1)",
+    "abspath(\"a\")",
+    "timestamp()",
+    "yamldecode(\"a: 1\")",
+    "provider::terraform::encode_expr(1)",
+    "terraform.workspace",
+    "path.cwd",
+    "regex(\"\\\\Qa\", \"a\")",
+    "jsondecode(\"\\\"\\\\ud83d\\\"\")",
+    "textencodebase64(\"a\", \"Shift_JIS\")",
+    "cidrsubnet(\"10.0.0.0/8\", 8, -1)",
+    "cidrhost(\"::ffff:10.0.0.0/104\", 3)",
+    "timeadd(\"9999-12-31T23:59:59Z\", \"1h\")",
+    "length(\"\\u0915\\u094d\\u0937\")",
+    "file(\"../outside\")",
+    "fileexists(\"/etc/hostname\")",
+    "fileset(\"..\", \"*\")",
+    "templatefile(\"clock.tftpl\", {})",
+    "spacelift_stack.x.aws_assume_role_policy_statement",
+];
+
+#[test]
+fn what_has_no_value_here_is_not_passed_over_by_try_and_can() {
+    let stack = "resource \"spacelift_stack\" \"x\" {
+  name       = \"x\"
+  repository = \"r\"
+  branch     = \"main\"
+}
+";
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("clock.tftpl", "${timestamp()}");
+    for expression in WITHOUT_VALUE {
+        for around in ["can({})", "try({}, \"other\")", "try(can([{}]), 1)"] {
+            let value = around.replace("{}", expression);
+            write(
+                "main.tf",
+                &format!("{stack}output \"x\" {{\n  value = {value}\n}}\n"),
+            );
+            let evaluation = evaluate(
+                &Directory::new(directory.path()),
+                "",
+                &Given::default(),
+                "manager",
+            );
+            assert_eq!(errors(&evaluation).len(), 1, "{value}");
+            assert!(evaluation.outputs.is_empty(), "{value}");
+        }
+    }
+}
