@@ -12,8 +12,8 @@ use crate::error::{Diagnose, Kind};
 
 const OWNERS_ALONE: u32 = 0o700;
 
-/// What can be read of a tree. It has two implementations: a commit and a directory.
-pub trait Files {
+/// What can be read of a tree, by several threads at once. It has two implementations: a commit and a directory.
+pub trait Files: Sync {
     /// The file's bytes; `None` if there is no file (a directory is none, and a link is none).
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, FilesError>;
 

@@ -116,13 +116,13 @@ fn waits_for_a_call(module: &Module) -> bool {
 }
 
 /// Whether a call stands once and refers to no other.
-fn stands_alone(call: &Call) -> bool {
+pub(super) fn stands_alone(call: &Call) -> bool {
     matches!(call.repeat, Repeat::Once)
         && call.depends_on.is_empty()
         && !call.arguments.values().any(refers_to_call)
 }
 
-fn refers_to_call(expression: &Expression) -> bool {
+pub(super) fn refers_to_call(expression: &Expression) -> bool {
     let references = References::default();
     let mut walk = &references;
     walk.visit_expr(expression);

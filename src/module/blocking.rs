@@ -1,8 +1,10 @@
 //! What cannot stand: resources that share an id, that wait for something that failed, or that
 //! are part of an environment that failed.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::cell::Ref;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hcl_edit::expr::Expression;
 
@@ -12,7 +14,7 @@ use super::expansion::mistake_at;
 use super::expression::{Evaluated, Stop, start};
 use super::instance::{Expansion, Instance, done};
 use super::names::attribute_name;
-use super::object::{Item, Object};
+use super::object::{Item, Made};
 
 /// Two objects of one type with one id would be one object on Spacelift.
 pub(super) fn block_duplicates(
@@ -20,19 +22,19 @@ pub(super) fn block_duplicates(
     items: &[Rc<Item>],
     blocked: &mut HashSet<usize>,
 ) {
-    let objects: Vec<Option<Rc<Object>>> = items.iter().map(|item| done(&item.object, 0)).collect();
+    let made: Vec<Ref<'_, Option<Made>>> = items.iter().map(|item| item.made.borrow()).collect();
     let instances = evaluator.instances();
     let mut ids: HashMap<(&str, &str), usize> = HashMap::with_capacity(items.len());
     for item in items {
-        let Some(object) = &objects[item.id] else {
+        let Some(made) = &*made[item.id] else {
             continue;
         };
         let instance = &instances[item.instance];
         let Some((_, definition)) = instance.module.resources.get_index(item.resource) else {
             continue;
         };
-        let Some(first) = ids.get(&(&*definition.kind, &*object.id)).copied() else {
-            ids.insert((&definition.kind, &object.id), item.id);
+        let Some(first) = ids.get(&(&*definition.kind, &*made.id)).copied() else {
+            ids.insert((&definition.kind, &made.id), item.id);
             continue;
         };
         let other = &items[first];
@@ -47,7 +49,7 @@ pub(super) fn block_duplicates(
             .unwrap_or_default();
         let message = format!(
             "two objects of type {} have the id {:?}: {} and {} ({other_place})",
-            definition.kind, object.id, item.address, other.address
+            definition.kind, made.id, item.address, other.address
         );
         evaluator.add_problem(instance, definition.place.problem(message));
         evaluator.fail(&other_instance);
@@ -59,7 +61,7 @@ pub(super) fn block_duplicates(
 pub(super) fn spread(
     evaluator: &Evaluator<'_>,
     items: &[Rc<Item>],
-    dependencies: &[BTreeSet<usize>],
+    dependencies: &[Vec<usize>],
     blocked: &mut HashSet<usize>,
 ) {
     let environment_of: Vec<Option<usize>> = items
@@ -163,7 +165,7 @@ impl Waits {
         &self,
         evaluator: &Evaluator<'_>,
         item: &Item,
-        dependencies: &mut BTreeSet<usize>,
+        dependencies: &mut Vec<usize>,
     ) {
         if let Some(targets) = self.own.get(&(item.instance, item.resource)) {
             dependencies.extend(targets.iter().copied());
@@ -197,7 +199,7 @@ impl<'a, 'e> Below<'a, 'e> {
     fn collect(&self, instance: &Instance, into: &mut Vec<usize>) {
         into.extend(self.own.get(&instance.id).into_iter().flatten());
         for index in 0..instance.module.calls.len() {
-            let expansion: Option<Rc<Expansion>> = done(&instance.children, index);
+            let expansion: Option<Arc<Expansion>> = done(&instance.children, index);
             for (_, child) in expansion.iter().flat_map(|expansion| &expansion.members) {
                 self.collect(&self.evaluator.instance(*child), into);
             }
@@ -268,7 +270,7 @@ impl<'a, 'e> Below<'a, 'e> {
                 index.map(|index| done(&instance.resources, index))
             }
         };
-        let expansion: Option<Rc<Expansion>> = match expansion {
+        let expansion: Option<Arc<Expansion>> = match expansion {
             Some(expansion) => expansion,
             None if module.may_define(name) => return Err(Stop::Reported),
             None => return Err(wrong("depends_on names what is not in this module")),

@@ -157,7 +157,7 @@ const PARSED_AT_ONCE: usize = 1024;
 /// So many files are parsed before another thread has begun.
 const WORTH_A_THREAD: usize = 64;
 /// Of a thread, in bytes: what a program's first thread has.
-const STACK: usize = 8 << 20;
+pub(super) const STACK: usize = 8 << 20;
 
 /// The files, parsed by as many threads as there are cores: a directory of environments is large.
 fn parsed(read: Vec<Read<Vec<u8>>>) -> Vec<Read<(Vec<u8>, ParsedBody)>> {

@@ -1,7 +1,7 @@
 //! A repository evaluated: what it wants, and what is wrong with it.
 
 use std::cell::{Cell, OnceCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,13 +9,14 @@ use super::apart::Environments;
 use super::blocking::{Waits, block_duplicates, spread};
 use super::evaluator::Evaluator;
 use super::findings::Findings;
-use super::instance::{Instance, Slot, done};
+use super::force::{Effort, force};
+use super::instance::done;
 use super::lifecycle::{Lifecycle, Moves};
-use super::object::Item;
+use super::object::{Item, Made};
 use super::order::order;
 use super::origin::Origin;
 use super::presence::{InstanceStanding, Presence, Standing};
-use super::resource::{Attributes, Resource};
+use super::resource::Resource;
 use super::root_values::Given;
 use super::tree::Tree;
 use crate::files::Files;
@@ -31,7 +32,7 @@ pub struct Evaluation {
     /// All errors and warnings, by file and line.
     pub problems: Vec<Problem>,
     pub environments: Environments,
-    standing: Standing,
+    pub(super) standing: Standing,
     /// Of all resources; most evaluations are never asked.
     addresses: OnceCell<HashSet<String>>,
 }
@@ -80,13 +81,24 @@ impl Evaluation {
 /// `given` is what gives values to the root module's variables beside the files, `current_stack` is
 /// the id of the manager stack. Whatever is wrong is among the problems; the rest is evaluated all the same.
 pub fn evaluate(files: &dyn Files, root: &str, given: &Given, current_stack: &str) -> Evaluation {
+    evaluate_with(Effort::of_all_cores(), files, root, given, current_stack)
+}
+
+/// The same by so many threads.
+pub(super) fn evaluate_with(
+    effort: Effort,
+    files: &dyn Files,
+    root: &str,
+    given: &Given,
+    current_stack: &str,
+) -> Evaluation {
     let looked = Cell::new(false);
     let tree = Tree {
         files,
         root,
         looked: &looked,
     };
-    let evaluator = Evaluator::new(tree, given, current_stack);
+    let evaluator = Evaluator::new(tree, given, current_stack, effort);
     let root_instance = match evaluator.root() {
         Ok(instance) => instance,
         Err(reason) => {
@@ -109,9 +121,7 @@ pub fn evaluate(files: &dyn Files, root: &str, given: &Given, current_stack: &st
             outputs.insert(name.clone(), value.to_json());
         }
     }
-    for instance in evaluator.instances() {
-        instance.forget_values();
-    }
+    evaluator.finish(0, 0);
     let resources = settle(&evaluator);
     let standing = standing(&evaluator);
     let environments =
@@ -127,71 +137,29 @@ pub fn evaluate(files: &dyn Files, root: &str, given: &Given, current_stack: &st
     }
 }
 
-/// Evaluates everything in an instance and below, so that all mistakes are found.
-fn force(evaluator: &Evaluator<'_>, instance: &Rc<Instance>) {
-    let module = &instance.module;
-    for problem in &module.problems {
-        evaluator.add_problem(instance, problem.clone());
-    }
-    if module.incomplete {
-        evaluator.fail(instance);
-    }
-    if module.refused {
-        return;
-    }
-    // Each failure is noted where it happens.
-    for index in 0..module.variables.len() {
-        evaluator.settle(instance, evaluator.variable(instance, index, 0));
-    }
-    for index in 0..module.locals.len() {
-        evaluator.settle(instance, evaluator.local(instance, index, 0));
-    }
-    for index in 0..module.resources.len() {
-        if let Some(expansion) = evaluator.settle(instance, evaluator.resources(instance, index, 0))
-        {
-            for (_, item) in &expansion.members {
-                evaluator.settle(instance, evaluator.object(*item, 0));
-            }
-        }
-    }
-    for definition in module.data.values() {
-        if definition.broken {
-            evaluator.fail(instance);
-        }
-    }
-    for index in 0..module.calls.len() {
-        if let Some(expansion) = evaluator.settle(instance, evaluator.children(instance, index, 0))
-        {
-            for (_, child) in &expansion.members {
-                force(evaluator, &evaluator.instance(*child));
-            }
-        }
-    }
-    for index in 0..module.outputs.len() {
-        evaluator.settle(instance, evaluator.output(instance, index, 0));
-    }
-}
-
 /// Takes the evaluated resources, blocks what cannot stand, and orders the rest.
 fn settle(evaluator: &Evaluator<'_>) -> Vec<Arc<Resource>> {
     let items = evaluator.items();
-    let mut dependencies: Vec<BTreeSet<usize>> = items
+    let mut dependencies: Vec<Vec<usize>> = items
         .iter()
         .map(|item| item.dependencies.take().unwrap_or_default())
         .collect();
     let mut blocked: HashSet<usize> = items
         .iter()
-        .filter(|item| done(&item.object, 0).is_none())
+        .filter(|item| item.made.borrow().is_none())
         .map(|item| item.id)
         .collect();
     let waits = Waits::gather(evaluator, &items, &mut blocked);
     for item in &items {
-        waits.add_to(evaluator, item, &mut dependencies[item.id]);
+        let dependencies = &mut dependencies[item.id];
+        waits.add_to(evaluator, item, dependencies);
+        dependencies.sort_unstable();
+        dependencies.dedup();
     }
     block_duplicates(evaluator, &items, &mut blocked);
     loop {
         spread(evaluator, &items, &dependencies, &mut blocked);
-        let standing: Vec<Option<&BTreeSet<usize>>> = items
+        let standing: Vec<Option<&Vec<usize>>> = items
             .iter()
             .map(|item| (!blocked.contains(&item.id)).then(|| &dependencies[item.id]))
             .collect();
@@ -221,29 +189,22 @@ fn resource(
     evaluator: &Evaluator<'_>,
     items: &[Rc<Item>],
     id: usize,
-    dependencies: &[BTreeSet<usize>],
+    dependencies: &[Vec<usize>],
 ) -> Option<Resource> {
     let item = &items[id];
-    // Nobody asks for it any more: the two forms of all objects are never in memory at once.
-    let Some(Slot::Done(Some(object), _)) = item.object.take().pop() else {
-        return None;
-    };
+    let Made {
+        attributes,
+        sensitive,
+        ..
+    } = item.made.take()?;
     let instance = evaluator.instance(item.instance);
     let (_, definition) = instance.module.resources.get_index(item.resource)?;
-    let attributes = Rc::unwrap_or_clone(object).attributes;
-    let sensitive = attributes
-        .iter()
-        .filter(|(_, value)| value.holds_sensitive());
     Some(Resource {
-        sensitive: sensitive.map(|(name, _)| (*name).to_owned()).collect(),
+        sensitive,
         address: item.address.to_string(),
         kind: definition.kind.clone(),
         name: definition.name.clone(),
-        attributes: Attributes::of_schema(
-            attributes
-                .into_iter()
-                .map(|(name, value)| (name, value.to_json())),
-        ),
+        attributes,
         depends_on: dependencies[id]
             .iter()
             .map(|other| items[*other].address.clone())

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use super::definitions::{Module, Place};
 use super::expression::{Evaluated, Mistake, Stop};
 use super::findings::Findings;
+use super::force::Effort;
 use super::instance::{Dependencies, Instance, Slot, Slots};
+use super::numbered::Numbered;
 use super::object::Item;
 use super::root_values::{Given, RootValues};
 use super::tree::Tree;
@@ -22,18 +24,22 @@ pub(super) struct Evaluator<'a> {
     pub tree: Tree<'a>,
     /// The id of the manager stack.
     pub current_stack: &'a str,
-    given: &'a Given,
+    pub effort: Effort,
+    pub given: &'a Given,
     root_values: OnceCell<RootValues>,
-    modules: RefCell<HashMap<String, Result<Arc<Module>, String>>>,
-    instances: RefCell<Vec<Rc<Instance>>>,
-    items: RefCell<Vec<Rc<Item>>>,
-    environments: RefCell<Vec<Environment>>,
-    findings: RefCell<Findings>,
+    pub modules: RefCell<Modules>,
+    pub instances: RefCell<Numbered<Instance>>,
+    pub items: RefCell<Numbered<Item>>,
+    pub environments: RefCell<Vec<Environment>>,
+    pub findings: RefCell<Findings>,
     /// What is being evaluated collects what it depends on; the innermost last.
     collecting: RefCell<Vec<BTreeSet<usize>>>,
     /// The names of what is being evaluated, for the message about a circle.
     busy: RefCell<Vec<(usize, Subject)>>,
 }
+
+/// The modules that were read, by their directories; an error is why one could not be.
+pub(super) type Modules = HashMap<String, Result<Arc<Module>, String>>;
 
 #[derive(Debug)]
 pub(super) struct Environment {
@@ -56,10 +62,16 @@ pub(super) enum Subject {
 }
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn new(tree: Tree<'a>, given: &'a Given, current_stack: &'a str) -> Self {
+    pub(super) fn new(
+        tree: Tree<'a>,
+        given: &'a Given,
+        current_stack: &'a str,
+        effort: Effort,
+    ) -> Self {
         Self {
             tree,
             current_stack,
+            effort,
             given,
             root_values: OnceCell::new(),
             modules: RefCell::default(),
@@ -89,10 +101,9 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn add_instance(&self, make: impl FnOnce(usize) -> Instance) -> Rc<Instance> {
-        let id = self.instances.borrow().len();
-        let instance = Rc::new(make(id));
-        self.instances.borrow_mut().push(instance.clone());
-        instance
+        let mut instances = self.instances.borrow_mut();
+        let instance = make(instances.end());
+        instances.add(instance)
     }
 
     pub(super) fn module(&self, directory: &str) -> Result<Arc<Module>, String> {
@@ -107,19 +118,19 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn instance(&self, id: usize) -> Rc<Instance> {
-        self.instances.borrow()[id].clone()
+        self.instances.borrow().get(id).clone()
     }
 
     pub(super) fn item(&self, id: usize) -> Rc<Item> {
-        self.items.borrow()[id].clone()
+        self.items.borrow().get(id).clone()
     }
 
     pub(super) fn instances(&self) -> Vec<Rc<Instance>> {
-        self.instances.borrow().clone()
+        self.instances.borrow().own().to_vec()
     }
 
     pub(super) fn items(&self) -> Vec<Rc<Item>> {
-        self.items.borrow().clone()
+        self.items.borrow().own().to_vec()
     }
 
     pub(super) fn environments(&self) -> RefMut<'_, Vec<Environment>> {
@@ -128,9 +139,25 @@ impl<'a> Evaluator<'a> {
 
     /// Adds a resource, whose index is the number of those before it.
     pub(super) fn add_item(&self, make: impl FnOnce(usize) -> Item) -> usize {
-        let id = self.items.borrow().len();
-        self.items.borrow_mut().push(Rc::new(make(id)));
-        id
+        let mut items = self.items.borrow_mut();
+        let item = make(items.end());
+        items.add(item).id
+    }
+
+    /// The numbers that the next instance and the next resource will have.
+    pub(super) fn ends(&self) -> (usize, usize) {
+        (self.instances.borrow().end(), self.items.borrow().end())
+    }
+
+    /// Keeps of the instances and resources with these numbers and later ones what is left of them only:
+    /// nothing refers to them any more.
+    pub(super) fn finish(&self, instances: usize, items: usize) {
+        for instance in self.instances.borrow().from(instances) {
+            instance.forget_values();
+        }
+        for item in self.items.borrow().from(items) {
+            item.finish();
+        }
     }
 
     /// What the thing that is being evaluated has depended on so far.

@@ -1,7 +1,7 @@
 //! Repeated blocks: the instances of a call and the resources of a block, by `count`, `for_each`
 //! or once.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use hcl_edit::expr::Expression;
 
@@ -29,7 +29,7 @@ impl Evaluator<'_> {
         instance: &Instance,
         index: usize,
         depth: usize,
-    ) -> Evaluated<Rc<Expansion>> {
+    ) -> Evaluated<Arc<Expansion>> {
         let Some((name, call)) = instance.module.calls.get_index(index) else {
             return Err(Stop::Reported);
         };
@@ -53,7 +53,7 @@ impl Evaluator<'_> {
         name: &str,
         call: &Call,
         depth: usize,
-    ) -> Evaluated<Rc<Expansion>> {
+    ) -> Evaluated<Arc<Expansion>> {
         let Some(directory) = call.directory.as_ref().filter(|_| !call.broken) else {
             return Err(Stop::Reported);
         };
@@ -120,7 +120,7 @@ impl Evaluator<'_> {
             }
             expansion.members.push((key, child.id));
         }
-        Ok(Rc::new(expansion))
+        Ok(Arc::new(expansion))
     }
 
     fn is_around(&self, instance: &Instance, directory: &str) -> bool {
@@ -256,7 +256,7 @@ impl Evaluator<'_> {
         instance: &Instance,
         index: usize,
         depth: usize,
-    ) -> Evaluated<Rc<Expansion>> {
+    ) -> Evaluated<Arc<Expansion>> {
         let Some((name, resource)) = instance.module.resources.get_index(index) else {
             return Err(Stop::Reported);
         };
@@ -295,7 +295,7 @@ impl Evaluator<'_> {
                     });
                     expansion.members.push((key, id));
                 }
-                Ok(Rc::new(expansion))
+                Ok(Arc::new(expansion))
             },
         )?;
         self.depend(dependencies.iter().copied());

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
+use indexmap::map::Entry;
 
 use crate::problem::Problem;
 
@@ -36,6 +37,16 @@ impl Findings {
             && !found.environments.contains(environment)
         {
             found.environments.insert(environment.to_owned());
+        }
+    }
+
+    /// Adds what was found later.
+    pub(super) fn extend(&mut self, later: Self) {
+        for (place, found) in later.found {
+            match self.found.entry(place) {
+                Entry::Occupied(known) => known.into_mut().environments.extend(found.environments),
+                Entry::Vacant(open) => drop(open.insert(found)),
+            }
         }
     }
 

@@ -1,7 +1,6 @@
 //! A module as it is called: its address, what it was given, and what has been evaluated of it.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::definitions::Module;
@@ -39,7 +38,7 @@ pub(super) struct Repetition {
 }
 
 /// How a repeated block came out: the keys in order, and what stands behind each.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Expansion {
     pub shape: Shape,
     /// The index of an instance or of a resource, by what was expanded.
@@ -61,7 +60,7 @@ pub(super) enum Shape {
 }
 
 /// The resources that a value depends on, by their index.
-pub(super) type Dependencies = Rc<[usize]>;
+pub(super) type Dependencies = Arc<[usize]>;
 
 /// What is known of something that is evaluated at most once.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +84,7 @@ pub(super) fn done<T: Clone>(slots: &Slots<T>, index: usize) -> Option<T> {
 }
 
 /// One instance of a module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Instance {
     pub id: usize,
     pub module: Arc<Module>,
@@ -103,8 +102,8 @@ pub(super) struct Instance {
     pub variables: Slots<Value>,
     pub locals: Slots<Value>,
     pub outputs: Slots<Value>,
-    pub children: Slots<Rc<Expansion>>,
-    pub resources: Slots<Rc<Expansion>>,
+    pub children: Slots<Arc<Expansion>>,
+    pub resources: Slots<Arc<Expansion>>,
 }
 
 impl Instance {
@@ -119,7 +118,7 @@ impl Instance {
             parent: None,
             repetition: Repetition::default(),
             environment: None,
-            dependencies: Rc::from([]),
+            dependencies: Arc::from([]),
             variables: open(module.variables.len()),
             locals: open(module.locals.len()),
             outputs: open(module.outputs.len()),
@@ -127,6 +126,12 @@ impl Instance {
             resources: open(module.resources.len()),
             module,
         }
+    }
+
+    /// Whether nothing has asked for what any of its calls comes to.
+    pub(super) fn is_childless(&self) -> bool {
+        let children = self.children.borrow();
+        children.iter().all(|slot| matches!(slot, Slot::Open))
     }
 
     /// Lets go of all values, once nothing more is evaluated: in memory they stand beside all that was

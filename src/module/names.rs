@@ -2,7 +2,6 @@
 //! `each`, `count`.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use hcl_edit::Decorated;
@@ -247,7 +246,7 @@ impl<'a> ModuleNames<'a> {
         Ok((self.object(item, frame)?.value(schema), taken + 1))
     }
 
-    fn object(&self, item: usize, frame: &Frame<'_>) -> Evaluated<Rc<Object>> {
+    fn object(&self, item: usize, frame: &Frame<'_>) -> Evaluated<Arc<Object>> {
         let object = self.evaluator.object(item, frame.depth)?;
         self.evaluator.depend([item]);
         Ok(object)

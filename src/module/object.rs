@@ -1,7 +1,7 @@
 //! A resource evaluated: its attributes and its id.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::attributes::{Findings, attributes};
 use super::definitions::Resource;
@@ -11,11 +11,10 @@ use super::identity;
 use super::instance::{Dependencies, Instance, Repetition, Slot, Slots};
 use super::names::ModuleNames;
 use super::nearest::nearest;
+use super::resource::Attributes;
 use super::schema;
 use super::value::Value;
 use crate::problem::Severity;
-use std::rc::Rc;
-use std::sync::Arc;
 
 /// Resource types that the provider keeps for older repositories only, and what it has in their place. Its
 /// documentation says so, its schema does not.
@@ -26,7 +25,7 @@ const DEPRECATED: [(&str, &str); 2] = [
 const INTEGRATION: &str = "spacelift_aws_integration and spacelift_aws_integration_attachment";
 
 /// One resource of the tree, evaluated or not.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Item {
     pub id: usize,
     pub address: Arc<str>,
@@ -37,9 +36,20 @@ pub(super) struct Item {
     /// What the number of its kind, and of its module's instances, depended on.
     pub base: Dependencies,
     /// The one slot of the object.
-    pub object: Slots<Rc<Object>>,
-    /// All that it refers to, once it is evaluated.
-    pub dependencies: RefCell<Option<BTreeSet<usize>>>,
+    pub object: Slots<Arc<Object>>,
+    /// All that it refers to, some of it several times, once it is evaluated.
+    pub dependencies: RefCell<Option<Vec<usize>>>,
+    /// What is left of the object, once nobody refers to it any more.
+    pub made: RefCell<Option<Made>>,
+}
+
+/// What becomes of an object.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    pub id: String,
+    pub attributes: Attributes,
+    /// The names of those that hold something sensitive.
+    pub sensitive: Arc<[String]>,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +69,6 @@ impl Item {
         base: Dependencies,
     ) -> Self {
         let object = RefCell::new(vec![Slot::Open]);
-        let dependencies = RefCell::new(None);
         Self {
             id,
             address,
@@ -68,8 +77,30 @@ impl Item {
             repetition,
             base,
             object,
-            dependencies,
+            dependencies: RefCell::default(),
+            made: RefCell::default(),
         }
+    }
+
+    /// Has the object, if it could be evaluated, become what is left of it: the two forms of all objects
+    /// are never in memory at once.
+    pub(super) fn finish(&self) {
+        let Some(Slot::Done(Some(object), _)) = self.object.take().pop() else {
+            return;
+        };
+        let Object { id, attributes } = Arc::unwrap_or_clone(object);
+        let sensitive = attributes
+            .iter()
+            .filter(|(_, value)| value.holds_sensitive());
+        let sensitive = sensitive.map(|(name, _)| (*name).to_owned()).collect();
+        let attributes = attributes
+            .into_iter()
+            .map(|(name, value)| (name, value.to_json()));
+        *self.made.borrow_mut() = Some(Made {
+            id,
+            attributes: Attributes::of_schema(attributes),
+            sensitive,
+        });
     }
 
     /// Refuses resources that are not of Spacelift's provider.
@@ -115,7 +146,7 @@ impl Object {
         resource: &Resource,
         item: &Item,
         depth: usize,
-    ) -> Evaluated<Rc<Self>> {
+    ) -> Evaluated<Arc<Self>> {
         let Some(schema) = schema::resource(&resource.kind) else {
             return Err(Stop::Reported);
         };
@@ -177,7 +208,7 @@ impl Object {
                 evaluator.check(check, "a postcondition does not hold", &frame)?;
             }
         }
-        Ok(Rc::new(object))
+        Ok(Arc::new(object))
     }
 
     /// What a reference to the whole of it sees: all but the attributes that only Spacelift knows.

@@ -2,13 +2,13 @@
 //! depends on.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BinaryHeap;
 
 /// The members in an order in which each stands after all it depends on, ties broken by `rank`;
 /// and the members of circles, which have no place in it. An index without dependencies, not even none,
 /// is no member.
-pub(crate) fn order<'r>(
-    dependencies: &[Option<&BTreeSet<usize>>],
+pub(crate) fn order<'r, 'd, D: IntoIterator<Item = &'d usize> + Copy>(
+    dependencies: &[Option<D>],
     rank: impl Fn(usize) -> &'r str,
 ) -> (Vec<usize>, Vec<usize>) {
     let is_member = |index: usize| dependencies.get(index).is_some_and(Option::is_some);

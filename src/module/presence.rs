@@ -4,7 +4,6 @@
 //! that parses, removes anything.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::definitions::Module;
@@ -37,17 +36,17 @@ pub(super) struct InstanceStanding {
     /// Part of an environment that failed.
     pub blocked: bool,
     /// How each call of the module came out; `None` if it failed.
-    pub calls: Vec<Option<Rc<Expansion>>>,
+    pub calls: Vec<Option<Arc<Expansion>>>,
     /// The same of its resources.
-    pub resources: Vec<Option<Rc<Expansion>>>,
+    pub resources: Vec<Option<Arc<Expansion>>>,
 }
 
 impl InstanceStanding {
-    fn call(&self, name: &str) -> Option<&Option<Rc<Expansion>>> {
+    fn call(&self, name: &str) -> Option<&Option<Arc<Expansion>>> {
         self.calls.get(self.module.calls.get_index_of(name)?)
     }
 
-    fn resource(&self, name: &str) -> Option<&Option<Rc<Expansion>>> {
+    fn resource(&self, name: &str) -> Option<&Option<Arc<Expansion>>> {
         self.resources
             .get(self.module.resources.get_index_of(name)?)
     }
@@ -101,7 +100,7 @@ impl Standing {
         file: &str,
         name: &str,
         suffix: &str,
-        of: impl for<'i> Fn(&'i InstanceStanding, &str) -> Option<&'i Option<Rc<Expansion>>>,
+        of: impl for<'i> Fn(&'i InstanceStanding, &str) -> Option<&'i Option<Arc<Expansion>>>,
     ) -> Presence {
         let Some(instance) = self.instances.get(at) else {
             return Presence::Unreadable;

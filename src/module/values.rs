@@ -1,6 +1,6 @@
 //! What the definitions of a module instance evaluate to: variables, locals, outputs, resources.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::convert::convert;
 use super::definitions::{Check, Place};
@@ -209,7 +209,7 @@ impl Evaluator<'_> {
     }
 
     /// A resource, evaluated.
-    pub(super) fn object(&self, id: usize, depth: usize) -> Evaluated<Rc<Object>> {
+    pub(super) fn object(&self, id: usize, depth: usize) -> Evaluated<Arc<Object>> {
         let item = self.item(id);
         let instance = self.instance(item.instance);
         let Some((_, resource)) = instance.module.resources.get_index(item.resource) else {
@@ -221,12 +221,7 @@ impl Evaluator<'_> {
                 Object::evaluate(self, &instance, resource, &item, depth)
             })?;
         if item.dependencies.borrow().is_none() {
-            let all = item
-                .base
-                .iter()
-                .chain(dependencies.iter())
-                .copied()
-                .collect();
+            let all = [&*item.base, &*dependencies].concat();
             *item.dependencies.borrow_mut() = Some(all);
         }
         Ok(object)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, ErrorCode, Transaction, params};
+use rusqlite::{Connection, ErrorCode, Statement, Transaction, params};
 
 use super::evaluated::{Evaluated, record_evaluated};
 use super::heard::{Heard, record_heard};
@@ -210,19 +210,22 @@ fn record_change(
             )?
             .execute([object.id()])?;
     }
-    insert(
-        transaction,
-        commit,
-        object,
-        &ObjectTexts::of(object)?,
-        "ON CONFLICT (address) WHERE phase = 'active' DO UPDATE SET
+    let insert_or_update = format!(
+        "{INSERT} ON CONFLICT (address) WHERE phase = 'active' DO UPDATE SET
              kind = excluded.kind, name = excluded.name, attributes = excluded.attributes,
              depends_on = excluded.depends_on, origin = excluded.origin,
              commit_id = excluded.commit_id, id = excluded.id,
              stack_id = excluded.stack_id, environment = excluded.environment,
-             sensitive = excluded.sensitive",
-    )
+             sensitive = excluded.sensitive"
+    );
+    let mut statement = transaction.prepare_cached(&insert_or_update)?;
+    insert(&mut statement, commit, object, &ObjectTexts::of(object)?)
 }
+
+const INSERT: &str = "INSERT INTO object
+    (address, kind, name, attributes, depends_on, origin, phase, commit_id,
+     id, stack_id, environment, sensitive)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?8, ?9, ?10, ?11)";
 
 /// What an object's row holds as JSON.
 struct ObjectTexts {
@@ -247,22 +250,14 @@ impl ObjectTexts {
     }
 }
 
+/// Runs [`INSERT`].
 fn insert(
-    transaction: &Transaction<'_>,
+    statement: &mut Statement<'_>,
     commit: &str,
     object: &Object,
     texts: &ObjectTexts,
-    on_conflict: &str,
 ) -> Result<(), rusqlite::Error> {
-    let statement = format!(
-        "INSERT INTO object
-             (address, kind, name, attributes, depends_on, origin, phase, commit_id,
-              id, stack_id, environment, sensitive)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?8, ?9, ?10, ?11)
-         {on_conflict}"
-    );
-    transaction
-        .prepare_cached(&statement)?
+    statement
         .execute(params![
             object.address,
             object.kind,

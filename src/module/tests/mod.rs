@@ -11,6 +11,7 @@ use crate::files::Directory;
 use crate::problem::Severity;
 
 mod json_files;
+mod parts;
 mod presences;
 mod refusals;
 mod root_values;
@@ -149,12 +150,7 @@ impl Repository {
     }
 
     fn evaluate(&self) -> Evaluation {
-        evaluate(
-            &Directory::new(self.0.path()),
-            "",
-            &Given::default(),
-            "manager",
-        )
+        parts::evaluate(&Directory::new(self.0.path()))
     }
 }
 

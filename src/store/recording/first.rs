@@ -5,7 +5,7 @@ use std::thread;
 
 use rusqlite::Transaction;
 
-use super::{Kept, ManagerRun, ObjectTexts, insert, not_written};
+use super::{INSERT, Kept, ManagerRun, ObjectTexts, insert, not_written};
 
 /// The indices that hold next to no object: kept up row by row they cost less than a look at all rows.
 /// `equipment` does not, as SQLite makes a table of its four kinds for each row.
@@ -56,10 +56,11 @@ fn insert_all(
     manager_run: &ManagerRun,
     batches: Receiver<Batch>,
 ) -> Result<(), rusqlite::Error> {
+    let mut statement = transaction.prepare(INSERT)?;
     let chunks = manager_run.changes.chunks(BATCH);
     for (changes, texts) in chunks.zip(batches) {
         for (change, texts) in changes.iter().zip(texts?) {
-            insert(transaction, &manager_run.commit, &change.object, &texts, "")?;
+            insert(&mut statement, &manager_run.commit, &change.object, &texts)?;
         }
     }
     Ok(())
