@@ -70,7 +70,7 @@ impl Environments {
             }
             self.calls.insert(address(name), file.clone());
         }
-        let doubtful = module.doubtful.iter().map(|file| &file.path);
+        let doubtful = module.doubtful.0.iter().map(|file| &file.path);
         self.unsettled.extend(doubtful.cloned());
         for (path, text) in &module.files {
             if !module.lone_calls.contains(path) && !module.doubts(path) {

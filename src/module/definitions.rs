@@ -46,7 +46,7 @@ pub(super) struct Module {
     /// Addresses of what is removed and not to be destroyed.
     pub retained: Vec<String>,
     /// Files in which something may stand that is not among the definitions.
-    pub doubtful: Vec<Doubtful>,
+    pub doubtful: Doubts,
     /// Some file could not be read or does not parse.
     pub incomplete: bool,
     /// Something that changes the meaning of all files is not understood.
@@ -55,8 +55,11 @@ pub(super) struct Module {
     pub problems: Vec<Problem>,
 }
 
+#[derive(Clone, Debug, Default)]
+pub(super) struct Doubts(pub Vec<Doubtful>);
+
 /// A file that is not, or not wholly, understood.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Doubtful {
     pub path: String,
     /// `None` if it could not be read.
@@ -273,7 +276,7 @@ impl Module {
             };
             self.problems
                 .push(problem.in_file(path.clone()).with_hint(hint));
-            self.doubtful.push(Doubtful {
+            self.doubtful.0.push(Doubtful {
                 path,
                 text: Some(text),
             });
@@ -288,7 +291,7 @@ impl Module {
                 }
                 let understood = self.add_body(&source, body);
                 if !understood {
-                    self.doubtful.push(Doubtful {
+                    self.doubtful.0.push(Doubtful {
                         path,
                         text: Some(text),
                     });
@@ -300,7 +303,7 @@ impl Module {
 
     fn doubt(&mut self, path: String, text: Option<String>, problem: Option<Problem>) {
         self.incomplete = true;
-        self.doubtful.push(Doubtful { path, text });
+        self.doubtful.0.push(Doubtful { path, text });
         self.problems.extend(problem);
     }
 
@@ -344,14 +347,25 @@ impl Module {
 
     /// Whether something of that name may stand in a file that is not understood.
     pub(super) fn may_define(&self, name: &str) -> bool {
-        self.doubtful
-            .iter()
-            .any(|file| file.text.as_ref().is_none_or(|text| text.contains(name)))
+        self.doubtful.may_define(name)
     }
 
     /// Whether the file is there and is not, or not wholly, understood.
     pub(super) fn doubts(&self, path: &str) -> bool {
-        self.doubtful.iter().any(|file| file.path == path)
+        self.doubtful.hold(path)
+    }
+}
+
+impl Doubts {
+    pub(super) fn may_define(&self, name: &str) -> bool {
+        let Self(files) = self;
+        files
+            .iter()
+            .any(|file| file.text.as_ref().is_none_or(|text| text.contains(name)))
+    }
+
+    pub(super) fn hold(&self, path: &str) -> bool {
+        self.0.iter().any(|file| file.path == path)
     }
 }
 

@@ -15,7 +15,7 @@ use super::lifecycle::{Lifecycle, Moves};
 use super::object::{Item, Made};
 use super::order::order;
 use super::origin::Origin;
-use super::presence::{InstanceStanding, Presence, Standing};
+use super::presence::{InstanceStanding, Outline, Presence, Standing};
 use super::resource::Resource;
 use super::root_values::Given;
 use super::tree::Tree;
@@ -220,10 +220,19 @@ fn resource(
 fn standing(evaluator: &Evaluator<'_>) -> Standing {
     let environments = evaluator.environments();
     let mut instances = HashMap::new();
+    let mut outlines: HashMap<String, Arc<Outline>> = HashMap::new();
     for instance in evaluator.instances() {
         let module = &instance.module;
+        let outline = match outlines.get(&module.directory) {
+            Some(outline) => outline.clone(),
+            None => {
+                let outline = Arc::new(Outline::of(module));
+                outlines.insert(module.directory.clone(), outline.clone());
+                outline
+            }
+        };
         let standing = InstanceStanding {
-            module: module.clone(),
+            module: outline,
             blocked: instance
                 .environment
                 .is_some_and(|index| environments[index].failed),

@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::definitions::Module;
+use indexmap::{IndexMap, IndexSet};
+
+use super::definitions::{Doubts, Module};
 use super::instance::Expansion;
 use super::lifecycle::{Lifecycle, Moves, block_of, modules};
 use super::origin::{Call, Origin};
@@ -32,13 +34,36 @@ pub(super) struct Standing {
 
 #[derive(Debug)]
 pub(super) struct InstanceStanding {
-    pub module: Arc<Module>,
+    pub module: Arc<Outline>,
     /// Part of an environment that failed.
     pub blocked: bool,
     /// How each call of the module came out; `None` if it failed.
     pub calls: Vec<Option<Arc<Expansion>>>,
     /// The same of its resources.
     pub resources: Vec<Option<Arc<Expansion>>>,
+}
+
+/// What is left of a module once it is evaluated: of all it holds, expressions take most memory.
+#[derive(Debug)]
+pub(super) struct Outline {
+    calls: IndexSet<String>,
+    resources: IndexMap<String, Lifecycle>,
+    doubtful: Doubts,
+    refused: bool,
+}
+
+impl Outline {
+    pub(super) fn of(module: &Module) -> Self {
+        let resources = module.resources.iter();
+        Self {
+            calls: module.calls.keys().cloned().collect(),
+            resources: resources
+                .map(|(name, resource)| (name.clone(), resource.lifecycle.clone()))
+                .collect(),
+            doubtful: module.doubtful.clone(),
+            refused: module.refused,
+        }
+    }
 }
 
 impl InstanceStanding {
@@ -90,8 +115,7 @@ impl Standing {
     /// What the block of a resource says, if that stands.
     pub(super) fn lifecycle(&self, address: &str) -> Option<&Lifecycle> {
         let (module, name) = block_of(address);
-        let resource = self.instances.get(module)?.module.resources.get(name)?;
-        Some(&resource.lifecycle)
+        self.instances.get(module)?.module.resources.get(name)
     }
 
     fn step(
@@ -115,8 +139,8 @@ impl Standing {
             None => {
                 // A resource is looked for by the name of its block, a call by its own.
                 let label = name.rsplit('.').next().unwrap_or(name);
-                let module = &instance.module;
-                let may_stand = module.doubts(file) || module.may_define(label);
+                let doubtful = &instance.module.doubtful;
+                let may_stand = doubtful.hold(file) || doubtful.may_define(label);
                 if may_stand {
                     Presence::Unreadable
                 } else {

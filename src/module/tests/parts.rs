@@ -27,8 +27,8 @@ pub(super) fn evaluate(files: &dyn Files) -> Evaluation {
 
 fn told(evaluation: &Evaluation) -> String {
     let standing = evaluation.standing.instances.iter().map(|(address, it)| {
-        let module = &it.module.directory;
-        (address, (module, it.blocked, &it.calls, &it.resources))
+        let standing = (&it.module, it.blocked, &it.calls, &it.resources);
+        (address, standing)
     });
     format!(
         "{:#?}",
