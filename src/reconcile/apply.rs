@@ -20,6 +20,7 @@ use super::pull_requests::PullRequests;
 use super::scheduled::delete_due;
 use super::scope;
 use super::statuses;
+use super::waves::Waves;
 use super::{Planned, ReconcileError, applies_itself, plan};
 use crate::clock;
 use crate::config::{Settings, Tokens};
@@ -139,6 +140,7 @@ pub fn apply(
             tool: recorded.tool,
             unreachable: recorded.unreachable,
             snapshot: &planned.snapshot,
+            waves: debug_span!("stacks").in_scope(|| Waves::of(&store))?,
             as_before: scope::as_before(&planned),
         };
         let left_before = store.leaving_stacks()?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::ReconcileError;
 use super::execute::{Execution, number};
 use super::tell::forget_plan;
-use super::waves::{Wave, Waves};
+use super::waves::Wave;
 use crate::clock;
 use crate::run::{RunEvent, RunState, Turn, turns};
 use crate::stack::StackId;
@@ -22,7 +22,6 @@ impl Execution<'_> {
         at_work: &BTreeSet<StackId>,
         skipped: &mut Vec<Run>,
     ) -> Result<Vec<Run>, ReconcileError> {
-        let waves = Waves::of(store.dependencies()?, at_work);
         let mut stacks: BTreeMap<String, Vec<Run>> = BTreeMap::new();
         for run in store.unfinished_runs()? {
             stacks.entry(run.stack.to_string()).or_default().push(run);
@@ -46,7 +45,7 @@ impl Execution<'_> {
                         Held::Failed(note) => {
                             skipped.extend(leave(store, run, RunEvent::Fail, &note)?);
                         }
-                        Held::Not => match waves.of_run(store, run)? {
+                        Held::Not => match self.waves.of_run(store, at_work, run)? {
                             Wave::Here => due.push(run.clone()),
                             Wave::Waits(note) => say(store, run, &note)?,
                             Wave::Skipped(note) => {

@@ -17,7 +17,7 @@ use super::mirrors::{Mirrors, RepositoryKey};
 use super::prepare::{Prepared, Unprepared, chain};
 use super::states;
 use super::tell::{log_file, plan_file};
-use super::waves::taken_by;
+use super::waves::{Waves, taken_by};
 use super::work::{Ended, Shared};
 use crate::clock;
 use crate::config::Settings;
@@ -58,6 +58,7 @@ pub(super) struct Execution<'a> {
     pub(super) unreachable: BTreeMap<RepositoryKey, String>,
     /// The manager repository as it is recorded.
     pub(super) snapshot: &'a Snapshot,
+    pub(super) waves: Waves,
     /// The files of environments that are recorded otherwise than they say at that commit.
     pub(super) as_before: BTreeSet<String>,
 }
@@ -344,7 +345,7 @@ impl Execution<'_> {
                 }
                 let sensitive = SensitiveOutputs(sensitive);
                 store.set_outputs(&run.stack, &outcome.outputs, &sensitive)?;
-                let taken = taken_by(store, run, &prepared.inputs)?;
+                let taken = taken_by(&self.waves.dependencies, run, &prepared.inputs);
                 store.set_taken(&run.stack, &taken)?;
             }
             if outcome.state == RunState::Unconfirmed {

@@ -26,38 +26,50 @@ pub(super) enum Wave {
 }
 
 /// The order in which stacks that depend on each other run.
-pub(super) struct Waves<'a> {
-    dependencies: Dependencies,
+///
+/// It is read once for all runs of an apply: what is recorded does not change meanwhile, but for stacks that
+/// leave, and whether one stands is asked each time.
+pub(super) struct Waves {
+    pub(super) dependencies: Dependencies,
     /// Dependencies that lead back to their own stack, by their addresses, each with its way.
     circles: BTreeMap<String, String>,
-    /// Stacks whose last run a worker still has in its hands, though it may have ended.
-    at_work: &'a BTreeSet<StackId>,
 }
 
-impl<'a> Waves<'a> {
-    pub(super) fn of(dependencies: Dependencies, at_work: &'a BTreeSet<StackId>) -> Self {
+impl Waves {
+    pub(super) fn of(store: &Store) -> Result<Self, StoreError> {
+        let dependencies = store.dependencies()?;
         let circles = dependencies.circles().into_iter();
         let circles = circles.map(|(one, way)| (one.address.clone(), in_a_circle(&way)));
-        Self {
+        Ok(Self {
             circles: circles.collect(),
             dependencies,
-            at_work,
-        }
+        })
     }
 
-    /// Whether what the run's stack depends on is done, or, of a destroy, what depends on it.
-    pub(super) fn of_run(&self, store: &Store, run: &Run) -> Result<Wave, StoreError> {
+    /// Whether what the run's stack depends on is done, or, of a destroy, what depends on it. The last run of
+    /// a stack `at_work` is still in the hands of a worker, though it may have ended.
+    pub(super) fn of_run(
+        &self,
+        store: &Store,
+        at_work: &BTreeSet<StackId>,
+        run: &Run,
+    ) -> Result<Wave, StoreError> {
         if !matches!(run.state, RunState::Queued | RunState::Ready) {
             return Ok(Wave::Here);
         }
         match run.kind {
             RunType::Proposed => Ok(Wave::Here),
-            RunType::Tracked => self.after(store, run),
-            RunType::Destroy => self.before(store, run),
+            RunType::Tracked => self.after(store, at_work, run),
+            RunType::Destroy => self.before(store, at_work, run),
         }
     }
 
-    fn after(&self, store: &Store, run: &Run) -> Result<Wave, StoreError> {
+    fn after(
+        &self,
+        store: &Store,
+        at_work: &BTreeSet<StackId>,
+        run: &Run,
+    ) -> Result<Wave, StoreError> {
         let mut of = self.dependencies.of(&run.stack);
         if let Some(circle) = of.find_map(|one| self.circles.get(&one.address)) {
             return Ok(Wave::Skipped(circle.clone()));
@@ -68,7 +80,7 @@ impl<'a> Waves<'a> {
                 let note = format!("stack {on}, on which it depends, was not applied yet");
                 return Ok(Wave::Skipped(note));
             };
-            if !last.state.is_terminal() || self.at_work.contains(on) {
+            if !last.state.is_terminal() || at_work.contains(on) {
                 let note = format!(
                     "waits for run {} of stack {on}, on which it depends: that is {}",
                     last.id, last.state
@@ -81,7 +93,12 @@ impl<'a> Waves<'a> {
         Ok(waits.map_or(Wave::Here, Wave::Waits))
     }
 
-    fn before(&self, store: &Store, run: &Run) -> Result<Wave, StoreError> {
+    fn before(
+        &self,
+        store: &Store,
+        at_work: &BTreeSet<StackId>,
+        run: &Run,
+    ) -> Result<Wave, StoreError> {
         let on = self.dependencies.on(&run.stack);
         // In a circle nobody would be the first to go.
         let on = on.filter(|one| !self.circles.contains_key(&one.address));
@@ -93,7 +110,7 @@ impl<'a> Waves<'a> {
             let failed = last.filter(|last| {
                 last.kind == RunType::Destroy
                     && matches!(last.state, RunState::Failed | RunState::Skipped)
-                    && !self.at_work.contains(stack)
+                    && !at_work.contains(stack)
             });
             return Ok(match (phase, failed) {
                 (Phase::Deleting, Some(failed)) => Wave::Skipped(format!(
@@ -166,16 +183,15 @@ pub(super) fn taken(
 
 /// What the run of `inputs` took of other stacks, by variable.
 pub(super) fn taken_by(
-    store: &Store,
+    dependencies: &Dependencies,
     run: &Run,
     inputs: &RunInputs,
-) -> Result<BTreeMap<String, String>, StoreError> {
-    let dependencies = store.dependencies()?;
+) -> BTreeMap<String, String> {
     let references = dependencies.of(&run.stack).flat_map(|one| &one.references);
     let taken = references.filter_map(|one| inputs.variables.get_key_value(&one.input));
-    Ok(taken
+    taken
         .map(|(name, value)| (name.clone(), value.clone()))
-        .collect())
+        .collect()
 }
 
 impl Execution<'_> {
@@ -188,12 +204,12 @@ impl Execution<'_> {
         let mut passed_over = Vec::new();
         {
             let store = &mut lock(&shared.store);
-            let dependencies = store.dependencies()?;
+            let dependencies = &self.waves.dependencies;
             for dependency in dependencies.on(&run.stack) {
                 let Some(new) = following(store, run, &dependency.stack)? else {
                     continue;
                 };
-                if is_news(store, &dependencies, dependency)? {
+                if is_news(store, dependencies, dependency)? {
                     store.queue(&new, clock::now())?;
                 } else {
                     passed_over.push(store.pass_over(&new, UNCHANGED, clock::now())?);
@@ -218,7 +234,7 @@ impl Execution<'_> {
             if is_queued(store, &run.stack)? {
                 return Ok(());
             }
-            for Dependency { stack, .. } in store.dependencies()?.on(&run.stack) {
+            for Dependency { stack, .. } in self.waves.dependencies.on(&run.stack) {
                 let newest = store.runs(Some(stack), 1)?.pop();
                 if newest.is_some_and(|newest| newest.state == RunState::Skipped) {
                     continue;

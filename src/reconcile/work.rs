@@ -218,7 +218,7 @@ impl Execution<'_> {
         let mut due = self.due(store, &at_work, &mut ended)?;
         work.ended
             .extend(ended.into_iter().map(|run| (number(&run), run)));
-        let dependencies = store.dependencies()?;
+        let dependencies = &self.waves.dependencies;
         due.retain(|run| {
             // One that waits for approval, or for a lock, waits for the next apply.
             let before = work.ended.get(&number(run));

@@ -104,16 +104,10 @@ impl Store {
 
     /// The active contexts and roles, and their attachments: to these stacks, or to all.
     pub fn equipment(&self, stacks: Option<&BTreeSet<String>>) -> Result<Vec<Object>, StoreError> {
-        let query = format!(
-            "SELECT {OBJECT_COLUMNS} FROM object
-             WHERE kind IN ('spacelift_context', 'spacelift_context_attachment',
-                            'spacelift_role', 'spacelift_role_attachment')
-                   AND phase = 'active'
-                   AND (?1 IS NULL OR stack_id = ''
-                        OR stack_id IN (SELECT value FROM json_each(?1)))
-             ORDER BY rowid"
-        );
-        self.select_objects(&query, params![stacks.map(list)])
+        match stacks {
+            Some(stacks) => self.select_objects(&equipment(OF_STACKS), params![list(stacks)]),
+            None => self.select_objects(&equipment(""), []),
+        }
     }
 
     /// The active policy attachments of `stacks`.
@@ -237,6 +231,20 @@ fn of_files() -> String {
     )
 }
 
+/// Of some stacks, or of none and so for all.
+const OF_STACKS: &str = "AND stack_id IN (SELECT '' UNION ALL SELECT value FROM json_each(?1))";
+
+/// The query of [`Store::equipment`].
+fn equipment(of_stacks: &str) -> String {
+    format!(
+        "SELECT {OBJECT_COLUMNS} FROM object
+             WHERE kind IN ('spacelift_context', 'spacelift_context_attachment',
+                            'spacelift_role', 'spacelift_role_attachment')
+                   AND phase = 'active' {of_stacks}
+             ORDER BY rowid"
+    )
+}
+
 fn list(texts: &BTreeSet<String>) -> String {
     serde_json::Value::from_iter(texts.iter().map(String::as_str)).to_string()
 }
@@ -267,17 +275,28 @@ pub(super) fn record_evaluated(
 
 #[cfg(test)]
 mod tests {
-    use super::of_files;
+    use super::{OF_STACKS, equipment, of_files};
     use crate::store::Store;
+
+    fn plan(query: &str) -> Vec<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let query = format!("EXPLAIN QUERY PLAN {query}");
+        let mut statement = store.connection.prepare(&query).unwrap();
+        let steps = statement.query_map(["[]"], |row| row.get(3)).unwrap();
+        steps.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn equipment_of_one_stack_is_found_without_going_through_that_of_all() {
+        let steps = plan(&equipment(OF_STACKS));
+        let search = "SEARCH object USING INDEX equipment (kind=? AND stack_id=?)";
+        assert!(steps.contains(&search.to_owned()), "{steps:#?}");
+    }
 
     #[test]
     fn one_environment_is_found_without_going_through_all_objects() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
-        let query = format!("EXPLAIN QUERY PLAN {}", of_files());
-        let mut statement = store.connection.prepare(&query).unwrap();
-        let steps = statement.query_map(["[]"], |row| row.get(3)).unwrap();
-        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        let steps = plan(&of_files());
         assert!(steps.iter().any(|step| step.starts_with("SEARCH object")));
         assert!(!steps.contains(&"SCAN object".to_owned()), "{steps:#?}");
     }
