@@ -168,7 +168,9 @@ impl Execution<'_> {
     ) -> Result<(), StoreError> {
         let moves = |store: &mut Store| store.enter(run, event, note, clock::now());
         let to = transition(run.kind, run.state, event);
-        run.state = if to.is_ok_and(RunState::is_before_effects) {
+        // The end of a destroy is on the disk once its stack is forgotten: nothing is taken away before.
+        let is_gone = |state| run.kind == RunType::Destroy && state == RunState::Finished;
+        run.state = if to.is_ok_and(|state| state.is_before_effects() || is_gone(state)) {
             lock(&shared.store).unhurried(moves)?
         } else {
             moves(&mut lock(&shared.store))?
@@ -271,7 +273,7 @@ impl Execution<'_> {
             runner::foreword(&plan.log, &words)
                 .map_err(|error| chain(disk("write", &plan.log, error)))?;
         }
-        let (manages_state, stack) = (inputs.manage_state, run.stack.clone());
+        let (manages_state, stack, kind) = (inputs.manage_state, run.stack.clone(), run.kind);
         let cause = format!("run {}", run.id);
         let (tell, this) = watch::channel(false);
         let stops = Stops {
@@ -289,7 +291,10 @@ impl Execution<'_> {
             outcome = runner::execute(&tool, &plan, &hold, &mut journal, stops) => outcome.map_err(chain),
             never = listen(shared, &plan.run, &tell) => match never {},
         };
-        if manages_state {
+        let is_gone =
+            |outcome: &Outcome| kind == RunType::Destroy && outcome.state == RunState::Finished;
+        // The state of a stack that is gone is taken away next.
+        if manages_state && !outcome.as_ref().is_ok_and(is_gone) {
             let store = &mut lock(&shared.store);
             // The file stays as it is, and the stack's next run takes it up or says why not.
             if let Err(error) = states::take_up(store, &self.directory, &stack, &cause) {

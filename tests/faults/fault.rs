@@ -216,7 +216,25 @@ fn points(house: &House, stage: Stage) -> Vec<String> {
     let applied = finish(shimmed(house, &[("FAULT_LOG", log.to_str().unwrap())]));
     assert_eq!(applied.status, 0, "{}", applied.stderr);
     let points = fs::read_to_string(log).unwrap();
-    points.lines().map(str::to_owned).collect()
+    let points: Vec<String> = points.lines().map(str::to_owned).collect();
+    states_go_last(&points);
+    points
+}
+
+/// A stack without its state is found by nobody: that a stack has left is on the disk when its state is
+/// taken away, whatever else was not waited for.
+fn states_go_last(points: &[String]) {
+    let mut is_on_its_way = false;
+    for point in points {
+        match point.as_str() {
+            "before write dayfly.db-wal" => is_on_its_way = true,
+            "after sync dayfly.db-wal" => is_on_its_way = false,
+            point if point.starts_with("before unlink states") => {
+                assert!(!is_on_its_way, "{point} in {points:#?}");
+            }
+            _ => {}
+        }
+    }
 }
 
 /// An apply with the shim in it.
