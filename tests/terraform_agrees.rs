@@ -168,7 +168,8 @@ fn judged(cases: &[String]) -> Result<Agreement> {
     for (index, case) in cases.iter().enumerate() {
         let pair = pair(case);
         text += &format!(
-            "output \"x{index}\" {{\n  sensitive = true\n  value = try({pair}, null)\n}}\n"
+            "output \"x{index}\" {{\n  sensitive = true\n  value = try({pair}, null)\n}}\n\
+             output \"c{index}\" {{\n  value = can(\n{case}\n)\n}}\n"
         );
     }
     let directory = tempfile::tempdir()?;
@@ -187,6 +188,14 @@ fn judged(cases: &[String]) -> Result<Agreement> {
             differences.push(format!(
                 "{case}\n  terraform: {theirs:?}\n  dayfly:    {ours:?}"
             ));
+        }
+        // What is refused has no answer here, and what no run will ever know is null there.
+        let (theirs, _) = &judged[&format!("c{index}")];
+        if let Ok(ours) = self::ours(&format!("can(\n{case}\n)"))
+            && !theirs.is_null()
+            && &ours.to_json() != theirs
+        {
+            differences.push(format!("can({case})\n  terraform: {theirs}"));
         }
     }
     Ok(Agreement {

@@ -12,6 +12,8 @@ use super::value::{Field, Type, Value};
 pub(super) struct Mismatch {
     path: String,
     reason: String,
+    /// Whether Terraform converts it.
+    pub is_refusal: bool,
 }
 
 impl Mismatch {
@@ -19,6 +21,7 @@ impl Mismatch {
         Self {
             path: String::new(),
             reason: reason.into(),
+            is_refusal: false,
         }
     }
 
@@ -42,9 +45,14 @@ pub(super) fn convert(value: &Value, target: &Type) -> Result<Value, Mismatch> {
     match (value, target) {
         (_, Type::Any) => Ok(value.clone()),
         // Where in the value is a secret as well: it may be a key.
-        (Value::Sensitive(value), _) => convert(value, target)
-            .map(Value::sensitive)
-            .map_err(|mismatch| Mismatch::new(mismatch.reason)),
+        (Value::Sensitive(value), _) => {
+            convert(value, target)
+                .map(Value::sensitive)
+                .map_err(|mismatch| Mismatch {
+                    path: String::new(),
+                    ..mismatch
+                })
+        }
         (Value::Null(Type::Any), _) => Ok(Value::Null(plain(target))),
         (Value::Null(kind), _) if convertible(kind, target) => settled(kind, target)
             .map(|kind| Value::Null(plain(&kind)))
@@ -59,9 +67,14 @@ pub(super) fn convert(value: &Value, target: &Type) -> Result<Value, Mismatch> {
             "false" | "0" => Ok(Value::Bool(false)),
             _ => Err(Mismatch::new("a bool is required: \"true\" or \"false\"")),
         },
-        (Value::String(text), Type::Number) => Number::parse(text)
-            .map(Value::Number)
-            .ok_or_else(|| Mismatch::new("a number is required")),
+        (Value::String(text), Type::Number) => {
+            Number::parse(text)
+                .map(Value::Number)
+                .ok_or_else(|| Mismatch {
+                    is_refusal: Number::is_out_of_range(text),
+                    ..Mismatch::new("a number is required")
+                })
+        }
         (Value::List(own, _), Type::List(wanted)) if own == wanted.as_ref() => Ok(value.clone()),
         (Value::Set(own, _), Type::Set(wanted)) if own == wanted.as_ref() => Ok(value.clone()),
         (Value::Map(own, _), Type::Map(wanted)) if own == wanted.as_ref() => Ok(value.clone()),

@@ -232,7 +232,10 @@ impl<'a> Evaluator<'a> {
         place: &Place,
         compute: impl FnOnce() -> Evaluated<T>,
     ) -> Evaluated<(T, Dependencies)> {
-        let known = slots.borrow()[index].clone();
+        // What is finished is gone, and nothing is to ask for it.
+        let Some(known) = slots.borrow().get(index).cloned() else {
+            return Err(Stop::Reported);
+        };
         match known {
             Slot::Done(Some(value), dependencies) => return Ok((value, dependencies)),
             Slot::Done(None, _) => return Err(Stop::Reported),

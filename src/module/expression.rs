@@ -423,7 +423,8 @@ fn numeric(
         Ok(Value::Number(number)) => Ok(number),
         Ok(_) => Err(frame.mistake(format!("an operand of {operator} is null"), offset)),
         Err(error) => {
-            Err(frame.mistake(format!("unsuitable operand of {operator}: {error}"), offset))
+            let message = format!("unsuitable operand of {operator}: {error}");
+            Err(frame.mistake(message, offset).refused(error.is_refusal))
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::value::RawValue;
+
 use super::number::Number;
 use super::value::{Value, normal};
 
@@ -170,8 +172,8 @@ impl<'a> Reader<'a> {
         let is_part = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
         let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
         let written = &rest[..length];
-        // The reader of the standard library knows JSON's grammar, the number its exact value.
-        let valid = serde_json::from_str::<serde_json::Number>(written).is_ok();
+        // The library knows JSON's grammar, the number its exact value.
+        let valid = serde_json::from_str::<&RawValue>(written).is_ok();
         match Number::parse(written) {
             Some(number) if valid => {
                 self.position += length;

@@ -86,6 +86,20 @@ impl Number {
         Some(if negative { value.negated() } else { value })
     }
 
+    /// Whether a text that is none of ours is a number of Terraform's: infinite, too large, or with an
+    /// exponent of two, as Go reads it.
+    pub fn is_out_of_range(text: &str) -> bool {
+        let is_number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let unsigned = |text: &str| text.strip_prefix(['+', '-']).unwrap_or(text).to_owned();
+        let text = unsigned(text);
+        let (mantissa, exponent) = text
+            .split_once(['e', 'E', 'p', 'P'])
+            .unwrap_or((&text, "0"));
+        matches!(&*text, "Inf" | "inf")
+            || is_number(&mantissa.replacen('.', "", 1)) && is_number(&unsigned(exponent))
+    }
+
     /// A whole number in `base`, with the digits of Go's `big.Int`; `None` if it is none.
     pub fn parse_in_base(text: &str, base: u32) -> Option<Self> {
         let (negative, digits) = match text.strip_prefix('-') {

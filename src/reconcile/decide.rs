@@ -309,7 +309,12 @@ fn leave(
     {
         let id = StackId::new(stack.id());
         let cause = match situation.last_runs.get(&id) {
-            Some(run) if run.kind == RunType::Destroy && run.state == RunState::Queued => continue,
+            Some(run)
+                if run.kind == RunType::Destroy
+                    && matches!(run.state, RunState::Queued | RunState::Ready) =>
+            {
+                continue;
+            }
             Some(run) if run.kind == RunType::Destroy => {
                 format!("retry of run {}, which {}", run.id, how_it_ended(run))
             }

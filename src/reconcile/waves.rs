@@ -27,8 +27,8 @@ pub(super) enum Wave {
 
 /// The order in which stacks that depend on each other run.
 ///
-/// It is read once for all runs of an apply: what is recorded does not change meanwhile, but for stacks that
-/// leave, and whether one stands is asked each time.
+/// It is read once for all runs of an apply: what is recorded does not change meanwhile, but for the phases of
+/// stacks, which are asked each time.
 pub(super) struct Waves {
     pub(super) dependencies: Dependencies,
     /// Dependencies that lead back to their own stack, by their addresses, each with its way.

@@ -217,24 +217,28 @@ fn points(house: &House, stage: Stage) -> Vec<String> {
     assert_eq!(applied.status, 0, "{}", applied.stderr);
     let points = fs::read_to_string(log).unwrap();
     let points: Vec<String> = points.lines().map(str::to_owned).collect();
-    states_go_last(&points);
+    let gone = states_go_last(&points);
+    assert_eq!(gone > 0, matches!(stage, Stage::Close), "{points:#?}");
     points
 }
 
 /// A stack without its state is found by nobody: that a stack has left is on the disk when its state is
-/// taken away, whatever else was not waited for.
-fn states_go_last(points: &[String]) {
+/// taken away, whatever else was not waited for. Gives how many files of states go.
+fn states_go_last(points: &[String]) -> usize {
     let mut is_on_its_way = false;
+    let mut gone = 0;
     for point in points {
         match point.as_str() {
             "before write dayfly.db-wal" => is_on_its_way = true,
             "after sync dayfly.db-wal" => is_on_its_way = false,
             point if point.starts_with("before unlink states") => {
                 assert!(!is_on_its_way, "{point} in {points:#?}");
+                gone += 1;
             }
             _ => {}
         }
     }
+    gone
 }
 
 /// An apply with the shim in it.

@@ -121,7 +121,8 @@ pub(super) fn uuidv5(context: &Context<'_>) -> Result<Value, String> {
         "oid" => 0x6ba7_b812_9dad_11d1_80b4_00c0_4fd4_30c8,
         "x500" => 0x6ba7_b814_9dad_11d1_80b4_00c0_4fd4_30c8,
         text => uuid(text)
-            .ok_or_else(|| format!("{text:?} is neither dns, url, oid, x500 nor a UUID"))?,
+            .ok_or_else(|| format!("{text:?} is neither dns, url, oid, x500 nor a UUID"))
+            .map_err(|error| context.refusal(error))?,
     };
     let mut digest = Sha1::new_with_prefix(namespace.to_be_bytes());
     digest.update(context.text(1)?.as_bytes());

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::convert::convert;
+use super::convert::{Mismatch, convert};
 use super::nearest::nearest;
 use super::number::Number;
 use super::tree::Tree;
@@ -230,6 +230,14 @@ impl Context<'_> {
         message.into()
     }
 
+    /// What is said of an argument that is of another type.
+    fn unsuitable(&self, mismatch: &Mismatch) -> String {
+        match mismatch.is_refusal {
+            true => self.refusal(mismatch.to_string()),
+            false => mismatch.to_string(),
+        }
+    }
+
     /// Refuses another number of arguments.
     fn takes(&self, count: RangeInclusive<usize>) -> Result<(), String> {
         let given = self.arguments.len();
@@ -255,7 +263,7 @@ impl Context<'_> {
 
     fn converted(&self, index: usize, kind: &Type) -> Result<Value, String> {
         convert(self.value(index)?, kind)
-            .map_err(|error| format!("argument {}: {error}", index + 1))
+            .map_err(|error| format!("argument {}: {}", index + 1, self.unsuitable(&error)))
     }
 
     fn text(&self, index: usize) -> Result<Arc<str>, String> {
@@ -312,7 +320,7 @@ impl Context<'_> {
 
 fn to(context: &Context<'_>, kind: &Type) -> Result<Value, String> {
     context.takes(1..=1)?;
-    convert(&context.arguments[0], kind).map_err(|error| error.to_string())
+    convert(&context.arguments[0], kind).map_err(|error| context.unsuitable(&error))
 }
 
 #[cfg(test)]

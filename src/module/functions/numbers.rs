@@ -52,9 +52,13 @@ pub(super) fn min(context: &Context<'_>) -> Result<Value, String> {
 }
 
 fn finite(context: &Context<'_>, value: f64) -> Result<Value, String> {
+    let none = "the result is no number";
     Number::from_f64(value)
         .map(Value::Number)
-        .ok_or_else(|| context.refusal("the result is no number"))
+        .ok_or_else(|| match value.is_nan() {
+            true => none.to_owned(),
+            false => context.refusal(none),
+        })
 }
 
 pub(super) fn log(context: &Context<'_>) -> Result<Value, String> {

@@ -87,7 +87,8 @@ fn compile(context: &Context<'_>, pattern: &str) -> Result<Regex, String> {
     let compiled = Regex::new(&translated).map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().last().unwrap_or_default().trim().to_owned();
-        format!("the pattern {pattern:?} is not valid: {reason}")
+        // Nobody tells whether RE2 would take it.
+        context.refusal(format!("the pattern {pattern:?} is not valid: {reason}"))
     })?;
     let names: Vec<bool> = compiled
         .capture_names()
@@ -105,7 +106,10 @@ fn translate(pattern: &str) -> Result<String, String> {
     let mut translated = String::new();
     let mut characters = pattern.chars().peekable();
     let mut class: Option<usize> = None;
+    // How far what was read last says how often: not at all, it does, and as few times as can be.
+    let mut repeats = 0;
     while let Some(character) = characters.next() {
+        let before = std::mem::take(&mut repeats);
         match (character, class) {
             ('\\', _) => {
                 let Some(escaped) = characters.next() else {
@@ -121,7 +125,7 @@ fn translate(pattern: &str) -> Result<String, String> {
                     'b' | 'B' if class.is_none() => {
                         translated.push_str(&format!("(?-u:\\{escaped})"));
                     }
-                    'C' | 'Q' | '0'..='9' | '<' | '>' => {
+                    'C' | 'Q' | 'u' | 'U' | '0'..='9' | '<' | '>' => {
                         return Err(format!("\\{escaped} is not supported in a pattern"));
                     }
                     'p' | 'P' | 'x' if characters.peek() == Some(&'{') => {
@@ -135,7 +139,26 @@ fn translate(pattern: &str) -> Result<String, String> {
             }
             ('{', None) => {
                 let rest: String = characters.clone().collect();
-                translated.push_str(if is_repetition(&rest) { "{" } else { "\\{" });
+                if is_repetition(&rest) {
+                    repeats = repeated(before, '{')?;
+                    translated.push('{');
+                    translated.extend(characters.by_ref().take_while(|inner| *inner != '}'));
+                    translated.push('}');
+                } else {
+                    translated.push_str("\\{");
+                }
+            }
+            ('*' | '+' | '?', None) => {
+                repeats = repeated(before, character)?;
+                translated.push(character);
+            }
+            ('(', None) => {
+                translated.push('(');
+                if characters.next_if_eq(&'?').is_some() {
+                    translated.push('?');
+                    let rest: String = characters.clone().collect();
+                    is_group(&rest)?;
+                }
             }
             ('[', None) => {
                 translated.push('[');
@@ -185,6 +208,30 @@ fn translate(pattern: &str) -> Result<String, String> {
         }
     }
     Ok(translated)
+}
+
+/// What `*`, `+`, `?` or a count in braces makes of what stood before: RE2 lets none follow another, but for
+/// one `?`, and Rust does.
+fn repeated(before: u8, character: char) -> Result<u8, String> {
+    match (before, character) {
+        (0, _) => Ok(1),
+        (1, '?') => Ok(2),
+        _ => Err("a repetition of a repetition is not supported in a pattern".to_owned()),
+    }
+}
+
+/// Refuses what RE2 does not know behind `(?`: other flags and other names of groups.
+fn is_group(rest: &str) -> Result<(), String> {
+    let named = rest.strip_prefix("P<").or_else(|| rest.strip_prefix('<'));
+    let (text, end, known): (_, &[char], fn(char) -> bool) = match named {
+        Some(name) => (name, &['>'], |c| c.is_ascii_alphanumeric() || c == '_'),
+        None => (rest, &[':', ')'], |c| "imsU-".contains(c)),
+    };
+    let text = text.split(end).next().unwrap_or_default();
+    match text.chars().all(known) {
+        true => Ok(()),
+        false => Err(format!("(?{text} is not supported in a pattern")),
+    }
 }
 
 /// Whether a brace before this text says how often something stands: `2}`, `2,}`, `2,3}`.
