@@ -106,7 +106,7 @@ fn translate(pattern: &str) -> Result<String, String> {
     let mut translated = String::new();
     let mut characters = pattern.chars().peekable();
     let mut class: Option<usize> = None;
-    // How far what was read last says how often: not at all, it does, and as few times as can be.
+    // What the last character was: 0 no repetition, 1 one such as `a*`, 2 one such as `a*?`.
     let mut repeats = 0;
     while let Some(character) = characters.next() {
         let before = std::mem::take(&mut repeats);
@@ -157,7 +157,7 @@ fn translate(pattern: &str) -> Result<String, String> {
                 if characters.next_if_eq(&'?').is_some() {
                     translated.push('?');
                     let rest: String = characters.clone().collect();
-                    is_group(&rest)?;
+                    refuse_unknown_group(&rest)?;
                 }
             }
             ('[', None) => {
@@ -221,7 +221,7 @@ fn repeated(before: u8, character: char) -> Result<u8, String> {
 }
 
 /// Refuses what RE2 does not know behind `(?`: other flags and other names of groups.
-fn is_group(rest: &str) -> Result<(), String> {
+fn refuse_unknown_group(rest: &str) -> Result<(), String> {
     let named = rest.strip_prefix("P<").or_else(|| rest.strip_prefix('<'));
     let (text, end, known): (_, &[char], fn(char) -> bool) = match named {
         Some(name) => (name, &['>'], |c| c.is_ascii_alphanumeric() || c == '_'),
