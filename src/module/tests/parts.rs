@@ -1,9 +1,11 @@
 //! However many threads evaluate environments, the evaluation is the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Mutex;
+use std::thread::{self, ThreadId};
 
 use super::{Repository, environment};
-use crate::files::Files;
+use crate::files::{Directory, Entry, Files, FilesError};
 use crate::module::evaluation::{Evaluation, evaluate_with};
 use crate::module::force::Effort;
 use crate::module::root_values::Given;
@@ -214,4 +216,50 @@ fn one_id_of_two_environments_is_found_however_many_threads_there_are() {
         .collect();
     assert_eq!(evaluation.problems.len(), 4);
     assert_eq!(addresses.len(), 4 + 5 * 4, "{addresses:#?}");
+}
+
+/// Files that tell which threads read the one that each environment reads.
+struct Watched {
+    files: Directory,
+    readers: Mutex<HashSet<ThreadId>>,
+}
+
+const NOTE: &str = "hello/template/note.txt";
+
+impl Files for Watched {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, FilesError> {
+        if path == NOTE {
+            self.readers.lock().unwrap().insert(thread::current().id());
+        }
+        self.files.read(path)
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<Entry>, FilesError> {
+        self.files.list(directory)
+    }
+}
+
+/// How many of three threads evaluate environments.
+fn threads_at_work(repository: &Repository) -> usize {
+    let files = Watched {
+        files: Directory::new(repository.0.path()),
+        readers: Mutex::default(),
+    };
+    let effort = Effort {
+        threads: 3,
+        worth_a_thread: 1,
+    };
+    evaluate_with(effort, &files, "", &Given::default(), "manager");
+    files.readers.into_inner().unwrap().len()
+}
+
+#[test]
+fn threads_take_environments_that_stand_apart_and_no_others() {
+    let repository = seven();
+    repository.write(NOTE, "");
+    repository.write(MORE, &format!("locals {{\n note = file(\"{NOTE}\")\n}}"));
+    assert_eq!(threads_at_work(&repository), 3);
+    let argument = "  code_version = module.acme-hello-2.stack\n  policies";
+    repository.replace("hello/environments/acme-hello-6.tf", "  policies", argument);
+    assert_eq!(threads_at_work(&repository), 1);
 }
