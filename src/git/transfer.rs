@@ -197,6 +197,27 @@ impl Repository {
         wire.left(fetched).is_some()
     }
 
+    /// Makes `branch` here the commit that it was seen to be of `remote` just now, whole and without
+    /// history. `false` where that is left to [`Repository::fetch`].
+    pub fn follow(&self, remote: &Remote, branch: &str, seen: &CommitId) -> Result<bool, GitError> {
+        let Some(here) = self.branch_tip(branch)? else {
+            return Ok(false);
+        };
+        if here == *seen {
+            return Ok(true);
+        }
+        let ids = (Oid::from_str(seen.as_str()), Oid::from_str(here.as_str()));
+        let (Some(wire), (Ok(tip), Ok(from))) = (Wire::to(remote), ids) else {
+            return Ok(false);
+        };
+        let fetched = wire.fetch_whole(&self.objects(), tip, from);
+        if wire.left(fetched).is_none() {
+            return Ok(false);
+        }
+        self.set_branch(branch, seen)?;
+        Ok(true)
+    }
+
     /// Moves `branch` of `remote` from `expected_tip` to `commit`, or makes it where `None` is
     /// expected. Whatever the branch is meanwhile, it is never forced: `commit` must build on the
     /// expected tip, and if the branch stands elsewhere (or is there, or is gone) the race is

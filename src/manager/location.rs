@@ -131,8 +131,12 @@ impl Manager {
 
     /// What stands at the tip now, fetched into `cache` where that is not the repository itself.
     pub fn snapshot(&self, cache: &Repository) -> Result<Snapshot, ManagerError> {
-        let Listing { branch, owner, .. } = self.listing()?;
-        self.fetch(cache, &branch)?;
+        let Listing {
+            branch, tip, owner, ..
+        } = self.listing()?;
+        if !cache.follow(&self.remote, &branch, &tip)? {
+            self.fetch(cache, &branch)?;
+        }
         // The branch may have moved since it was listed: what was fetched counts.
         let commit = cache
             .branch_tip(&branch)?

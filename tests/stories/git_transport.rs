@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use dayfly::git::{
-    Committer, Edit, Extent, GitError, MIRROR, Push, Remote, Repository, Signature, Token,
-    commit_paths, init_work_tree, is_on_wire, list_tips,
+    CommitId, Committer, Edit, Extent, GitError, MIRROR, Push, Remote, Repository, Signature,
+    Token, commit_paths, init_work_tree, is_on_wire, list_tips,
 };
 
 use crate::support::{World, Writer, id, tip};
@@ -492,4 +492,53 @@ fn a_change_and_its_revert_are_one_push() {
     assert_eq!(writer.push(&again, Some(&first)).unwrap(), Push::Accepted);
     assert_eq!(tip(&manager), Some(again));
     manager.git(&["fsck", "--strict"]);
+}
+
+#[test]
+fn a_branch_is_followed_from_where_it_stood() {
+    let world = World::new();
+    let manager = world.repository("manager");
+    // With them the server leaves out all that was ever there before what is here.
+    manager.git(&["config", "pack.writeBitmaps", "true"]);
+    manager.commit("main", &[("a/file", "1"), ("a/b/c/deep", "x")]);
+    let second = id(&manager.commit("main", &[("a/file", "2")]));
+    let reader = Writer::new(&world, "cache", &manager.url, None);
+    let (cache, remote) = (&reader.cache, &reader.remote);
+    // What it begins from is the command's to fetch.
+    assert!(!cache.follow(remote, "main", &second).unwrap());
+    let branch = ["+refs/heads/main:refs/heads/main"];
+    cache.fetch(remote, &branch, Some(1)).unwrap();
+    let whole = |seen: &CommitId, expected: &[(&str, &str)]| {
+        assert!(cache.follow(remote, "main", seen).unwrap());
+        assert_eq!(cache.branch_tip("main").unwrap().as_ref(), Some(seen));
+        assert_eq!(cache.history(seen).unwrap()[0].0, *seen);
+        let files = cache.tree(seen).unwrap();
+        for (path, content) in expected {
+            let read = dayfly::files::Files::read(&files, path).unwrap();
+            assert_eq!(read.as_deref(), Some(content.as_bytes()), "{path}");
+        }
+    };
+    whole(&second, &[("a/file", "2"), ("a/b/c/deep", "x")]);
+    // What it says is in history only, which is not here.
+    let third = id(&manager.commit("main", &[("a/file", "1")]));
+    manager.git(&["repack", "-adq", "--write-bitmap-index"]);
+    whole(&third, &[("a/file", "1"), ("a/b/c/deep", "x")]);
+    // Too much to be taken apart.
+    let many: Vec<(String, String)> = (0..150)
+        .map(|number| (format!("many/{number}"), format!("content {number}")))
+        .collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(path, text)| (&**path, &**text)).collect();
+    let fourth = id(&manager.commit("main", &many));
+    whole(&fourth, &many);
+    whole(&fourth, &[("a/file", "1"), ("a/b/c/deep", "x")]);
+    // A force push back, and the command goes on from there.
+    manager.git(&["update-ref", "refs/heads/main", second.as_str()]);
+    whole(&second, &[("a/file", "2"), ("a/b/c/deep", "x")]);
+    let fifth = id(&manager.commit("main", &[("a/file", "5")]));
+    cache.fetch(remote, &branch, Some(50)).unwrap();
+    assert_eq!(cache.branch_tip("main").unwrap(), Some(fifth.clone()));
+    assert_eq!(cache.history(&fifth).unwrap().len(), 3);
+    whole(&fifth, &[("a/file", "5"), ("a/b/c/deep", "x")]);
+    let git = ["-C", cache.path().to_str().unwrap(), "fsck", "--strict"];
+    world.git(cache.path(), &git[2..]);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use git2::{Indexer, Oid};
+use git2::{Indexer, Odb, Oid};
 use tempfile::NamedTempFile;
 
 use super::super::transfer::Extent;
@@ -12,6 +12,9 @@ use super::super::words;
 use super::http::Service;
 use super::packet::{Message, Packet, Voice, line, packets, voice};
 use super::{Unserved, Wire};
+
+/// A pack of fewer objects is taken apart; git's own default.
+const FEW_OBJECTS: u32 = 100;
 
 /// What a server gave.
 #[derive(Debug, Default)]
@@ -46,6 +49,24 @@ impl Wire<'_> {
         }
         Err(Unserved::because("every filter was refused"))
     }
+
+    /// Brings `tip` whole into `repository`, and none of its history. What `from` holds is here whole,
+    /// and left out.
+    pub(in super::super) fn fetch_whole(
+        &self,
+        repository: &git2::Repository,
+        tip: Oid,
+        from: Oid,
+    ) -> Result<(), Unserved> {
+        let unkept = |error: KeepError| Unserved::because(error.to_string());
+        let shallow = shallow(repository.path()).map_err(|error| unkept(error.into()))?;
+        let answer = self.ask(
+            Service::UploadPack,
+            &request_of_whole(tip, from, shallow.lines()),
+        )?;
+        let answer = read(&answer)?.map_err(Unserved::because)?;
+        keep_whole(repository, &answer).map_err(unkept)
+    }
 }
 
 fn request(wanted: &[Oid], depth: Option<u32>, filter: Option<&str>) -> Vec<u8> {
@@ -57,6 +78,20 @@ fn request(wanted: &[Oid], depth: Option<u32>, filter: Option<&str>) -> Vec<u8> 
         .lines(depth.map(|commits| format!("deepen {commits}")))
         .lines(filter.map(|filter| format!("filter {filter}")))
         // What is here is of no use to the server: it is little.
+        .line("done")
+        .flush()
+}
+
+/// The server is told where the history ends that is here: it may not count on what lies before.
+fn request_of_whole<'a>(tip: Oid, from: Oid, shallow: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    Message::default()
+        .line("command=fetch")
+        .delimiter()
+        .lines(["ofs-delta", "thin-pack", "no-progress"])
+        .line(format!("want {tip}"))
+        .lines(shallow.map(|id| format!("shallow {id}")))
+        .line("deepen 1")
+        .line(format!("have {from}"))
         .line("done")
         .flush()
 }
@@ -108,13 +143,52 @@ fn keep(repository: &git2::Repository, answer: &Answer, address: &str) -> Result
     note_shallow(repository.path(), &answer.shallow)
 }
 
+/// Puts what is whole into the repository: few objects one by one, as `git fetch` does, for a look into
+/// many small packs takes longer.
+fn keep_whole(repository: &git2::Repository, answer: &Answer) -> Result<(), KeepError> {
+    let objects = repository.odb()?;
+    let count = answer.pack.get(8..12).and_then(|it| it.try_into().ok());
+    let count = u32::from_be_bytes(count.unwrap_or_default());
+    let index = |packs: &Path| -> Result<(), git2::Error> {
+        let mut indexer = Indexer::new(Some(&objects), packs, 0o444, false)?;
+        indexer
+            .write_all(&answer.pack)
+            .map_err(|error| git2::Error::from_str(&error.to_string()))?;
+        indexer.commit().map(drop)
+    };
+    if count < FEW_OBJECTS {
+        let beside = tempfile::tempdir_in(repository.path())?;
+        let packs = beside.path().join("pack");
+        std::fs::create_dir(&packs)?;
+        index(&packs)?;
+        let fetched = Odb::new()?;
+        fetched.add_disk_alternate(&beside.path().to_string_lossy())?;
+        let mut ids = Vec::new();
+        fetched.foreach(|id| {
+            ids.push(*id);
+            true
+        })?;
+        for id in ids {
+            let object = fetched.read(id)?;
+            objects.write(object.kind(), object.data())?;
+        }
+    } else {
+        index(&repository.path().join("objects/pack"))?;
+    }
+    note_shallow(repository.path(), &answer.shallow)
+}
+
+/// Where the history ends that is here, an id per line.
+fn shallow(directory: &Path) -> io::Result<String> {
+    match std::fs::read_to_string(directory.join("shallow")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        known => known,
+    }
+}
+
 fn note_shallow(directory: &Path, shallow: &BTreeSet<String>) -> Result<(), KeepError> {
     let path = directory.join("shallow");
-    let known = match std::fs::read_to_string(&path) {
-        Ok(known) => known,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error.into()),
-    };
+    let known = self::shallow(directory)?;
     let all: BTreeSet<&str> = known
         .lines()
         .chain(shallow.iter().map(String::as_str))
