@@ -1,9 +1,13 @@
 //! What policies said of runs, and what they were asked.
 
 use std::collections::HashMap;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, BufWriter, Read as _, Write};
 use std::sync::Arc;
 
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde_json::Value;
@@ -20,7 +24,8 @@ pub struct NewJudgement {
     /// The state the run was in; QUEUED for what made it.
     state: RunState,
     digest: String,
-    input: String,
+    /// Compressed: of all stacks it is long, and says nearly the same of each.
+    input: Vec<u8>,
     verdict: String,
 }
 
@@ -36,6 +41,11 @@ pub struct Judgement {
     pub at: Time,
 }
 
+const KEEP_INPUT: &str =
+    "INSERT OR IGNORE INTO policy_input (digest, document, packed) VALUES (?1, '', ?2)";
+/// As much of an input is made at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+
 impl NewJudgement {
     /// Takes the digest of the input: make it once for all runs that follow from it.
     pub fn new(
@@ -44,12 +54,12 @@ impl NewJudgement {
         input: &impl Serialize,
         verdict: &impl Serialize,
     ) -> Result<Self, serde_json::Error> {
-        let input = serde_json::to_string(input)?;
-        let mut digest = String::with_capacity(64);
-        for byte in Sha256::digest(input.as_bytes()) {
-            // Writing to a string cannot fail.
-            let _ = write!(digest, "{byte:02x}");
-        }
+        let mut text = BufWriter::with_capacity(CHUNK_BYTES, Packed::default());
+        serde_json::to_writer(&mut text, input)?;
+        let packed = text.into_inner().map_err(io::IntoInnerError::into_error);
+        let (digest, input) = packed
+            .and_then(Packed::finish)
+            .map_err(serde_json::Error::io)?;
         Ok(Self {
             kind: kind.to_owned(),
             state,
@@ -57,6 +67,45 @@ impl NewJudgement {
             input,
             verdict: serde_json::to_string(verdict)?,
         })
+    }
+}
+
+/// A text as it comes: its digest, and what is kept of it.
+struct Packed {
+    digest: Sha256,
+    encoder: ZlibEncoder<Vec<u8>>,
+}
+
+impl Default for Packed {
+    fn default() -> Self {
+        Self {
+            digest: Sha256::new(),
+            encoder: ZlibEncoder::new(Vec::new(), Compression::fast()),
+        }
+    }
+}
+
+impl Write for Packed {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let count = self.encoder.write(text)?;
+        self.digest.update(&text[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Packed {
+    /// The digest in hexadecimal digits, and the compressed text.
+    fn finish(self) -> io::Result<(String, Vec<u8>)> {
+        let mut digest = String::with_capacity(64);
+        for byte in self.digest.finalize() {
+            // Writing to a string cannot fail.
+            let _ = write!(digest, "{byte:02x}");
+        }
+        Ok((digest, self.encoder.finish()?))
     }
 }
 
@@ -75,10 +124,7 @@ impl Documents {
         if let Some(known) = self.0.get(&Arc::as_ptr(judgement)) {
             return Ok(*known);
         }
-        connection.execute(
-            "INSERT OR IGNORE INTO policy_input (digest, document) VALUES (?1, ?2)",
-            [&judgement.digest, &judgement.input],
-        )?;
+        connection.execute(KEEP_INPUT, params![judgement.digest, judgement.input])?;
         connection.execute(
             "INSERT INTO policy_verdict (document) VALUES (?1)",
             [&judgement.verdict],
@@ -142,10 +188,7 @@ impl Store {
         let transaction = self.connection.transaction().map_err(&failed)?;
         for judgement in judgements {
             transaction
-                .execute(
-                    "INSERT OR IGNORE INTO policy_input (digest, document) VALUES (?1, ?2)",
-                    [&judgement.digest, &judgement.input],
-                )
+                .execute(KEEP_INPUT, params![judgement.digest, judgement.input])
                 .map_err(&failed)?;
             transaction
                 .execute(
@@ -236,13 +279,65 @@ impl Store {
 
     /// The JSON text of the input with this digest; `None` if no policy was asked about it.
     pub fn policy_input(&self, digest: &str) -> Result<Option<String>, StoreError> {
-        self.connection
+        let found: Option<(String, Option<Vec<u8>>)> = self
+            .connection
             .query_row(
-                "SELECT document FROM policy_input WHERE digest = ?1",
+                "SELECT document, packed FROM policy_input WHERE digest = ?1",
                 [digest],
-                |row| row.get(0),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()
-            .map_err(self.sql("read the input of a policy"))
+            .map_err(self.sql("read the input of a policy"))?;
+        let Some((mut text, packed)) = found else {
+            return Ok(None);
+        };
+        // Of a time that kept it as it is, it stands there so.
+        if let Some(packed) = packed {
+            let read = ZlibDecoder::new(&*packed).read_to_string(&mut text);
+            read.map_err(|error| self.damaged(format!("input {digest}: {error}")))?;
+        }
+        Ok(Some(text))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says where it stopped")]
+mod tests {
+    use serde_json::json;
+    use sha2::{Digest, Sha256};
+
+    use super::NewJudgement;
+    use crate::clock::Time;
+    use crate::run::RunState;
+    use crate::store::Store;
+
+    #[test]
+    fn inputs_are_kept_small_and_read_as_they_were_asked() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = Store::open(directory.path()).unwrap();
+        let stack = |number| json!({"id": format!("stack-{number}"), "state": "FINISHED \u{e9}"});
+        let stacks: Vec<_> = (0..10_000).map(stack).collect();
+        let input = json!({ "stacks": stacks });
+        let judgement = NewJudgement::new("TRIGGER", RunState::Queued, &input, &json!({})).unwrap();
+        let (digest, text) = (judgement.digest.clone(), input.to_string());
+        let expected = Sha256::digest(text.as_bytes());
+        let expected = expected.iter().map(|byte| format!("{byte:02x}"));
+        assert_eq!(digest, expected.collect::<String>());
+        let at = Time::UNIX_EPOCH;
+        store.keep_of_manager("c0ffee", &[judgement], at).unwrap();
+        assert_eq!(store.policy_input(&digest).unwrap().as_ref(), Some(&text));
+        let query = "SELECT length(packed) + length(document) FROM policy_input";
+        let kept: i64 = store
+            .connection
+            .query_row(query, [], |row| row.get(0))
+            .unwrap();
+        assert!(kept * 8 < text.len() as i64, "{kept} of {}", text.len());
+
+        // As it was kept before.
+        let plain = "INSERT INTO policy_input (digest, document) VALUES ('d', '{\"a\":1}')";
+        store.connection.execute(plain, []).unwrap();
+        let read = store.policy_input("d").unwrap();
+        assert_eq!(read.as_deref(), Some("{\"a\":1}"));
+        assert_eq!(store.policy_input("none").unwrap(), None);
     }
 }

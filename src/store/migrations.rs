@@ -323,6 +323,11 @@ ALTER TABLE stack ADD COLUMN sensitive_outputs TEXT;
     "
 -- From here on an object's origin and depends_on may tell addresses from the module around on.
 ",
+    "
+-- The document compressed (zlib): what is asked of all stacks is long, and of each nearly the same. Then
+-- the other column is empty.
+ALTER TABLE policy_input ADD COLUMN packed BLOB;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.
