@@ -8,6 +8,7 @@ use super::output::Output;
 use super::{DONE, Ended, FAILED, changes};
 use crate::error::{Error, Kind};
 use crate::github::Access;
+use crate::problem::Problem;
 use crate::reconcile::{self, Planned, Ruling};
 use crate::store::Store;
 
@@ -46,13 +47,13 @@ pub(super) fn code_of_parser(code: i32) -> u8 {
 }
 
 pub(super) fn run(args: Args, output: &Output) -> Ended {
-    let (planned, rulings) = planned(&args).map_err(|mut error| {
+    let (planned, rulings, stays) = planned(&args).map_err(|mut error| {
         if args.detailed_exitcode {
             error.kind = Kind::Failed;
         }
         error
     })?;
-    tell(&planned, &rulings, output);
+    tell(&planned, &rulings, &stays, output);
     Ok(if rulings.iter().any(|ruling| !ruling.denied.is_empty()) {
         Kind::Denied as u8
     } else if planned.has_errors() {
@@ -65,14 +66,15 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
 }
 
 /// The plan, and what the policies of the manager's own stack say to it: the recorded ones, of which a
-/// comparison of two commits knows none.
-fn planned(args: &Args) -> Result<(Planned, Vec<Ruling>), Error> {
+/// comparison of two commits knows none; and what would be left behind.
+fn planned(args: &Args) -> Result<(Planned, Vec<Ruling>, Vec<Problem>), Error> {
     let cache = Cache::new()?;
     let cache = &cache.repository;
     let manager = args.manager.manager(Access::Read)?;
     if let Some(commit) = &args.against {
         return Ok((
             reconcile::plan_against(&manager, cache, commit)?,
+            Vec::new(),
             Vec::new(),
         ));
     }
@@ -81,13 +83,17 @@ fn planned(args: &Args) -> Result<(Planned, Vec<Ruling>), Error> {
     let store = store.transpose()?;
     let planned = reconcile::plan(&manager, cache, store.as_ref())?;
     let rulings = reconcile::judge(&manager, cache, store.as_ref(), &planned)?;
-    Ok((planned, rulings))
+    let stays = match &store {
+        Some(store) => reconcile::left_behind(&planned, store)?,
+        None => Vec::new(),
+    };
+    Ok((planned, rulings, stays))
 }
 
-fn tell(planned: &Planned, rulings: &[Ruling], output: &Output) {
+fn tell(planned: &Planned, rulings: &[Ruling], stays: &[Problem], output: &Output) {
     let comparison = &planned.comparison;
     let ruled = reconcile::problems_of(rulings);
-    let problems: Vec<_> = planned.problems().chain(&ruled).collect();
+    let problems: Vec<_> = planned.problems().chain(&ruled).chain(stays).collect();
     if output.is_json() {
         output.json(&json!({
             "commit": planned.commit,

@@ -24,7 +24,9 @@ use crate::policy::{PolicyFailure, PolicyType, judge_trigger};
 use crate::problem::Problem;
 use crate::run::{RunId, RunState, RunType};
 use crate::stack::{Change, ChangeAction, Object, Phase, StackId, StackSpec};
-use crate::store::{ManagerRun, NewJudgement, NewRun, Run, StackLock, StackRecord, Store, Tip};
+use crate::store::{
+    ManagerRun, NewJudgement, NewRun, Run, StackLock, StackRecord, Store, StoreError, Tip,
+};
 
 /// What is known when a manager run is decided.
 pub(super) struct Situation<'a> {
@@ -255,33 +257,19 @@ fn leave(
     wanted: &mut BTreeMap<StackId, (RunType, String)>,
 ) {
     let manager_run = &mut decided.manager_run;
-    let gone = situation
-        .planned
-        .comparison
-        .changes
-        .iter()
-        .filter(|change| change.action == ChangeAction::Deleted && change.object.is_stack());
-    for stack in gone.map(|change| &change.object) {
+    for stack in gone(situation.planned) {
         let id = StackId::new(stack.id());
         let began = situation
             .records
             .get(&id)
             .is_some_and(|record| record.began.is_some());
-        let belongings =
-            || {
-                situation.planned.recorded.iter().filter(|object| {
-                    object.phase == Phase::Active && object.stack_id() == stack.id()
-                })
-            };
-        let has_destructor = belongings().any(|object| {
-            object.kind == "spacelift_stack_destructor" && !object.flag("deactivated")
-        });
-        match (began, has_destructor) {
+        match (began, has_destructor(situation.planned, stack)) {
             (false, _) => {}
             (true, true) => {
+                let belongings = belongings(situation.planned, stack);
                 manager_run
                     .deleting
-                    .extend(belongings().map(|object| object.address.clone()));
+                    .extend(belongings.map(|object| object.address.clone()));
                 wanted.insert(
                     id,
                     (
@@ -322,6 +310,44 @@ fn leave(
         };
         wanted.insert(id, (RunType::Destroy, cause));
     }
+}
+
+/// The stacks that leave.
+fn gone(planned: &Planned) -> impl Iterator<Item = &Object> {
+    let changes = planned.comparison.changes.iter();
+    let gone =
+        changes.filter(|change| change.action == ChangeAction::Deleted && change.object.is_stack());
+    gone.map(|change| &change.object)
+}
+
+/// The stack and what is recorded of it.
+fn belongings<'a>(planned: &'a Planned, stack: &'a Object) -> impl Iterator<Item = &'a Object> {
+    planned
+        .recorded
+        .iter()
+        .filter(|object| object.phase == Phase::Active && object.stack_id() == stack.id())
+}
+
+fn has_destructor(planned: &Planned, stack: &Object) -> bool {
+    let is_destructor = |object: &Object| {
+        object.kind == "spacelift_stack_destructor" && !object.flag("deactivated")
+    };
+    belongings(planned, stack).any(is_destructor)
+}
+
+/// A warning of each stack whose things would stay, as an apply would have it leave without a destructor.
+pub fn left_behind(planned: &Planned, store: &Store) -> Result<Vec<Problem>, StoreError> {
+    let mut problems = Vec::new();
+    for stack in gone(planned).filter(|stack| !has_destructor(planned, stack)) {
+        let id = StackId::new(stack.id());
+        if store.stack(&id)?.began.is_some() {
+            let message =
+                format!("stack {id} would leave without a destructor: what it has made stays");
+            let hint = "give it a spacelift_stack_destructor, and apply that first";
+            problems.push(Problem::warning(message).with_hint(hint));
+        }
+    }
+    Ok(problems)
 }
 
 impl Decided {

@@ -42,6 +42,7 @@ mod work;
 
 pub use apply::{Applied, Apply, apply, find_tool};
 pub use approval::{Reviewed, review};
+pub use decide::left_behind;
 pub use execute::Watch;
 pub use guard::{Ruling, judge, problems as problems_of};
 pub use mirrors::Mirrors;

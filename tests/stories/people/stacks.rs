@@ -90,6 +90,9 @@ fn orphaned() -> Scene {
     scene.event("opened", &PullRequest::service());
     scene.apply().succeeded();
     scene.event("closed", &PullRequest::service());
+    let planned = scene.plan().succeeded().stderr;
+    let warning = format!("warning: stack {STACK_10} would leave without a destructor");
+    assert!(planned.contains(&warning), "{planned}");
     let applied = scene.apply().succeeded();
     assert!(Scene::runs_of(&applied).is_empty());
     let told = applied.json()["problems"].to_string();
