@@ -87,8 +87,11 @@ impl Environments {
         resources: &[Arc<Resource>],
         findings: &Findings,
     ) {
-        for resource in resources {
-            if let Some(call) = resource.origin.environment() {
+        // Most of a module's follow each other.
+        let of_one =
+            |a: &Arc<Resource>, b: &Arc<Resource>| Arc::ptr_eq(&a.origin.calls, &b.origin.calls);
+        for of_one in resources.chunk_by(of_one) {
+            if let Some(call) = of_one[0].origin.environment() {
                 self.unsettled.remove(&call.file);
             }
         }

@@ -12,6 +12,16 @@ pub(crate) fn order<'r, 'd, D: IntoIterator<Item = &'d usize> + Copy>(
     rank: impl Fn(usize) -> &'r str,
 ) -> (Vec<usize>, Vec<usize>) {
     let is_member = |index: usize| dependencies.get(index).is_some_and(Option::is_some);
+    // Ranks are compared once: from here on a member is told by its place among all.
+    let mut by_rank: Vec<(&str, usize)> = (0..dependencies.len())
+        .filter(|member| is_member(*member))
+        .map(|member| (rank(member), member))
+        .collect();
+    by_rank.sort();
+    let mut place_of = vec![0; dependencies.len()];
+    for (place, (_, member)) in by_rank.iter().enumerate() {
+        place_of[*member] = place;
+    }
     let mut waiting: Vec<usize> = vec![0; dependencies.len()];
     let mut followers: Vec<Vec<usize>> = vec![Vec::new(); dependencies.len()];
     for (member, needed) in dependencies.iter().enumerate() {
@@ -22,17 +32,19 @@ pub(crate) fn order<'r, 'd, D: IntoIterator<Item = &'d usize> + Copy>(
             }
         }
     }
-    let mut ready: BinaryHeap<Reverse<(&str, usize)>> = (0..dependencies.len())
-        .filter(|member| is_member(*member) && waiting[*member] == 0)
-        .map(|member| Reverse((rank(member), member)))
+    let mut ready: BinaryHeap<Reverse<usize>> = by_rank
+        .iter()
+        .filter(|(_, member)| waiting[*member] == 0)
+        .map(|(_, member)| Reverse(place_of[*member]))
         .collect();
     let mut ordered = Vec::with_capacity(dependencies.len());
-    while let Some(Reverse((_, member))) = ready.pop() {
+    while let Some(Reverse(place)) = ready.pop() {
+        let (_, member) = by_rank[place];
         ordered.push(member);
         for follower in std::mem::take(&mut followers[member]) {
             waiting[follower] -= 1;
             if waiting[follower] == 0 {
-                ready.push(Reverse((rank(follower), follower)));
+                ready.push(Reverse(place_of[follower]));
             }
         }
     }
