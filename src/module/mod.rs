@@ -59,7 +59,7 @@ pub use identity::slug;
 pub use lifecycle::{Ignored, Lifecycle};
 pub use number::Number;
 pub(crate) use order::order;
-pub use origin::{Call, Origin, is_environments};
+pub use origin::{Call, Origin, environment, is_environments, read_calls, write_calls};
 pub use presence::Presence;
 pub use resource::{Attributes, Resource};
 pub use root_values::{Given, OF_COMMIT};

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer as _};
 
 /// One module call on the way to a resource.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 pub struct Call {
     /// As Terraform prints it: `module.hello-service.module.instances`.
     pub address: String,
@@ -18,9 +18,8 @@ pub struct Call {
 }
 
 /// The calls that lead to a resource, outermost first, and where its block stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    #[serde(serialize_with = "write_calls", deserialize_with = "read_calls")]
     pub calls: Arc<[Call]>,
     /// From the root of the repository.
     pub file: String,
@@ -31,13 +30,7 @@ pub struct Origin {
 impl Origin {
     /// The call that is an environment: it stands in a file of a directory named `environments`.
     pub fn environment(&self) -> Option<&Call> {
-        self.calls.iter().find(|call| {
-            let directory = call
-                .file
-                .rsplit_once('/')
-                .map_or("", |(directory, _)| directory);
-            is_environments(directory)
-        })
+        environment(&self.calls)
     }
 
     /// The address as it is kept with the resource, told from the module that the resource is in.
@@ -67,8 +60,15 @@ impl Origin {
     }
 }
 
-/// A call as it is written: there are as many as objects, so each address is told from the one before,
-/// from which on it begins with a dot.
+/// The call that is an environment among those that lead to a resource.
+pub fn environment(calls: &[Call]) -> Option<&Call> {
+    calls.iter().find(|call| {
+        let directory = call.file.rsplit_once('/');
+        is_environments(directory.map_or("", |(directory, _)| directory))
+    })
+}
+
+/// A call as it is written: each address is told from the one before, from which on it begins with a dot.
 #[derive(Serialize)]
 struct Step<'a> {
     address: &'a str,
@@ -77,21 +77,25 @@ struct Step<'a> {
     is_fork: bool,
 }
 
-fn write_calls<S: Serializer>(calls: &Arc<[Call]>, serializer: S) -> Result<S::Ok, S::Error> {
+/// The calls as JSON.
+pub fn write_calls(calls: &[Call]) -> Result<String, serde_json::Error> {
     let mut before = None;
-    serializer.collect_seq(calls.iter().map(|call| {
+    let steps = calls.iter().map(|call| {
         let around = before.replace(&*call.address);
         Step {
             address: below(around, &call.address),
             file: &call.file,
             is_fork: call.is_fork,
         }
-    }))
+    });
+    let mut text = Vec::new();
+    serde_json::Serializer::new(&mut text).collect_seq(steps)?;
+    String::from_utf8(text).map_err(serde::ser::Error::custom)
 }
 
-/// Also what an older dayfly wrote: whole addresses.
-fn read_calls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[Call]>, D::Error> {
-    let mut calls = Vec::<Call>::deserialize(deserializer)?;
+/// The calls that [`write_calls`] wrote, or an older dayfly: whole addresses.
+pub fn read_calls(text: &str) -> Result<Arc<[Call]>, serde_json::Error> {
+    let mut calls: Vec<Call> = serde_json::from_str(text)?;
     for index in 1..calls.len() {
         let address = whole(Some(&calls[index - 1].address), &calls[index].address);
         calls[index].address = address;
@@ -121,7 +125,7 @@ pub fn is_environments(directory: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Call, Origin};
+    use super::{Call, Origin, read_calls, write_calls};
 
     #[test]
     fn an_environment_stands_in_its_directory() {
@@ -173,13 +177,12 @@ mod tests {
             file: "y.tf".into(),
             line: 1,
         };
-        let written = serde_json::to_string(&origin).unwrap();
+        let written = write_calls(&origin.calls).unwrap();
         assert!(written.contains(r#""address":".module.b[\".\"]","file":"x.tf","is_fork":true"#));
-        assert_eq!(serde_json::from_str::<Origin>(&written).unwrap(), origin);
+        assert_eq!(read_calls(&written).unwrap(), origin.calls);
         let by_an_older_one = written.replace(":\".module.b", ":\"module.a.module.b");
         assert_ne!(by_an_older_one, written);
-        let read = serde_json::from_str::<Origin>(&by_an_older_one).unwrap();
-        assert_eq!(read, origin);
+        assert_eq!(read_calls(&by_an_older_one).unwrap(), origin.calls);
 
         for address in ["module.ab.x.y", "module.abc.x.y", "x.y", "module.ab"] {
             assert_eq!(origin.whole(origin.shortened(address)), address);

@@ -24,8 +24,8 @@ pub struct AppliedInputs {
 impl Store {
     /// The file of the environment that a standing stack is part of.
     pub fn environment_of(&self, stack: &StackId) -> Result<Option<String>, StoreError> {
-        let query = "SELECT environment FROM object WHERE id = ?1 AND kind = 'spacelift_stack'
-            AND phase = 'active'";
+        let query = "SELECT environment FROM object JOIN calls ON calls.number = object.calls
+            WHERE id = ?1 AND kind = 'spacelift_stack' AND phase = 'active'";
         let found = self
             .connection
             .query_row(query, [stack.as_str()], |row| row.get(0));
@@ -38,6 +38,7 @@ impl Store {
     pub fn due_deletions(&self, now: Time) -> Result<Vec<(String, Time)>, StoreError> {
         let failed = self.sql("look for scheduled deletions");
         let query = "SELECT environment, min(json_extract(attributes, '$.at')) FROM object
+             JOIN calls ON calls.number = object.calls
              WHERE kind = 'spacelift_scheduled_delete_stack' AND phase = 'active'
                  AND environment IS NOT NULL AND json_extract(attributes, '$.at') <= ?1
                  AND coalesce(json_extract(attributes, '$.delete_resources'), 1)
@@ -58,8 +59,8 @@ impl Store {
     /// The stacks that stand of the environment in `file`.
     pub fn stacks_of(&self, file: &str) -> Result<Vec<StackId>, StoreError> {
         let failed = self.sql("list the stacks of an environment");
-        let query = "SELECT id FROM object WHERE environment = ?1 AND kind = 'spacelift_stack'
-            AND phase = 'active'";
+        let query = "SELECT id FROM object JOIN calls ON calls.number = object.calls
+            WHERE environment = ?1 AND kind = 'spacelift_stack' AND phase = 'active'";
         let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
         let rows = statement.query_map([file], |row| row.get::<_, String>(0));
         let ids: Result<Vec<String>, _> = rows.map_err(&failed)?.collect();

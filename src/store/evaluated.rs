@@ -146,8 +146,9 @@ impl Store {
         files: &BTreeSet<String>,
         claims: &Claims,
     ) -> Result<bool, StoreError> {
-        let others = "object.phase = 'active'
-                      AND object.environment NOT IN (SELECT value FROM json_each(?1))";
+        let others = "object.phase = 'active' AND EXISTS (
+                          SELECT 1 FROM calls WHERE calls.number = object.calls
+                              AND calls.environment NOT IN (SELECT value FROM json_each(?1)))";
         let queries = [
             (
                 format!(
@@ -192,7 +193,8 @@ impl Store {
         let count: i64 = self
             .connection
             .query_row(
-                "SELECT count(DISTINCT environment) FROM object
+                "SELECT count(DISTINCT environment) FROM object INDEXED BY standing
+                 JOIN calls ON calls.number = object.calls
                  WHERE kind = 'spacelift_stack' AND phase = 'active'
                        AND environment NOT IN (SELECT value FROM json_each(?1))",
                 [list(files)],
@@ -223,8 +225,13 @@ fn of_files() -> String {
         "SELECT {OBJECT_COLUMNS} FROM (
                  SELECT rowid AS row FROM object INDEXED BY object_on_its_way_out
                      WHERE phase != 'active'
-                 UNION SELECT rowid FROM object WHERE environment IS NULL
-                 UNION SELECT rowid FROM object
+                 UNION SELECT object.rowid FROM calls INDEXED BY calls_of_environment
+                       CROSS JOIN object INDEXED BY object_of_calls
+                       ON object.calls = calls.number
+                       WHERE environment IS NULL
+                 UNION SELECT object.rowid FROM calls INDEXED BY calls_of_environment
+                       CROSS JOIN object INDEXED BY object_of_calls
+                       ON object.calls = calls.number
                        WHERE environment IN (SELECT value FROM json_each(?1))) AS wanted
              CROSS JOIN object ON object.rowid = wanted.row
              ORDER BY wanted.row"
@@ -238,8 +245,8 @@ const OF_STACKS: &str = "AND stack_id IN (SELECT '' UNION ALL SELECT value FROM 
 fn equipment(of_stacks: &str) -> String {
     format!(
         "SELECT {OBJECT_COLUMNS} FROM object
-             WHERE kind IN ('spacelift_context', 'spacelift_context_attachment',
-                            'spacelift_role', 'spacelift_role_attachment')
+             WHERE (kind = 'spacelift_context' OR kind = 'spacelift_context_attachment'
+                    OR kind = 'spacelift_role' OR kind = 'spacelift_role_attachment')
                    AND phase = 'active' {of_stacks}
              ORDER BY rowid"
     )

@@ -86,9 +86,11 @@ impl Store {
             .execute(
                 // With its last stack an environment has nothing to go back to.
                 "DELETE FROM applied_inputs WHERE file IN (
-                     SELECT gone.environment FROM object AS gone
+                     SELECT its.environment FROM object AS gone
+                     JOIN calls AS its ON its.number = gone.calls
                      WHERE gone.stack_id = ?1 AND gone.kind = 'spacelift_stack' AND NOT EXISTS (
-                         SELECT 1 FROM object WHERE object.environment = gone.environment
+                         SELECT 1 FROM calls JOIN object ON object.calls = calls.number
+                         WHERE calls.environment = its.environment
                              AND object.kind = 'spacelift_stack' AND object.id != ?1))",
                 [stack.as_str()],
             )

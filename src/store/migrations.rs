@@ -328,6 +328,77 @@ ALTER TABLE stack ADD COLUMN sensitive_outputs TEXT;
 -- the other column is empty.
 ALTER TABLE policy_input ADD COLUMN packed BLOB;
 ",
+    "
+-- The calls that lead to objects, once for all objects of a module.
+CREATE TABLE calls (
+    number      INTEGER PRIMARY KEY,
+    calls       TEXT NOT NULL,
+    -- The file of the environment among them.
+    environment TEXT
+) STRICT;
+INSERT INTO calls (calls, environment)
+    SELECT json_extract(origin, '$.calls'), environment FROM object GROUP BY 1 ORDER BY min(rowid);
+
+-- What tells which rows an index holds comes first. The phases are told apart one by one, as SQLite makes a
+-- table of what IN lists for each row that is written.
+ALTER TABLE object RENAME TO object_before;
+CREATE TABLE object (
+    kind       TEXT NOT NULL,
+    phase      TEXT NOT NULL CHECK (phase = 'active' OR phase = 'deleting' OR phase = 'orphaned'),
+    calls      INTEGER NOT NULL,
+    id         TEXT NOT NULL,
+    -- The stack that it is or belongs to.
+    stack_id   TEXT NOT NULL,
+    address    TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    -- Where its block stands.
+    file       TEXT NOT NULL,
+    line       INTEGER NOT NULL,
+    attributes TEXT NOT NULL,
+    depends_on TEXT NOT NULL,
+    -- The attributes that hold what the repository's files make sensitive.
+    sensitive  TEXT NOT NULL
+) STRICT;
+INSERT INTO object (rowid, kind, phase, calls, id, stack_id, address, name, file, line, attributes,
+                    depends_on, sensitive)
+    SELECT object_before.rowid, kind, phase, calls.number, id, stack_id, address, name,
+           json_extract(origin, '$.file'), json_extract(origin, '$.line'), attributes, depends_on,
+           sensitive
+    FROM object_before JOIN calls ON calls.calls = json_extract(origin, '$.calls')
+    ORDER BY object_before.rowid;
+DROP TABLE object_before;
+
+CREATE INDEX calls_of_environment ON calls (environment, calls);
+-- While the stacks of one name leave, another object may stand at their address.
+CREATE UNIQUE INDEX active_object ON object (address) WHERE phase = 'active';
+CREATE INDEX object_by_id ON object (id);
+CREATE INDEX object_of_stack ON object (stack_id);
+CREATE INDEX object_of_calls ON object (calls);
+CREATE INDEX object_on_its_way_out ON object (kind) WHERE phase != 'active';
+CREATE INDEX stack_or_policy ON object (kind)
+    WHERE kind IN ('spacelift_stack', 'spacelift_policy');
+CREATE INDEX dependency ON object (kind) WHERE kind IN
+    ('spacelift_stack_dependency', 'spacelift_stack_dependency_reference');
+CREATE INDEX scheduled_deletion ON object (calls)
+    WHERE kind = 'spacelift_scheduled_delete_stack';
+-- How all stacks stand, and in how many environments, is told from an index alone.
+CREATE INDEX standing ON object (id, phase, kind, calls,
+                                 json_extract(attributes, '$.repository'),
+                                 json_extract(attributes, '$.branch'))
+    WHERE kind = 'spacelift_stack';
+-- Contexts and roles are found without a look at all objects.
+CREATE INDEX equipment ON object (kind, stack_id)
+    WHERE kind = 'spacelift_context' OR kind = 'spacelift_context_attachment'
+          OR kind = 'spacelift_role' OR kind = 'spacelift_role_attachment';
+
+-- Calls go with the last object that they lead to.
+CREATE TRIGGER calls_lead_nowhere AFTER DELETE ON object
+    WHEN NOT EXISTS (SELECT 1 FROM object WHERE calls = OLD.calls)
+    BEGIN DELETE FROM calls WHERE number = OLD.calls; END;
+CREATE TRIGGER calls_lead_elsewhere AFTER UPDATE OF calls ON object
+    WHEN NOT EXISTS (SELECT 1 FROM object WHERE calls = OLD.calls)
+    BEGIN DELETE FROM calls WHERE number = OLD.calls; END;
+",
 ];
 
 /// Runs the steps that are missing; gives the version if it is newer than this program.
@@ -352,3 +423,6 @@ pub(super) fn run(connection: &mut Connection) -> Result<Option<u32>, rusqlite::
     transaction.commit()?;
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests;

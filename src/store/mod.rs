@@ -4,6 +4,7 @@
 //! transaction: a crash leaves the old or the new, never a part (invariant 12).
 
 mod applied_inputs;
+mod calls;
 mod dependencies;
 mod evaluated;
 mod heard;

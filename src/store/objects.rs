@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer as _};
 use serde_json::{Map, Value};
 
+use super::calls::ReadCalls;
 use super::recording::ManagerRun;
 use super::{Store, StoreError};
 use crate::module::{Attributes, Origin, Resource};
@@ -36,7 +37,7 @@ pub struct StackRecord {
 }
 
 pub(super) const OBJECT_COLUMNS: &str =
-    "address, kind, name, attributes, depends_on, origin, phase, sensitive";
+    "address, kind, name, attributes, depends_on, phase, sensitive, file, line, calls";
 
 impl Store {
     /// All recorded objects, in the order in which they were first recorded.
@@ -62,11 +63,18 @@ impl Store {
         let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
         let mut rows = statement.query(values).map_err(&failed)?;
         let mut objects = Vec::new();
+        let mut calls = ReadCalls::of(self)?;
         while let Some(row) = rows.next().map_err(&failed)? {
             let text = |index: usize| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
             let text = |index: usize| text(index).map_err(&failed);
             let address = text(0)?;
-            let origin: Origin = self.json(address, text(5)?)?;
+            let line: i64 = row.get(8).map_err(&failed)?;
+            let number = row.get(9).map_err(&failed)?;
+            let origin = Origin {
+                calls: calls.get(number)?,
+                file: text(7)?.to_owned(),
+                line: usize::try_from(line).unwrap_or_default(),
+            };
             let depends_on: Vec<Cow<'_, str>> = self.json(address, text(4)?)?;
             let resource = Resource {
                 kind: text(1)?.to_owned(),
@@ -77,12 +85,12 @@ impl Store {
                     .map(|it| origin.whole(it).into())
                     .collect(),
                 origin,
-                sensitive: self.json(address, text(7)?)?,
+                sensitive: self.json(address, text(6)?)?,
                 address: address.to_owned(),
             };
             objects.push(Object {
                 resource: Arc::new(resource),
-                phase: self.json(address, &format!("\"{}\"", text(6)?))?,
+                phase: self.json(address, &format!("\"{}\"", text(5)?))?,
             });
         }
         Ok(objects)

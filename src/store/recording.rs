@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, params};
 
+use super::calls;
 use super::evaluated::{Evaluated, record_evaluated};
 use super::heard::{Heard, record_heard};
 use super::judgements::Documents;
@@ -13,6 +14,7 @@ use super::runs::{NewRun, insert_run};
 use super::statuses::{CommitStatus, record_statuses};
 use super::{StackLock, Store, StoreError};
 use crate::clock::Time;
+use crate::module::write_calls;
 use crate::run::RunId;
 use crate::stack::{Change, ChangeAction, Object, StackId};
 
@@ -163,7 +165,7 @@ fn record_changes(
             address if orphaned.contains(address) => Some("orphaned"),
             _ => None,
         };
-        record_change(transaction, &manager_run.commit, change, phase)?;
+        record_change(transaction, change, phase)?;
         if phase == Some("orphaned") && change.object.is_stack() {
             transaction.execute(
                 "INSERT OR REPLACE INTO orphan (stack, since) VALUES (?1, ?2)",
@@ -176,7 +178,6 @@ fn record_changes(
 
 fn record_change(
     transaction: &Transaction<'_>,
-    commit: &str,
     change: &Change,
     phase: Option<&str>,
 ) -> Result<(), rusqlite::Error> {
@@ -212,26 +213,25 @@ fn record_change(
     }
     let insert_or_update = format!(
         "{INSERT} ON CONFLICT (address) WHERE phase = 'active' DO UPDATE SET
-             kind = excluded.kind, name = excluded.name, attributes = excluded.attributes,
-             depends_on = excluded.depends_on, origin = excluded.origin,
-             commit_id = excluded.commit_id, id = excluded.id,
-             stack_id = excluded.stack_id, environment = excluded.environment,
-             sensitive = excluded.sensitive"
+             kind = excluded.kind, calls = excluded.calls, id = excluded.id,
+             stack_id = excluded.stack_id, name = excluded.name, file = excluded.file,
+             line = excluded.line, attributes = excluded.attributes,
+             depends_on = excluded.depends_on, sensitive = excluded.sensitive"
     );
+    let text = write_calls(&object.origin.calls).map_err(not_written)?;
+    let calls = calls::number_of(transaction, &text, &object.origin)?;
     let mut statement = transaction.prepare_cached(&insert_or_update)?;
-    insert(&mut statement, commit, object, &ObjectTexts::of(object)?)
+    insert(&mut statement, object, calls, &ObjectTexts::of(object)?)
 }
 
 const INSERT: &str = "INSERT INTO object
-    (address, kind, name, attributes, depends_on, origin, phase, commit_id,
-     id, stack_id, environment, sensitive)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, ?8, ?9, ?10, ?11)";
+    (kind, phase, calls, id, stack_id, address, name, file, line, attributes, depends_on, sensitive)
+    VALUES (?1, 'active', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 /// What an object's row holds as JSON.
 struct ObjectTexts {
     attributes: String,
     depends_on: String,
-    origin: String,
     sensitive: String,
 }
 
@@ -244,31 +244,30 @@ impl ObjectTexts {
         Ok(Self {
             attributes: text(&object.attributes)?,
             depends_on: text(&depends_on)?,
-            origin: text(&object.origin)?,
             sensitive: text(&object.sensitive)?,
         })
     }
 }
 
-/// Runs [`INSERT`].
+/// Runs [`INSERT`] for an object to which the calls of that number lead.
 fn insert(
     statement: &mut Statement<'_>,
-    commit: &str,
     object: &Object,
+    calls: i64,
     texts: &ObjectTexts,
 ) -> Result<(), rusqlite::Error> {
     statement
         .execute(params![
-            object.address,
             object.kind,
-            object.name,
-            texts.attributes,
-            texts.depends_on,
-            texts.origin,
-            commit,
+            calls,
             object.id(),
             object.stack_id(),
-            object.origin.environment().map(|call| &call.file),
+            object.address,
+            object.name,
+            object.origin.file,
+            i64::try_from(object.origin.line).unwrap_or(i64::MAX),
+            texts.attributes,
+            texts.depends_on,
             texts.sensitive,
         ])
         .map(drop)

@@ -6,10 +6,11 @@ use rusqlite::OptionalExtension;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::calls::ReadCalls;
 use super::runs::{COLUMN_COUNT, COLUMNS, Run, raw};
 use super::{StackLock, Store, StoreError};
 use crate::clock::Time;
-use crate::module::Origin;
+use crate::module::environment;
 use crate::run::RunState;
 use crate::stack::{Phase, StackId};
 
@@ -28,7 +29,7 @@ pub struct Standing {
     #[serde(skip)]
     pub run: Option<Run>,
     #[serde(skip)]
-    origin: String,
+    calls: i64,
 }
 
 impl Store {
@@ -67,7 +68,7 @@ impl Store {
                     self.failing_since(&id)?
                 },
                 run,
-                origin: text(2)?,
+                calls: row.get(COLUMN_COUNT + 2).map_err(&failed)?,
                 id,
             });
         }
@@ -76,8 +77,8 @@ impl Store {
 
     /// The address of the environment's call in the manager repository, if it is part of one.
     pub fn call_of(&self, standing: &Standing) -> Result<Option<String>, StoreError> {
-        let origin: Origin = self.json(standing.id.as_str(), &standing.origin)?;
-        Ok(origin.environment().map(|call| call.address.clone()))
+        let calls = ReadCalls::of(self)?.get(standing.calls)?;
+        Ok(environment(&calls).map(|call| call.address.clone()))
     }
 
     /// What the last finished run of the stack put out, sensitive values left out.
@@ -102,7 +103,7 @@ fn query() -> String {
         .map(|column| format!("last.{column}"))
         .collect();
     format!(
-        "SELECT {}, object.id, object.phase, object.origin,
+        "SELECT {}, object.id, object.phase, object.calls,
                  coalesce(json_extract(object.attributes, '$.repository'), ''),
                  coalesce(json_extract(object.attributes, '$.branch'), ''),
                  stack.tracked_commit

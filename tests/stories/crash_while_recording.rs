@@ -23,7 +23,7 @@ fn contexts(names: &[&str], description: &str) -> String {
     names.iter().map(context).collect()
 }
 
-/// What the store holds of its objects, each with its commit, and of the manager runs.
+/// What the store holds of its objects, and of the manager runs with their commits.
 fn recorded(data: &Path) -> Vec<String> {
     let store = rusqlite::Connection::open(data.join("dayfly.db")).unwrap();
     let rows = |query: &str| -> Vec<String> {
@@ -32,7 +32,8 @@ fn recorded(data: &Path) -> Vec<String> {
         rows.map(Result::unwrap).collect()
     };
     [
-        "SELECT address || phase || attributes || origin || commit_id FROM object ORDER BY address",
+        "SELECT address || phase || attributes || file || line || calls.calls
+             FROM object JOIN calls ON calls.number = object.calls ORDER BY address",
         "SELECT commit_id || changes FROM manager_run ORDER BY id",
         "SELECT commit_id FROM owner WHERE commit_id IS NOT NULL",
         "SELECT commit_id || basis || shared || unsettled FROM evaluated",

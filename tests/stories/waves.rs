@@ -276,13 +276,13 @@ fn stacks_that_were_recorded_in_a_circle_are_destroyed_all_the_same() {
     // As it was recorded before circles were refused: the way back of the dependency that stands.
     let store = rusqlite::Connection::open(scene.world.path("data/dayfly.db")).unwrap();
     let back = store.execute(
-        "INSERT INTO object (address, kind, name, attributes, depends_on, origin, phase, commit_id,
-                             id, stack_id, environment)
+        "INSERT INTO object (address, kind, name, attributes, depends_on, file, line, phase, calls,
+                             id, stack_id, sensitive)
          SELECT replace(address, '.second', '.back'), kind, name, json_set(attributes,
                 '$.id', 'back', '$.stack_id', json_extract(attributes, '$.depends_on_stack_id'),
                 '$.depends_on_stack_id', json_extract(attributes, '$.stack_id')), depends_on,
-                origin, phase, commit_id, 'back',
-                json_extract(attributes, '$.depends_on_stack_id'), environment
+                file, line, phase, calls, 'back',
+                json_extract(attributes, '$.depends_on_stack_id'), sensitive
          FROM object WHERE kind = 'spacelift_stack_dependency'",
         [],
     );

@@ -1,21 +1,55 @@
 //! The objects of a first manager run: all are new, and there may be many.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use rusqlite::Transaction;
 
-use super::{INSERT, Kept, ManagerRun, ObjectTexts, insert, not_written};
+use super::{INSERT, Kept, ManagerRun, ObjectTexts, calls, insert, not_written};
+use crate::module::{Call, write_calls};
+use crate::stack::{Change, Object};
 
 /// The indices that hold next to no object: kept up row by row they cost less than a look at all rows.
-/// `equipment` does not, as SQLite makes a table of its four kinds for each row.
-const SPARSE: &str = "'object_on_its_way_out', 'dependency', 'scheduled_deletion'";
+const SPARSE: &str = "'object_on_its_way_out', 'dependency', 'scheduled_deletion', 'equipment'";
 /// So many rows are handed over at once.
 const BATCH: usize = 128;
 /// So many batches may wait for SQLite, as all texts at once would take much memory.
 const WAITING: usize = 8;
 
-type Batch = Result<Vec<ObjectTexts>, rusqlite::Error>;
+type Batch = Result<Vec<Row>, rusqlite::Error>;
+
+/// What is written of an object that has to be made first.
+struct Row {
+    calls: i64,
+    /// Of the first object that these calls lead to.
+    calls_text: Option<String>,
+    texts: ObjectTexts,
+}
+
+/// Counts the calls as they come up.
+#[derive(Default)]
+struct Rows<'a>(HashMap<&'a [Call], i64>);
+
+impl<'a> Rows<'a> {
+    fn next(&mut self, object: &'a Object) -> Result<Row, rusqlite::Error> {
+        let next = i64::try_from(self.0.len()).unwrap_or(i64::MAX) + 1;
+        let calls = &object.origin.calls;
+        let (calls, calls_text) = match self.0.entry(&**calls) {
+            Entry::Occupied(known) => (*known.get(), None),
+            Entry::Vacant(new) => {
+                let text = write_calls(calls).map_err(not_written)?;
+                (*new.insert(next), Some(text))
+            }
+        };
+        Ok(Row {
+            calls,
+            calls_text,
+            texts: ObjectTexts::of(object)?,
+        })
+    }
+}
 
 /// Records all objects; gives the text of the changes, which is made meanwhile.
 ///
@@ -42,9 +76,10 @@ pub(super) fn record_objects(
 }
 
 fn make_texts(manager_run: &ManagerRun, sender: SyncSender<Batch>) {
+    let mut rows = Rows::default();
     for changes in manager_run.changes.chunks(BATCH) {
-        let texts = changes.iter().map(|change| ObjectTexts::of(&change.object));
-        if sender.send(texts.collect()).is_err() {
+        let batch = changes.iter().map(|change| rows.next(&change.object));
+        if sender.send(batch.collect()).is_err() {
             // SQLite has failed, and says why.
             return;
         }
@@ -57,10 +92,14 @@ fn insert_all(
     batches: Receiver<Batch>,
 ) -> Result<(), rusqlite::Error> {
     let mut statement = transaction.prepare(INSERT)?;
+    let mut calls_statement = transaction.prepare(calls::INSERT)?;
     let chunks = manager_run.changes.chunks(BATCH);
-    for (changes, texts) in chunks.zip(batches) {
-        for (change, texts) in changes.iter().zip(texts?) {
-            insert(&mut statement, &manager_run.commit, &change.object, &texts)?;
+    for (changes, rows) in chunks.zip(batches) {
+        for (Change { object, .. }, row) in changes.iter().zip(rows?) {
+            if let Some(text) = &row.calls_text {
+                calls::insert(&mut calls_statement, Some(row.calls), text, &object.origin)?;
+            }
+            insert(&mut statement, object, row.calls, &row.texts)?;
         }
     }
     Ok(())
