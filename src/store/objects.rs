@@ -239,14 +239,16 @@ impl Store {
     }
 }
 
-/// A change as it is kept with its manager run: what policies are asked about.
+/// A change as it is kept with its manager run: what policies are asked about. Where they have answered
+/// already, its address tells what it is of.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Kept<'a> {
     action: ChangeAction,
     address: Cow<'a, str>,
-    kind: Cow<'a, str>,
-    name: Cow<'a, str>,
-    /// Only until the policies have answered: the object itself is recorded as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attributes: Option<Cow<'a, Attributes>>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -259,20 +261,20 @@ impl<'a> Kept<'a> {
     /// The changes as their manager run keeps them.
     pub(super) fn text(manager_run: &'a ManagerRun) -> Result<String, serde_json::Error> {
         let changes = &manager_run.changes;
+        let is_asked = !manager_run.judged;
         let kept = changes.iter().map(|change| Self {
             action: change.action,
             address: Cow::Borrowed(&change.object.address),
-            kind: Cow::Borrowed(&change.object.kind),
-            name: Cow::Borrowed(&change.object.name),
-            attributes: (!manager_run.judged).then(|| Cow::Borrowed(&change.object.attributes)),
+            kind: is_asked.then(|| Cow::Borrowed(&*change.object.kind)),
+            name: is_asked.then(|| Cow::Borrowed(&*change.object.name)),
+            attributes: is_asked.then(|| Cow::Borrowed(&change.object.attributes)),
             before: Cow::Borrowed(&change.before),
             moved_from: change.moved_from.as_deref().map(Cow::Borrowed),
         });
         // A text that has to grow is in memory twice meanwhile.
-        let sizes = changes.iter().map(|change| {
-            let object = &change.object;
-            object.address.len() + object.kind.len() + object.name.len() + 64
-        });
+        let sizes = changes
+            .iter()
+            .map(|change| change.object.address.len() + 40);
         let mut text = Vec::with_capacity(sizes.sum());
         serde_json::Serializer::new(&mut text).collect_seq(kept)?;
         String::from_utf8(text).map_err(serde::ser::Error::custom)
@@ -285,8 +287,8 @@ impl From<Kept<'_>> for Change {
             action: kept.action,
             object: Object::from_resource(&Arc::new(Resource {
                 address: kept.address.into_owned(),
-                kind: kept.kind.into_owned(),
-                name: kept.name.into_owned(),
+                kind: kept.kind.unwrap_or_default().into_owned(),
+                name: kept.name.unwrap_or_default().into_owned(),
                 attributes: kept.attributes.unwrap_or_default().into_owned(),
                 sensitive: Arc::default(),
                 depends_on: Arc::from([]),
