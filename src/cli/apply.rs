@@ -31,7 +31,7 @@ pub(super) struct Args {
     #[command(flatten)]
     data: DataArgs,
 
-    /// How many stacks run at once [default: the number of cores]
+    /// How many stacks run at once [default: one more than there are cores]
     #[arg(long, value_name = "N")]
     parallelism: Option<NonZeroUsize>,
 
@@ -61,13 +61,17 @@ pub(super) fn run(args: Args, output: &Output) -> Ended {
         ));
         None
     });
-    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    // Where one waits for the disk or for a cloud, no core does.
+    let more_than_cores = || {
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        cores.saturating_add(1)
+    };
     let progress = Progress::new();
     let applied = reconcile::apply(
         &Apply {
             manager: &manager,
             data_directory: &directory,
-            parallelism: args.parallelism.unwrap_or_else(cores).get(),
+            parallelism: args.parallelism.unwrap_or_else(more_than_cores).get(),
             allow_deletions: args.allow_deletions,
             confirmed: args.confirm,
             takes_over: args.take_over,
