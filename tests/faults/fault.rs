@@ -130,10 +130,11 @@ pub(crate) fn all(house: &House) -> Vec<(Stage, Fault)> {
             });
         }
         let steps: &[&str] = match stage {
-            Stage::Open => &["fetch", "init", "plan", "show"],
+            // The manager repository is followed without the command.
+            Stage::Open => &["init", "plan", "show"],
             Stage::Push => &["fetch", "init", "plan", "show"],
             // Its init is skipped: nothing that it reads has changed.
-            Stage::Close => &["fetch", "destroy"],
+            Stage::Close => &["destroy"],
         };
         for &step in steps {
             for milliseconds in [1, 60] {
