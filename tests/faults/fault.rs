@@ -190,7 +190,7 @@ pub(crate) fn all(house: &House) -> Vec<(Stage, Fault)> {
                 Breakage::Status(500),
                 Breakage::Page,
                 Breakage::Cut(40),
-                Breakage::Cut(600),
+                Breakage::Cut(300),
             ] {
                 add(Fault::Git {
                     repository,
