@@ -6,8 +6,10 @@
 
 #[path = "terraform/generator.rs"]
 mod generator;
+#[path = "terraform/variables.rs"]
+mod variables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -115,6 +117,7 @@ fn dayfly_agrees_with_terraform() -> Result<()> {
             judged(&lines("corners.txt")?)?,
         ),
         ("expressions by chance", generated(seed)?),
+        ("variables by chance", variables(seed)?),
         ("files that are refused", refusals()?),
         ("outputs of modules", modules()?),
     ] {
@@ -348,6 +351,65 @@ const REFUSED: [&str; 12] = [
     "each.key",
     "count.index",
 ];
+
+/// Each default becomes the same value of its type, or is refused by both.
+fn variables(seed: u64) -> Result<Agreement> {
+    let mut chance = generator::Chance::new(seed);
+    let mut cases: Vec<String> = Vec::new();
+    for index in 0..300 {
+        let body = variables::body(&mut chance);
+        cases.push(format!(
+            "variable \"v{index}\" {{\n{body}}}\noutput \"o{index}\" {{\n  value = jsonencode(var.v{index})\n}}\n"
+        ));
+    }
+    let directory = tempfile::tempdir()?;
+    let main = directory.path().join("main.tf");
+    let mut refused = BTreeSet::new();
+    loop {
+        let stand = (0..cases.len()).filter(|index| !refused.contains(index));
+        let of_line: Vec<usize> = stand
+            .flat_map(|index| cases[index].lines().map(move |_| index))
+            .collect();
+        let mut stand = of_line.clone();
+        stand.dedup();
+        let text: String = stand.iter().map(|index| cases[*index].as_str()).collect();
+        fs::write(&main, text)?;
+        let (fine, told) = terraform(directory.path(), &["validate", "-json"])?;
+        if fine {
+            break;
+        }
+        let told: Json = serde_json::from_str(&told).context("terraform validate -json")?;
+        for diagnostic in told["diagnostics"].as_array().context("no diagnostics")? {
+            let line = diagnostic["range"]["start"]["line"].as_u64();
+            let line = usize::try_from(line.context("a diagnostic without line")?)?;
+            refused.insert(of_line[line - 1]);
+        }
+    }
+    let mut differences = Vec::new();
+    let judged = apply(directory.path())?;
+    ensure!(judged.len() + refused.len() == cases.len());
+    for (index, case) in cases.iter().enumerate() {
+        let name = format!("o{index}");
+        let directory = tempfile::tempdir()?;
+        fs::write(directory.path().join("main.tf"), case)?;
+        let files = Directory::new(directory.path());
+        let ours = evaluate(&files, "", &Given::default(), "manager");
+        let ours = match ours.problems.is_empty() {
+            true => ours.outputs.get(&name),
+            false => None,
+        };
+        let theirs = judged.get(&name).map(|(value, _)| value);
+        if ours != theirs {
+            differences.push(format!(
+                "{case}  terraform: {theirs:?}\n  dayfly:    {ours:?}"
+            ));
+        }
+    }
+    Ok(Agreement {
+        count: cases.len(),
+        differences,
+    })
+}
 
 fn refusals() -> Result<Agreement> {
     let mut differences = Vec::new();

@@ -2,7 +2,8 @@
 
 use hcl_edit::expr::{BinaryOperator, Conditional, Expression, ObjectKey, UnaryOperator};
 
-use super::convert::{common, convert};
+use super::common::common;
+use super::convert::convert;
 use super::expression::{Evaluated, Frame, Stop, boolean, evaluate, key_text, start};
 use super::value::{Type, Value};
 

@@ -190,9 +190,9 @@ fn parse_object(
     for (key, value) in object.iter() {
         let name = match key {
             ObjectKey::Ident(name) => name.as_str(),
-            ObjectKey::Expression(Expression::String(name)) => name.as_str(),
             ObjectKey::Expression(other) => {
-                return Err(("an attribute's name must be plain".to_owned(), start(other)));
+                let message = "an attribute's name in a type is written without quotes".to_owned();
+                return Err((message, start(other)));
             }
         };
         let mut child = Defaults::default();

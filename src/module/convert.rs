@@ -1,9 +1,9 @@
-//! Conversion between types, and the type that several types have in common, as Terraform's
-//! library (cty) does both.
+//! Conversion between types, as Terraform's library (cty) does it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::common::{common, elements_of};
 use super::number::Number;
 use super::value::{Field, Type, Value};
 
@@ -95,14 +95,14 @@ pub(super) fn convert(value: &Value, target: &Type) -> Result<Value, Mismatch> {
             Type::List(wanted),
         ) => {
             let element = element_type(value, wanted)?;
-            Ok(Value::List(
-                plain(&element),
-                convert_items(items, &element)?.into(),
-            ))
+            let items = convert_items(items, &element)?;
+            let (element, items) = alike(items, &element, matches!(value, Value::Tuple(_)))?;
+            Ok(Value::List(element, items.into()))
         }
         (Value::List(_, items) | Value::Set(_, items) | Value::Tuple(items), Type::Set(wanted)) => {
             let element = element_type(value, wanted)?;
-            Ok(Value::set(plain(&element), convert_items(items, &element)?))
+            let (element, items) = alike(convert_items(items, &element)?, &element, false)?;
+            Ok(Value::set(element, items))
         }
         (Value::Tuple(items), Type::Tuple(wanted)) => {
             if items.len() != wanted.len() {
@@ -119,13 +119,17 @@ pub(super) fn convert(value: &Value, target: &Type) -> Result<Value, Mismatch> {
         }
         (Value::Map(_, entries) | Value::Object(entries), Type::Map(wanted)) => {
             let element = element_type(value, wanted)?;
-            let mut converted = BTreeMap::new();
-            for (name, entry) in entries.iter() {
-                let entry = convert(entry, &element)
-                    .map_err(|error| error.below(&format!("[{name:?}]")))?;
-                converted.insert(name.clone(), entry);
-            }
-            Ok(Value::Map(plain(&element), Arc::new(converted)))
+            let convert_entry = |(name, entry): (&String, &Value)| {
+                convert(entry, &element).map_err(|error| error.below(&format!("[{name:?}]")))
+            };
+            let converted: Result<Vec<Value>, _> = entries.iter().map(convert_entry).collect();
+            let unifies = !matches!(
+                element,
+                Type::Any | Type::Tuple(_) | Type::Bool | Type::Number | Type::String
+            );
+            let (element, converted) = alike(converted?, &element, unifies)?;
+            let entries = entries.keys().cloned().zip(converted).collect();
+            Ok(Value::Map(element, Arc::new(entries)))
         }
         (Value::Map(_, entries) | Value::Object(entries), Type::Object(fields)) => {
             convert_object(entries, fields)
@@ -158,6 +162,32 @@ fn convert_items(items: &[Value], element: &Type) -> Result<Vec<Value>, Mismatch
     items.iter().enumerate().map(convert_item).collect()
 }
 
+/// The elements of a collection and the type of them all, of which `wanted` may leave a part to them by
+/// an `any` within: they differ there, unless the collection `unifies` them.
+fn alike(items: Vec<Value>, wanted: &Type, unifies: bool) -> Result<(Type, Vec<Value>), Mismatch> {
+    if items.is_empty() || !has_any(wanted) {
+        return Ok((plain(wanted), items));
+    }
+    let differ = || Mismatch::new("all elements must have the same type");
+    let items = if unifies {
+        let kinds: Vec<Type> = items.iter().map(Value::kind).collect();
+        convert_items(&items, &common(&kinds, true).ok_or_else(differ)?)?
+    } else {
+        items
+    };
+    let kinds = items.iter().map(Value::kind);
+    let mut known = kinds.filter(|kind| *kind != Type::Any);
+    let kind = known.next().unwrap_or(Type::Any);
+    if known.any(|other| other != kind) {
+        return Err(differ());
+    }
+    Ok((kind, items))
+}
+
+fn has_any(kind: &Type) -> bool {
+    *kind == Type::Any || elements_of(kind).iter().any(has_any)
+}
+
 /// What the elements become: the wanted type or, for `any`, the type they have in common.
 fn element_type(value: &Value, wanted: &Type) -> Result<Type, Mismatch> {
     if *wanted != Type::Any {
@@ -181,19 +211,36 @@ fn element_type(value: &Value, wanted: &Type) -> Result<Type, Mismatch> {
     }
 }
 
-/// The type that a null of type `kind` has as `target`: what `any` stands for in a collection is what
-/// the elements would have had in common.
+/// The type that a null of type `kind` has as `target`: what `any` stands for is what it has there, and
+/// in a collection what its elements would have had in common.
 fn settled(kind: &Type, target: &Type) -> Option<Type> {
-    let element = |wanted: &Type| match wanted {
-        Type::Any => common(&elements_of(kind), false),
-        wanted => Some(wanted.clone()),
-    };
-    match target {
-        Type::List(wanted) => element(wanted).map(Type::list),
-        Type::Set(wanted) => element(wanted).map(Type::set),
-        Type::Map(wanted) => element(wanted).map(Type::map),
-        other => Some(other.clone()),
-    }
+    let element = |wanted: &Type| settled(&common(&elements_of(kind), true)?, wanted);
+    Some(match (kind, target) {
+        (Type::Any, target) => target.clone(),
+        (kind, Type::Any) => kind.clone(),
+        (_, Type::List(wanted)) => Type::list(element(wanted)?),
+        (_, Type::Set(wanted)) => Type::set(element(wanted)?),
+        (_, Type::Map(wanted)) => Type::map(element(wanted)?),
+        (Type::Tuple(own), Type::Tuple(wanted)) => {
+            let items = own.iter().zip(wanted.iter());
+            let items: Option<Vec<Type>> = items.map(|(own, it)| settled(own, it)).collect();
+            Type::Tuple(items?.into())
+        }
+        (Type::Object(_) | Type::Map(_), Type::Object(fields)) => {
+            let field = |(name, field): (&String, &Field)| {
+                let own = match kind {
+                    Type::Map(own) => Some(own.as_ref()),
+                    Type::Object(own) => own.get(name).map(|own| &own.kind),
+                    _ => None,
+                };
+                let kind =
+                    own.map_or_else(|| Some(field.kind.clone()), |own| settled(own, &field.kind));
+                kind.map(|kind| (name.clone(), kind))
+            };
+            Type::object(fields.iter().map(field).collect::<Option<Vec<_>>>()?)
+        }
+        (_, target) => target.clone(),
+    })
 }
 
 /// The type without its optional marks: what a value of a constraint has.
@@ -217,7 +264,8 @@ fn convertible(from: &Type, to: &Type) -> bool {
     allowed(from, to, true)
 }
 
-fn allowed(from: &Type, to: &Type, also_unsafe: bool) -> bool {
+/// Likewise; without `also_unsafe` no value of the type can fail.
+pub(super) fn allowed(from: &Type, to: &Type, also_unsafe: bool) -> bool {
     if from == to {
         return true;
     }
@@ -252,160 +300,6 @@ fn allowed(from: &Type, to: &Type, also_unsafe: bool) -> bool {
     }
 }
 
-/// The type that all of `kinds` can become; `None` if there is none. `also_unsafe` allows
-/// conversions that depend on the value, as a conditional does.
-pub(super) fn common(kinds: &[Type], also_unsafe: bool) -> Option<Type> {
-    let known: Vec<&Type> = kinds.iter().filter(|kind| **kind != Type::Any).collect();
-    let Some(first) = known.first() else {
-        return Some(Type::Any);
-    };
-    let has_any = known.len() < kinds.len();
-    if has_any && known.iter().all(|kind| is_structural(kind)) && is_of_one_kind(&known) {
-        // What a null of no type is in such company Terraform never decides: all stay as they are.
-        return also_unsafe.then_some(Type::Any);
-    }
-    if known.iter().all(|kind| kind == first) {
-        return Some((*first).clone());
-    }
-    let all = |is: fn(&Type) -> bool| known.iter().all(|kind| is(kind));
-    let any = |is: fn(&Type) -> bool| known.iter().any(|kind| is(kind));
-    let is_map = |kind: &Type| matches!(kind, Type::Map(_));
-    let is_list = |kind: &Type| matches!(kind, Type::List(_));
-    let is_set = |kind: &Type| matches!(kind, Type::Set(_));
-    let is_object = |kind: &Type| matches!(kind, Type::Object(_));
-    let is_tuple = |kind: &Type| matches!(kind, Type::Tuple(_));
-    let elements = || {
-        let elements: Vec<Type> = known.iter().flat_map(|kind| elements_of(kind)).collect();
-        let has_own = |kind: &&Type| common(&elements_of(kind), also_unsafe).is_some();
-        // Where all may stay as they are, each must be able to be a collection by itself.
-        common(&elements, also_unsafe)
-            .filter(|element| *element != Type::Any || known.iter().all(has_own))
-    };
-    if all(is_map) {
-        return elements().map(Type::map);
-    }
-    if all(is_list) {
-        return elements().map(Type::list);
-    }
-    if all(is_set) {
-        return elements().map(Type::set);
-    }
-    if all(is_object) {
-        return common_object(&known, also_unsafe).unwrap_or_else(|| elements().map(Type::map));
-    }
-    if all(is_tuple) {
-        return common_tuple(&known, also_unsafe).unwrap_or_else(|| elements().map(Type::list));
-    }
-    // As if each of them were a collection by itself.
-    let elements = || {
-        let each = known.iter().map(|kind| elements_of(kind));
-        let each = each.filter(|elements| !elements.is_empty());
-        let each = each.map(|elements| common(&elements, also_unsafe));
-        common(&each.collect::<Option<Vec<_>>>()?, also_unsafe)
-    };
-    if any(is_map)
-        && all(|kind| matches!(kind, Type::Map(_) | Type::Object(_)))
-        && let Some(element) = elements()
-    {
-        return Some(Type::map(element));
-    }
-    if any(is_list)
-        && all(|kind| matches!(kind, Type::List(_) | Type::Tuple(_)))
-        && let Some(element) = elements()
-    {
-        return Some(Type::list(element));
-    }
-    if any(is_object) && any(is_tuple) {
-        return None;
-    }
-    let mut candidates = known.clone();
-    // Strings can be made of the other primitives, so they come first.
-    candidates.sort_by_key(|kind| match kind {
-        Type::String => 0,
-        Type::Set(_) => 2,
-        _ => 1,
-    });
-    let fits = |wanted: &&&Type| known.iter().all(|kind| allowed(kind, wanted, also_unsafe));
-    let candidate = candidates.iter().find(fits).map(|kind| (*kind).clone());
-    // What has a null of no type among it can at least stay as it is.
-    candidate.or_else(|| (has_any && also_unsafe).then_some(Type::Any))
-}
-
-fn is_structural(kind: &Type) -> bool {
-    !matches!(kind, Type::Any | Type::Bool | Type::Number | Type::String)
-}
-
-/// Whether all are lists, or all objects, and so on.
-fn is_of_one_kind(kinds: &[&Type]) -> bool {
-    kinds
-        .windows(2)
-        .all(|pair| pair[0].name() == pair[1].name())
-}
-
-fn elements_of(kind: &Type) -> Vec<Type> {
-    match kind {
-        Type::List(element) | Type::Set(element) | Type::Map(element) => {
-            vec![element.as_ref().clone()]
-        }
-        Type::Tuple(items) => items.to_vec(),
-        Type::Object(fields) => fields.values().map(|field| field.kind.clone()).collect(),
-        Type::Any | Type::Bool | Type::Number | Type::String => Vec::new(),
-    }
-}
-
-/// Attribute by attribute; `None` if the objects have not all the same, `Some(None)` if one of them
-/// has no common type.
-fn common_object(kinds: &[&Type], also_unsafe: bool) -> Option<Option<Type>> {
-    let Type::Object(first) = kinds.first()? else {
-        return None;
-    };
-    if kinds
-        .iter()
-        .any(|kind| !matches!(kind, Type::Object(own) if own.len() == first.len()))
-    {
-        return None;
-    }
-    let mut attributes = Vec::new();
-    for name in first.keys() {
-        let mut own = Vec::new();
-        for kind in kinds {
-            let Type::Object(fields) = kind else {
-                return None;
-            };
-            own.push(fields.get(name)?.kind.clone());
-        }
-        attributes.push(common(&own, also_unsafe).map(|kind| (name.clone(), kind)));
-    }
-    let attributes: Option<Vec<_>> = attributes.into_iter().collect();
-    Some(attributes.map(Type::object))
-}
-
-/// Item by item, likewise.
-fn common_tuple(kinds: &[&Type], also_unsafe: bool) -> Option<Option<Type>> {
-    let Type::Tuple(first) = kinds.first()? else {
-        return None;
-    };
-    if kinds
-        .iter()
-        .any(|kind| !matches!(kind, Type::Tuple(own) if own.len() == first.len()))
-    {
-        return None;
-    }
-    let mut items = Vec::new();
-    for index in 0..first.len() {
-        let mut own = Vec::new();
-        for kind in kinds {
-            let Type::Tuple(others) = kind else {
-                return None;
-            };
-            own.push(others[index].clone());
-        }
-        items.push(common(&own, also_unsafe));
-    }
-    let items: Option<Vec<Type>> = items.into_iter().collect();
-    Some(items.map(|items| Type::Tuple(items.into())))
-}
-
 fn with_article(kind: &Type) -> String {
     match kind {
         Type::Any => "any value is".to_owned(),
@@ -416,7 +310,7 @@ fn with_article(kind: &Type) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{common, convert};
+    use super::convert;
     use crate::module::value::{Type, Value};
 
     #[test]
@@ -440,18 +334,5 @@ mod tests {
             convert(&list, &wanted).unwrap_err().to_string(),
             "[0][\"a\"]: a number is required"
         );
-    }
-
-    #[test]
-    fn the_common_type_prefers_strings() {
-        assert_eq!(
-            common(&[Type::Number, Type::String], false),
-            Some(Type::String)
-        );
-        assert_eq!(
-            common(&[Type::Number, Type::Any], false),
-            Some(Type::Number)
-        );
-        assert_eq!(common(&[Type::Number, Type::Bool], false), None);
     }
 }

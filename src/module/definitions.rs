@@ -14,14 +14,16 @@ use super::expression::start;
 use super::lifecycle::{Lifecycle, Moved};
 use super::origin::is_environments;
 use super::source::{Source, parse_body};
+use super::value::Value;
 use crate::files::{Files, FilesError, join};
 use crate::problem::Problem;
 
 mod blocks;
 mod calls;
 mod lifecycle;
+mod variables;
 
-pub(super) use blocks::constant;
+pub(super) use variables::constant;
 
 /// A module directory: its definitions and what could not be read of it.
 #[derive(Debug, Default)]
@@ -78,8 +80,8 @@ pub(super) struct Place {
 pub(super) struct Variable {
     pub place: Place,
     pub constraint: Constraint,
-    pub default: Option<Expression>,
-    pub nullable: Option<Expression>,
+    pub default: Option<Value>,
+    pub is_nullable: bool,
     pub is_sensitive: bool,
     pub validations: Vec<Check>,
     pub broken: bool,

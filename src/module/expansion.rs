@@ -158,7 +158,8 @@ impl Evaluator<'_> {
             }
         }
         for (variable, definition) in &module.variables {
-            if definition.default.is_none() && !call.arguments.contains_key(variable) {
+            let is_required = definition.default.is_none() && !definition.broken;
+            if is_required && !call.arguments.contains_key(variable) {
                 let message =
                     format!("the call of the module \"{name}\" lacks the argument {variable}");
                 wrong(message, call.place.offset, None);

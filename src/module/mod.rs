@@ -14,6 +14,7 @@
 mod apart;
 mod attributes;
 mod blocking;
+mod common;
 mod conditional;
 mod constraint;
 mod convert;

@@ -7,9 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hcl_edit::expr::{Expression, FuncCall};
 use hcl_edit::structure::{Body, Structure};
-use hcl_edit::visit::{Visit, visit_func_call};
 
 use super::definitions::{Module, Place, constant};
 use super::expression::start;
@@ -154,7 +152,7 @@ impl RootValues {
             match structure {
                 Structure::Attribute(attribute) => {
                     let place = Place::of(source, attribute);
-                    let value = plain_value(&attribute.value, source);
+                    let value = constant(&attribute.value, source);
                     let value = value.map_err(|(message, at)| source.problem(message, at));
                     self.add(module, attribute.key.as_str(), value, place);
                 }
@@ -229,7 +227,7 @@ impl RootValues {
         } else {
             let parsed = parse_expression("", text).map_err(|problem| problem.message);
             let value = parsed.and_then(|(source, expression)| {
-                plain_value(&expression, &source).map_err(|(message, _)| message)
+                constant(&expression, &source).map_err(|(message, _)| message)
             });
             match value {
                 Ok(value) => Some(value),
@@ -251,30 +249,5 @@ impl RootValues {
             is_of_commit,
         };
         self.values.insert(name.to_owned(), value);
-    }
-}
-
-/// A value without references and functions.
-fn plain_value(
-    expression: &Expression,
-    source: &Arc<Source>,
-) -> Result<Value, (String, Option<usize>)> {
-    #[derive(Default)]
-    struct Calls(Option<(String, Option<usize>)>);
-    impl Visit for Calls {
-        fn visit_func_call(&mut self, call: &FuncCall) {
-            let message = format!(
-                "{} cannot be called here: the value must be constant",
-                call.name.name
-            );
-            self.0.get_or_insert((message, start(call)));
-            visit_func_call(self, call);
-        }
-    }
-    let mut calls = Calls::default();
-    calls.visit_expr(expression);
-    match calls.0 {
-        Some(wrong) => Err(wrong),
-        None => constant(expression, source),
     }
 }

@@ -45,21 +45,18 @@ impl Evaluator<'_> {
                 let (given, place) = self.given_value(instance, name, depth)?;
                 let names = ModuleNames::new(self, instance, &instance.repetition);
                 let frame = Self::frame(&names, &variable.place, depth);
-                let nullable = match &variable.nullable {
-                    Some(expression) => evaluate(expression, &frame)?.as_bool() != Some(false),
-                    None => true,
-                };
                 let is_given = given.is_some();
-                let given = given.filter(|value| nullable || !value.is_null());
-                let (value, place) = match (given, &variable.default) {
-                    (Some(value), _) => (value, place),
-                    (None, Some(default)) => (
-                        evaluate(default, &frame)?,
-                        Place {
-                            offset: start(default),
-                            ..variable.place.clone()
-                        },
-                    ),
+                let given = given.filter(|value| variable.is_nullable || !value.is_null());
+                let given = given.map(|value| value.marked(variable.is_sensitive));
+                let value = match (given, &variable.default) {
+                    (Some(value), _) if value.is_null() => {
+                        variable.constraint.null().marked(value.is_sensitive())
+                    }
+                    (Some(value), _) => variable.constraint.apply(&value).map_err(|reason| {
+                        let what = format!("unsuitable value of the variable \"{name}\"");
+                        mistake_at(&place, format!("{what}: {reason}"))
+                    })?,
+                    (None, Some(default)) => default.clone(),
                     (None, None) if instance.parent.is_none() && !is_given => {
                         let message = format!(
                             "no value is given for the variable \"{name}\", which has no default"
@@ -75,17 +72,6 @@ impl Evaluator<'_> {
                         let message = format!("the variable \"{name}\" must not be null");
                         return Err(mistake_at(&place, message));
                     }
-                };
-                let value = value.marked(variable.is_sensitive);
-                let value = if value.is_null() {
-                    variable.constraint.null().marked(value.is_sensitive())
-                } else {
-                    variable.constraint.apply(&value).map_err(|reason| {
-                        mistake_at(
-                            &place,
-                            format!("unsuitable value of the variable \"{name}\": {reason}"),
-                        )
-                    })?
                 };
                 let own = ModuleNames {
                     own: Some((index, &value)),

@@ -2,20 +2,15 @@
 
 use std::sync::Arc;
 
-use hcl_edit::expr::{Expression, ObjectKey, TraversalOperator};
+use hcl_edit::Span;
+use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::{Block, Body, Structure};
-use hcl_edit::{Decorated, Span};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 
-use super::{Check, Data, Local, Module, Output, Place, Repeat, Resource, Variable, labels, start};
-use crate::module::constraint::Constraint;
-use crate::module::convert::convert;
-use crate::module::expression::{Evaluated, Frame, Names, Stop, evaluate};
+use super::{Check, Data, Local, Module, Output, Place, Repeat, Resource, labels, start};
 use crate::module::nearest::nearest;
 use crate::module::source::Source;
-use crate::module::tree::Tree;
-use crate::module::value::{Type, Value};
 use crate::problem::Problem;
 
 /// The sources under which Spacelift's provider is published.
@@ -24,59 +19,6 @@ const PROVIDER_SOURCES: [&str; 3] = [
     "spacelift.io/spacelift-io/spacelift",
     "registry.terraform.io/spacelift-io/spacelift",
 ];
-
-/// Names that Terraform keeps for itself among the variables.
-const RESERVED_VARIABLES: [&str; 8] = [
-    "source",
-    "version",
-    "providers",
-    "count",
-    "for_each",
-    "lifecycle",
-    "depends_on",
-    "locals",
-];
-
-/// For constants, in which no name stands for anything.
-struct Nothing;
-
-impl Names for Nothing {
-    fn resolve(
-        &self,
-        name: &str,
-        _steps: &[Decorated<TraversalOperator>],
-        frame: &Frame<'_>,
-        offset: Option<usize>,
-    ) -> Evaluated<(Value, usize)> {
-        Err(frame.mistake(
-            format!("{name} cannot be used here: the value must be constant"),
-            offset,
-        ))
-    }
-
-    fn tree(&self) -> Option<Tree<'_>> {
-        None
-    }
-}
-
-pub(in crate::module) fn constant(
-    expression: &Expression,
-    source: &Arc<Source>,
-) -> Result<Value, (String, Option<usize>)> {
-    let frame = Frame {
-        source,
-        names: &Nothing,
-        bindings: None,
-        depth: 0,
-    };
-    evaluate(expression, &frame).map_err(|stop| match stop {
-        Stop::Mistake(mistake) => (mistake.message, mistake.offset),
-        Stop::Reported => (
-            "the value cannot be evaluated".to_owned(),
-            start(expression),
-        ),
-    })
-}
 
 impl Module {
     /// Inserts a definition; a second one of a name breaks both, since which is meant is unknown.
@@ -162,82 +104,6 @@ impl Module {
         }
     }
 
-    pub(super) fn add_variable(&mut self, place: Place, block: &Block) -> bool {
-        let Some([name]) = self.labelled(&place, block) else {
-            return false;
-        };
-        let arguments = ["type", "default", "description", "sensitive", "nullable"];
-        let mut broken = self.refuse_unknown(
-            &place,
-            &block.body,
-            &arguments,
-            &["validation"],
-            "a variable",
-        );
-        if RESERVED_VARIABLES.contains(&name) {
-            self.problems
-                .push(place.problem(format!("a variable cannot be named {name}")));
-            broken = true;
-        }
-        let mut constraint = Constraint::default();
-        if let Some(kind) = block.body.get_attribute("type") {
-            let evaluate = |expression: &Expression| constant(expression, &place.source);
-            match Constraint::parse(&kind.value, &evaluate) {
-                Ok(parsed) => constraint = parsed,
-                Err((message, at)) => {
-                    self.problems.push(place.source.problem(message, at));
-                    broken = true;
-                }
-            }
-        }
-        let (validations, complete) = self.checks(&place, &block.body, "validation");
-        let is_sensitive = self.is_sensitive(&place, &block.body);
-        broken |= is_sensitive.is_none();
-        let value = |name| {
-            block
-                .body
-                .get_attribute(name)
-                .map(|attribute| attribute.value.clone())
-        };
-        let variable = Variable {
-            constraint,
-            default: value("default"),
-            nullable: value("nullable"),
-            is_sensitive: is_sensitive.unwrap_or(true),
-            validations,
-            broken: broken || !complete,
-            place: place.clone(),
-        };
-        Self::define(
-            &mut self.variables,
-            &mut self.problems,
-            name.to_owned(),
-            "variable",
-            variable,
-            &place,
-            |it| (&it.place, &mut it.broken),
-        );
-        true
-    }
-
-    /// What `sensitive` says; `None` if that cannot be told.
-    fn is_sensitive(&mut self, place: &Place, body: &Body) -> Option<bool> {
-        let Some(attribute) = body.get_attribute("sensitive") else {
-            return Some(false);
-        };
-        let value = constant(&attribute.value, &place.source);
-        let value = value
-            .ok()
-            .and_then(|value| convert(&value, &Type::Bool).ok());
-        let told = value.and_then(|value| value.as_bool());
-        if told.is_none() {
-            let message = "sensitive must be true or false";
-            let at = start(&attribute.value);
-            self.problems.push(place.source.problem(message, at));
-        }
-        told
-    }
-
     pub(super) fn add_locals(&mut self, source: &Arc<Source>, block: &Block) -> bool {
         let place = Place::of(source, block);
         if !block.labels.is_empty() {
@@ -285,7 +151,7 @@ impl Module {
             &["precondition"],
             "an output",
         );
-        let is_sensitive = self.is_sensitive(&place, &block.body);
+        let is_sensitive = self.flag(&place, &block.body, "sensitive", false);
         broken |= is_sensitive.is_none();
         let (preconditions, complete) = self.checks(&place, &block.body, "precondition");
         let Some(value) = block.body.get_attribute("value") else {

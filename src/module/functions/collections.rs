@@ -6,7 +6,8 @@ use std::sync::Arc;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Context;
-use crate::module::convert::{common, convert};
+use crate::module::common::common;
+use crate::module::convert::convert;
 use crate::module::number::Number;
 use crate::module::value::{Type, Value};
 

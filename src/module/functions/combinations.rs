@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Context;
-use crate::module::convert::{common, convert};
+use crate::module::common::common;
+use crate::module::convert::convert;
 use crate::module::value::{Type, Value};
 
 /// The common type of the elements, and the elements of each set.

@@ -102,7 +102,27 @@ const REFUSALS: &[(&str, &[&str])] = &[
     ),
     (
         "variable \"a\" {\n  type = number\n  default = \"x\"\n}",
-        &["unsuitable value of the variable \"a\": a number is required"],
+        &["unsuitable default of the variable \"a\": a number is required"],
+    ),
+    (
+        "variable \"a\" {\n  default = null\n  nullable = false\n}",
+        &["the default of the variable \"a\" must not be null"],
+    ),
+    (
+        "variable \"a\" {\n  default = upper(\"a\")\n}",
+        &["upper cannot be called here: the value must be constant"],
+    ),
+    (
+        "variable \"a\" {\n  nullable = \"perhaps\"\n  default = 1\n}",
+        &["nullable must be true or false"],
+    ),
+    (
+        "variable \"a\" {\n  type = object({ \"b\" = string })\n  default = { b = \"\" }\n}",
+        &["an attribute's name in a type is written without quotes"],
+    ),
+    (
+        "variable \"a\" {\n  type = list(tuple([any]))\n  default = [[{ b = 1 }], null]\n}",
+        &["unsuitable default of the variable \"a\": all elements must have the same type"],
     ),
     (
         "variable \"a\" {\n  default = 1\n  validation {\n    condition = var.a > 1\n    error_message = \"Too small: ${var.a}.\"\n  }\n}",
