@@ -46,7 +46,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use self::recording::{CACHE_KIBIBYTES, keep_cache, keep_journal};
+use self::recording::keep_journal;
 use crate::error::{Diagnose, Kind};
 use crate::files;
 use crate::run::{IllegalMove, RunId, RunState};
@@ -174,7 +174,8 @@ impl Store {
             .and_then(|()| keep_journal(&connection, "WAL"))
             .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
             .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
-            .and_then(|()| keep_cache(&connection, CACHE_KIBIBYTES))
+            // In kibibytes: a manager run that records everything fills more than the two MiB.
+            .and_then(|()| connection.pragma_update(None, "cache_size", -32_768))
             // What a statement needs while it works is small, and no file is made for it.
             .and_then(|()| connection.pragma_update(None, "temp_store", "MEMORY"))
             .map_err(|error| failed("be set up", error))?;

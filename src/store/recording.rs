@@ -67,14 +67,11 @@ impl Store {
         if is_first {
             // All pages are new: beside a rollback journal each is written once, beside a WAL twice.
             keep_journal(&self.connection, "DELETE").map_err(&failed)?;
-            // What the indices are made from is read for each of them.
-            keep_cache(&self.connection, 2 * CACHE_KIBIBYTES).map_err(&failed)?;
         }
         let transaction = self.connection.transaction().map_err(&failed)?;
         let ids = record(&transaction, manager_run, is_first, at).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         if is_first {
-            keep_cache(&self.connection, CACHE_KIBIBYTES).map_err(&failed)?;
             keep_journal(&self.connection, "WAL").map_err(&failed)?;
         }
         Ok(ids)
@@ -95,14 +92,6 @@ pub(super) fn keep_journal(connection: &Connection, kind: &str) -> Result<(), ru
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
         changed => changed,
     }
-}
-
-/// A manager run that records everything fills more than the usual two thousand.
-pub(super) const CACHE_KIBIBYTES: i32 = 32_768;
-
-pub(super) fn keep_cache(connection: &Connection, kibibytes: i32) -> Result<(), rusqlite::Error> {
-    // Of a positive number SQLite keeps so many pages.
-    connection.pragma_update(None, "cache_size", -kibibytes)
 }
 
 fn record(

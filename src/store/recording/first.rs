@@ -11,10 +11,8 @@ use super::{INSERT, Kept, ManagerRun, ObjectTexts, calls, insert, not_written};
 use crate::module::{Call, write_calls};
 use crate::stack::{Change, Object};
 
-/// The indices that hold few of the objects, or grow at their end: kept up row by row they cost less than
-/// a look at all rows.
-const ROW_BY_ROW: &str = "'object_on_its_way_out', 'dependency', 'scheduled_deletion', 'equipment',
-    'stack_or_policy', 'standing', 'object_of_calls'";
+/// The indices that hold next to no object: kept up row by row they cost less than a look at all rows.
+const SPARSE: &str = "'object_on_its_way_out', 'dependency', 'scheduled_deletion', 'equipment'";
 /// So many rows are handed over at once.
 const BATCH: usize = 128;
 /// So many batches may wait for SQLite, as all texts at once would take much memory.
@@ -112,7 +110,7 @@ fn insert_all(
 fn drop_indices(transaction: &Transaction<'_>) -> Result<Vec<String>, rusqlite::Error> {
     let query = format!(
         "SELECT name, sql FROM sqlite_schema
-         WHERE type = 'index' AND tbl_name = 'object' AND name NOT IN ({ROW_BY_ROW})"
+         WHERE type = 'index' AND tbl_name = 'object' AND name NOT IN ({SPARSE})"
     );
     let indices: Vec<(String, String)> = transaction
         .prepare(&query)?
