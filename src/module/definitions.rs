@@ -164,11 +164,10 @@ const WORTH_A_THREAD: usize = 64;
 /// Of a thread, in bytes: what a program's first thread has.
 pub(super) const STACK: usize = 8 << 20;
 
-/// The files at these paths, read and parsed by as many threads as there are cores: a directory of
-/// environments is large.
-fn parsed(files: &dyn Files, paths: Vec<String>) -> Vec<Read<(Vec<u8>, ParsedBody)>> {
-    let parse = |path: String| {
-        let read = files.read(&path).map(|bytes| {
+/// The files, parsed by as many threads as there are cores: a directory of environments is large.
+fn parsed(read: Vec<Read<Vec<u8>>>) -> Vec<Read<(Vec<u8>, ParsedBody)>> {
+    let parse = |(path, read): Read<Vec<u8>>| {
+        let read = read.map(|bytes| {
             bytes.map(|bytes| {
                 let body = parse_body(&path, bytes.clone());
                 (bytes, body)
@@ -177,12 +176,12 @@ fn parsed(files: &dyn Files, paths: Vec<String>) -> Vec<Read<(Vec<u8>, ParsedBod
         (path, read)
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let others = (cores - 1).min(paths.len() / WORTH_A_THREAD);
+    let others = (cores - 1).min(read.len() / WORTH_A_THREAD);
     if others == 0 {
-        return paths.into_iter().map(parse).collect();
+        return read.into_iter().map(parse).collect();
     }
-    let count = paths.len();
-    let waiting = Mutex::new(paths.into_iter().enumerate());
+    let count = read.len();
+    let waiting = Mutex::new(read.into_iter().enumerate());
     let parsed = Mutex::new(Vec::with_capacity(count));
     let work = || {
         let take = || lock(&waiting).by_ref().take(WORTH_A_THREAD / 4).collect();
@@ -227,8 +226,13 @@ impl Module {
         let names = names.filter(|entry| is_configuration(&entry.name));
         let names: Vec<String> = names.map(|entry| entry.name).collect();
         for names in names.chunks(PARSED_AT_ONCE) {
-            let paths = names.iter().map(|name| join(directory, name)).collect();
-            for (name, (path, read)) in names.iter().zip(parsed(files, paths)) {
+            let read = names.iter().map(|name| {
+                let path = join(directory, name);
+                let content = files.read(&path);
+                (path, content)
+            });
+            let read: Vec<_> = read.collect();
+            for (name, (path, read)) in names.iter().zip(parsed(read)) {
                 module.files.insert(path.clone(), String::new());
                 match read {
                     Ok(Some((bytes, body))) => module.add_file(name, path, &bytes, body),
