@@ -274,7 +274,9 @@ pub(super) fn allowed(from: &Type, to: &Type, also_unsafe: bool) -> bool {
         (Type::String, Type::Bool | Type::Number) => also_unsafe,
         (Type::List(from) | Type::Set(from), Type::List(to))
         | (Type::Map(from), Type::Map(to))
-        | (Type::List(from) | Type::Set(from), Type::Set(to)) => allowed(from, to, also_unsafe),
+        | (Type::Set(from), Type::Set(to)) => allowed(from, to, also_unsafe),
+        // The order is lost, and what is there twice.
+        (Type::List(from), Type::Set(to)) => also_unsafe && allowed(from, to, true),
         (Type::Tuple(items), Type::List(to) | Type::Set(to)) => {
             items.iter().all(|from| allowed(from, to, also_unsafe))
         }

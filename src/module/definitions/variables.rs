@@ -110,7 +110,14 @@ impl Module {
         let Some([name]) = self.labelled(&place, block) else {
             return false;
         };
-        let arguments = ["type", "default", "description", "sensitive", "nullable"];
+        let arguments = [
+            "type",
+            "default",
+            "description",
+            "sensitive",
+            "nullable",
+            "ephemeral",
+        ];
         let mut broken = self.refuse_unknown(
             &place,
             &block.body,
@@ -123,6 +130,13 @@ impl Module {
                 .push(place.problem(format!("a variable cannot be named {name}")));
             broken = true;
         }
+        let is_ephemeral = self.flag(&place, &block.body, "ephemeral", false);
+        if is_ephemeral == Some(true) {
+            let hint = "sensitive = true keeps it out of what is printed".to_owned();
+            let message = "ephemeral variables are not supported: all values are recorded";
+            self.problems.push(place.problem(message).with_hint(hint));
+        }
+        broken |= is_ephemeral != Some(false);
         let mut constraint = Constraint::default();
         if let Some(kind) = block.body.get_attribute("type") {
             let evaluate = |expression: &Expression| constant(expression, &place.source);
