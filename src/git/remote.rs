@@ -198,6 +198,8 @@ impl Remote {
                     format!("http.{address}.extraHeader"),
                     format!("Authorization: Basic {}", pair.expose()),
                 ),
+                // Git would take the header to whatever host a redirect names.
+                (format!("http.{address}.followRedirects"), "false".into()),
                 // If this secret is refused, no other is to be tried in its place.
                 ("credential.helper".to_owned(), String::new()),
             ],

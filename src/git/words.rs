@@ -127,6 +127,14 @@ const ABSENT: [&str; 3] = [
     "returned error: 404",
 ];
 
+/// Git follows a redirect only where no secret goes with it.
+const MOVED: [&str; 4] = [
+    "returned error: 301",
+    "returned error: 302",
+    "returned error: 307",
+    "returned error: 308",
+];
+
 fn is_refused(stderr: &str) -> bool {
     let others = ["Permission denied", "returned error: 403"];
     let mut texts = LOGIN_REFUSED.iter().chain(&others);
@@ -181,6 +189,13 @@ pub(super) fn failure(doing: String, stderr: &str, asker: Option<String>) -> Git
             doing,
             asker,
             words,
+        }
+    } else if said(&MOVED) {
+        GitError::Command {
+            doing,
+            words:
+                "the repository is at another address, where no token is sent: name it by that one"
+                    .to_owned(),
         }
     } else {
         GitError::Command { doing, words }

@@ -8,6 +8,7 @@ use dayfly::git::{
     Token, commit_paths, init_work_tree, is_on_wire, list_tips,
 };
 
+use crate::support::web_server::{WebServer, answer, redirect};
 use crate::support::{World, Writer, id, tip};
 
 /// All that an error could show, cause by cause.
@@ -134,6 +135,23 @@ fn only_the_right_token_opens() {
         list_tips(&Remote::new(&url, None)).unwrap().branches["main"],
         third
     );
+}
+
+#[test]
+fn a_redirect_takes_no_token_elsewhere() {
+    let elsewhere = WebServer::start(|_, _, _| answer("404 Not Found", b""));
+    let target = elsewhere.url("acme/previews.git/info/refs?service=git-upload-pack");
+    let server = WebServer::start(move |_, _, _| redirect(&target));
+    let url = server.url("acme/previews.git");
+    let asked = |remote: &Remote| {
+        let error = list_tips(remote).unwrap_err().to_string();
+        (elsewhere.requests().len(), error)
+    };
+    let (requests, error) = asked(&Remote::new(&url, Some(Token::new("ghs_s3cret"))));
+    assert_eq!(requests, 0, "{error}");
+    assert!(error.contains("is at another address"), "{error}");
+    let (requests, error) = asked(&Remote::new(&url, None));
+    assert_eq!(requests, 1, "{error}");
 }
 
 #[test]

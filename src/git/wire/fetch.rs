@@ -60,10 +60,7 @@ impl Wire<'_> {
     ) -> Result<(), Unserved> {
         let unkept = |error: KeepError| Unserved::because(error.to_string());
         let shallow = shallow(repository.path()).map_err(|error| unkept(error.into()))?;
-        let answer = self.ask(
-            Service::UploadPack,
-            &request_of_whole(tip, from, shallow.lines()),
-        )?;
+        let answer = self.ask(Service::UploadPack, &request_of_whole(tip, from, &shallow))?;
         let answer = read(&answer)?.map_err(Unserved::because)?;
         keep_whole(repository, &answer).map_err(unkept)
     }
@@ -82,14 +79,18 @@ fn request(wanted: &[Oid], depth: Option<u32>, filter: Option<&str>) -> Vec<u8> 
         .flush()
 }
 
-/// The server is told where the history ends that is here: it may not count on what lies before.
-fn request_of_whole<'a>(tip: Oid, from: Oid, shallow: impl Iterator<Item = &'a str>) -> Vec<u8> {
+/// The server is told where the history ends that is here: it may not count on what lies before. All other
+/// ends lie before `from` where it is one itself, as after each fetch of this kind.
+fn request_of_whole(tip: Oid, from: Oid, shallow: &str) -> Vec<u8> {
+    let own = from.to_string();
+    let is_end = shallow.lines().any(|id| id == own);
+    let ends = shallow.lines().filter(|id| !is_end || *id == own);
     Message::default()
         .line("command=fetch")
         .delimiter()
         .lines(["ofs-delta", "thin-pack", "no-progress"])
         .line(format!("want {tip}"))
-        .lines(shallow.map(|id| format!("shallow {id}")))
+        .lines(ends.map(|id| format!("shallow {id}")))
         .line("deepen 1")
         .line(format!("have {from}"))
         .line("done")

@@ -19,7 +19,7 @@ static AGENT: LazyLock<Agent> = LazyLock::new(|| {
     Agent::config_builder()
         .tls_config(tls.build())
         .http_status_as_error(false)
-        // A redirect is git's to follow: it knows what may be sent along.
+        // A redirect is git's to follow, where nothing secret is sent along.
         .max_redirects(0)
         .max_redirects_will_error(false)
         .proxy(None)
