@@ -258,13 +258,15 @@ impl Fault {
         house.restore(stage);
         let mut in_flight = Vec::new();
         match self {
-            Self::Killed { at, .. } => {
+            Self::Killed { at, point } => {
                 let at = at.to_string();
                 let variables = [("FAULT_AT", &*at), ("FAULT_KIND", "kill")];
-                assert_eq!(
-                    finish(shimmed(house, &variables)).status,
-                    -1,
-                    "it was not killed"
+                let status = finish(shimmed(house, &variables)).status;
+                // Where ids of new objects begin alike a directory less is made, and the end comes earlier.
+                let is_end = point.contains(" unlink dayfly.db-");
+                assert!(
+                    status == -1 || status == 0 && is_end,
+                    "it was not killed: {status}"
                 );
             }
             Self::Full { at, .. } => {

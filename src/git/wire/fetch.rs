@@ -158,7 +158,8 @@ fn keep_whole(repository: &git2::Repository, answer: &Answer) -> Result<(), Keep
         indexer.commit().map(drop)
     };
     if count < FEW_OBJECTS {
-        let beside = tempfile::tempdir_in(repository.path())?;
+        // Not beside them, where a kill would leave it for good.
+        let beside = tempfile::tempdir()?;
         let packs = beside.path().join("pack");
         std::fs::create_dir(&packs)?;
         index(&packs)?;
