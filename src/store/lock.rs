@@ -77,6 +77,13 @@ impl DataDirectory {
         lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared).is_err())
     }
 
+    /// The number of another process that works in `path` now.
+    pub(super) fn other_holder(path: &Path) -> Option<String> {
+        let holder = fs::read_to_string(path.join("lock")).unwrap_or_default();
+        let is_another = Self::is_held(path) && holder != std::process::id().to_string();
+        is_another.then_some(holder)
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -114,7 +121,7 @@ fn is_dead(process: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::mpsc;
 
     use super::*;
@@ -122,7 +129,7 @@ mod tests {
     const DEAD: i32 = i32::MAX;
 
     /// The lock as a process of this number has it.
-    fn held_by(directory: &Path, number: impl ToString) -> File {
+    pub(crate) fn held_by(directory: &Path, number: impl ToString) -> File {
         let path = directory.join("lock");
         fs::write(&path, number.to_string()).unwrap();
         let lock = File::open(path).unwrap();

@@ -401,20 +401,27 @@ CREATE TRIGGER calls_lead_elsewhere AFTER UPDATE OF calls ON object
 ",
 ];
 
+fn version(connection: &Connection) -> Result<u32, rusqlite::Error> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Whether there is a store already, and steps are missing.
+pub(super) fn is_older(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    let version = usize::try_from(version(connection)?);
+    Ok(version.is_ok_and(|version| version > 0 && version < STEPS.len()))
+}
+
 /// Runs the steps that are missing; gives the version if it is newer than this program.
 pub(super) fn run(connection: &mut Connection) -> Result<Option<u32>, rusqlite::Error> {
-    let version_of = |connection: &Connection| -> Result<u32, rusqlite::Error> {
-        connection.pragma_query_value(None, "user_version", |row| row.get(0))
-    };
     // Nothing is written, nor waited for, where no step is missing.
-    if usize::try_from(version_of(connection)?) == Ok(STEPS.len()) {
+    if usize::try_from(version(connection)?) == Ok(STEPS.len()) {
         return Ok(None);
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version = version_of(&transaction)?;
-    let done = usize::try_from(version).unwrap_or(usize::MAX);
+    let found = version(&transaction)?;
+    let done = usize::try_from(found).unwrap_or(usize::MAX);
     if done > STEPS.len() {
-        return Ok(Some(version));
+        return Ok(Some(found));
     }
     for step in &STEPS[done..] {
         transaction.execute_batch(step)?;

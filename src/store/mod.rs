@@ -68,6 +68,8 @@ pub enum StoreError {
     },
     #[error("the store {} was written by a newer dayfly (version {version})", path.display())]
     Newer { path: PathBuf, version: u32 },
+    #[error("the store {} is of an older dayfly, which works in it as process {holder}", path.display())]
+    Older { path: PathBuf, holder: String },
     #[error("the store {} holds what cannot be read: {what}", path.display())]
     Damaged { path: PathBuf, what: String },
     #[error("the data directory {} belongs to {owner}, not to {wanted}", path.display())]
@@ -112,6 +114,7 @@ impl Diagnose for StoreError {
         Some(match self {
             Self::InUse { .. } => "wait until it has ended; one apply works at a time".to_owned(),
             Self::Newer { .. } => "use that newer dayfly".to_owned(),
+            Self::Older { .. } => "wait until it has ended: it could not go on".to_owned(),
             Self::OtherManager { .. } => {
                 "give another --data-dir: one directory serves one manager repository".to_owned()
             }
@@ -154,7 +157,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in `directory`, making or migrating it.
+    /// Opens the store in `directory`, making or migrating it, unless the older dayfly that made it is at
+    /// work: it would find other tables than it knows.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join("dayfly.db");
         let failed = |doing, source| StoreError::Sql {
@@ -179,6 +183,10 @@ impl Store {
             // What a statement needs while it works is small, and no file is made for it.
             .and_then(|()| connection.pragma_update(None, "temp_store", "MEMORY"))
             .map_err(|error| failed("be set up", error))?;
+        let is_older = migrations::is_older(&connection).map_err(|e| failed("be read", e))?;
+        if is_older && let Some(holder) = DataDirectory::other_holder(directory) {
+            return Err(StoreError::Older { path, holder });
+        }
         let newest = migrations::run(&mut connection)
             .map_err(|error| failed("be brought to this version", error))?;
         if let Some(version) = newest {

@@ -4,7 +4,8 @@ use rusqlite::Connection;
 
 use super::STEPS;
 use crate::module::{Call, Origin};
-use crate::store::Store;
+use crate::store::lock::tests::held_by;
+use crate::store::{Store, StoreError};
 
 /// The step since which calls are written once for all of a module.
 const CALLS_ONCE: usize = 25;
@@ -99,4 +100,23 @@ fn objects_keep_what_an_older_dayfly_recorded_of_where_they_came_from() {
         .query_row(written, [], |row| row.get(0))
         .unwrap();
     assert_eq!(written, 2);
+}
+
+#[test]
+fn nothing_is_changed_under_an_older_dayfly_at_work() {
+    let directory = tempfile::tempdir().unwrap();
+    let older = Connection::open(directory.path().join("dayfly.db")).unwrap();
+    for step in &STEPS[..CALLS_ONCE - 1] {
+        older.execute_batch(step).unwrap();
+    }
+    older.pragma_update(None, "user_version", 24).unwrap();
+    let at_work = held_by(directory.path(), i32::MAX);
+    let refused = Store::open(directory.path()).err().unwrap();
+    assert!(matches!(refused, StoreError::Older { .. }), "{refused:?}");
+    older.prepare("SELECT origin FROM object").unwrap();
+    drop(at_work);
+    Store::open(directory.path()).unwrap();
+    // Of this one, and of the process itself, none is kept from its store.
+    let _at_work = held_by(directory.path(), i32::MAX);
+    Store::open(directory.path()).unwrap();
 }
