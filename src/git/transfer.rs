@@ -211,7 +211,8 @@ impl Repository {
             return Ok(false);
         };
         let fetched = wire.fetch_whole(&self.objects(), tip, from);
-        if wire.left(fetched).is_none() {
+        // A pack without what was asked for is no answer.
+        if wire.left(fetched).is_none() || self.objects().find_commit(tip).is_err() {
             return Ok(false);
         }
         self.set_branch(branch, seen)?;
