@@ -137,6 +137,12 @@ impl Module {
             self.problems.push(place.problem(message).with_hint(hint));
         }
         broken |= is_ephemeral != Some(false);
+        if let Some(description) = block.body.get_attribute("description")
+            && let Err((message, at)) = constant(&description.value, &place.source)
+        {
+            self.problems.push(place.source.problem(message, at));
+            broken = true;
+        }
         let mut constraint = Constraint::default();
         if let Some(kind) = block.body.get_attribute("type") {
             let evaluate = |expression: &Expression| constant(expression, &place.source);

@@ -109,6 +109,10 @@ const REFUSALS: &[(&str, &[&str])] = &[
         &["the default of the variable \"a\" must not be null"],
     ),
     (
+        "variable \"a\" {\n  default = 1\n  description = upper(\"a\")\n}",
+        &["upper cannot be called here: the value must be constant"],
+    ),
+    (
         "variable \"a\" {\n  default = 1\n  ephemeral = true\n}",
         &["ephemeral variables are not supported"],
     ),
