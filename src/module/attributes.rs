@@ -7,6 +7,7 @@ use hcl_edit::structure::{Block, Body, Structure};
 
 use super::convert::convert;
 use super::expression::{Binding, Evaluated, Frame, Stop, evaluate, start};
+use super::few::Few;
 use super::loops::pairs;
 use super::nearest::nearest;
 use super::schema;
@@ -33,7 +34,7 @@ pub(super) fn attributes(
     at: Option<usize>,
     frame: &Frame<'_>,
     findings: &mut Findings,
-) -> BTreeMap<&'static str, Value> {
+) -> Few<'static, Value> {
     let level = Level {
         what: kind,
         schema,
@@ -56,9 +57,9 @@ impl Level<'_> {
         at: Option<usize>,
         frame: &Frame<'_>,
         findings: &mut Findings,
-    ) -> BTreeMap<&'static str, Value> {
-        let mut values = BTreeMap::new();
-        let mut given: BTreeMap<&str, Option<usize>> = BTreeMap::new();
+    ) -> Few<'static, Value> {
+        let mut values = Few::default();
+        let mut given: Few<'_, Option<usize>> = Few::default();
         let mut blocks: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
         for structure in body.iter() {
             match structure {
@@ -106,13 +107,16 @@ impl Level<'_> {
         }
         self.check(&given, at, frame, findings);
         for (name, default) in self.schema.defaults() {
-            values.entry(name).or_insert_with(|| default.clone());
+            if !values.contains(name) {
+                values.insert(name, default.clone());
+            }
         }
         if !self.is_resource {
             // Most attributes of a resource are never set: it is told of those that are.
             for (name, attribute) in &self.schema.attributes {
-                let value = values.entry(name);
-                value.or_insert_with(|| attribute.default_value());
+                if !values.contains(name) {
+                    values.insert(name, attribute.default_value());
+                }
             }
         }
         for (name, nested) in &self.schema.blocks {
@@ -122,9 +126,9 @@ impl Level<'_> {
                     "{} takes at most {} blocks {name}",
                     self.what, nested.max_items
                 );
-                findings.stops.push(
-                    frame.mistake(message, given.get(name.as_str()).copied().flatten().or(at)),
-                );
+                findings
+                    .stops
+                    .push(frame.mistake(message, given.get(name).copied().flatten().or(at)));
             }
             if made.len() < nested.min_items {
                 let message = format!("{} needs a block {name}", self.what);
@@ -207,7 +211,8 @@ impl Level<'_> {
         };
         let mut make = |body: &Body, frame: &Frame<'_>| {
             let values = level.evaluate(body, start(block), frame, findings);
-            Value::object(values.into_iter().map(|(name, it)| (name.to_owned(), it)))
+            let values = values.into_sorted().into_iter();
+            Value::object(values.map(|(name, it)| (name.to_owned(), it)))
         };
         if block.ident.as_str() != "dynamic" {
             return Ok(vec![make(&block.body, frame)]);
@@ -258,16 +263,16 @@ impl Level<'_> {
     /// What must, may and must not be given together.
     fn check(
         &self,
-        given: &BTreeMap<&str, Option<usize>>,
+        given: &Few<'_, Option<usize>>,
         at: Option<usize>,
         frame: &Frame<'_>,
         findings: &mut Findings,
     ) {
-        let is_given = |name: &String| given.contains_key(name.as_str());
+        let is_given = |name: &str| given.contains(name);
         let listed = |names: &[String]| names.join(", ");
         let mut exclusive: Vec<&Vec<String>> = Vec::new();
         for (name, attribute) in self.schema.ruled() {
-            let place = given.get(name.as_str()).copied().flatten();
+            let place = given.get(name).copied().flatten();
             if attribute.required && !is_given(name) {
                 let message = format!("{} needs the attribute {name}", self.what);
                 findings.stops.push(frame.mistake(message, at));
@@ -287,7 +292,7 @@ impl Level<'_> {
             {
                 exclusive.push(&attribute.at_least_one_of);
                 let names = &attribute.at_least_one_of;
-                if !names.iter().any(is_given) {
+                if !names.iter().any(|name| is_given(name)) {
                     let message = format!("{} needs at least one of {}", self.what, listed(names));
                     findings.stops.push(frame.mistake(message, at));
                 }
@@ -313,14 +318,11 @@ impl Level<'_> {
         &self,
         name: &str,
         others: &[String],
-        given: &BTreeMap<&str, Option<usize>>,
+        given: &Few<'_, Option<usize>>,
         frame: &Frame<'_>,
         findings: &mut Findings,
     ) {
-        for other in others
-            .iter()
-            .filter(|other| given.contains_key(other.as_str()))
-        {
+        for other in others.iter().filter(|other| given.contains(other)) {
             let mutual = self
                 .schema
                 .attributes

@@ -1,10 +1,10 @@
 //! The ids of objects, known before anything is created.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::few::Few;
 use super::value::Value;
 
 /// Spacelift cuts its slugs here.
@@ -68,11 +68,7 @@ pub(super) struct NoId {
 
 /// The id of an object: as Spacelift makes it where that is known before, else one made of the
 /// type and what identifies the object. Everybody may read an id, so nothing sensitive is in it.
-pub(super) fn id(
-    kind: &str,
-    address: &str,
-    attributes: &BTreeMap<&str, Value>,
-) -> Result<String, NoId> {
+pub(super) fn id(kind: &str, address: &str, attributes: &Few<'_, Value>) -> Result<String, NoId> {
     let hidden = Cell::new(None);
     let text = |name: &'static str| {
         let value = attributes.get(name)?;
@@ -185,13 +181,13 @@ fn joined_id(kind: &str, address: &str, text: Text<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
+    use super::super::few::Few;
     use super::super::value::Value;
     use super::{NoId, id, slug};
 
     fn id_of(kind: &str, attribute: &str, value: &str) -> Result<String, NoId> {
-        let attributes = BTreeMap::from([(attribute, Value::string(value))]);
+        let mut attributes = Few::default();
+        attributes.insert(attribute, Value::string(value));
         id(kind, "the object", &attributes)
     }
 

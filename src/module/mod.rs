@@ -24,6 +24,7 @@ mod evaluation;
 mod evaluator;
 mod expansion;
 mod expression;
+mod few;
 mod findings;
 mod force;
 mod functions;

@@ -192,7 +192,7 @@ impl Object {
         }
         let object = Self {
             id,
-            attributes: attributes.into_iter().collect(),
+            attributes: attributes.into_sorted().into(),
         };
         if !resource.postconditions.is_empty() {
             let value = object.value(schema);

@@ -32,28 +32,25 @@ pub struct Block {
     #[serde(default)]
     pub blocks: BTreeMap<String, NestedBlock>,
     #[serde(skip)]
-    ruled: OnceLock<Vec<String>>,
+    ruled: OnceLock<Vec<(&'static str, &'static Attribute)>>,
     #[serde(skip)]
-    defaults: OnceLock<Vec<(String, Value)>>,
+    defaults: OnceLock<Vec<(&'static str, Value)>>,
 }
 
 impl Block {
     /// The few attributes, in order, of which something is said that must hold beside their type.
-    pub fn ruled(&self) -> impl Iterator<Item = (&String, &Attribute)> {
-        let names = self.ruled.get_or_init(|| {
+    pub fn ruled(&'static self) -> &'static [(&'static str, &'static Attribute)] {
+        self.ruled.get_or_init(|| {
             let ruled = self.attributes.iter().filter(|(_, it)| it.is_ruled());
-            ruled.map(|(name, _)| name.clone()).collect()
-        });
-        names
-            .iter()
-            .filter_map(|name| self.attributes.get_key_value(name))
+            ruled.map(|(name, it)| (name.as_str(), it)).collect()
+        })
     }
 
     /// The attributes that have a default, with it, in order.
-    pub fn defaults(&self) -> &[(String, Value)] {
+    pub fn defaults(&'static self) -> &'static [(&'static str, Value)] {
         self.defaults.get_or_init(|| {
             let with = self.attributes.iter().filter(|(_, it)| it.has_default());
-            with.map(|(name, it)| (name.clone(), it.default_value()))
+            with.map(|(name, it)| (name.as_str(), it.default_value()))
                 .collect()
         })
     }
