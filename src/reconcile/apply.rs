@@ -2,12 +2,13 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 
 use tracing::debug_span;
 
-use super::decide::{Situation, decide, resulting, stacks};
+use super::decide::{Situation, began, decide, resulting, stacks};
 use super::due::end;
 use super::equipment::Equipment;
 use super::execute::{Execution, Watch};
@@ -30,7 +31,7 @@ use crate::problem::Problem;
 use crate::run::{RunEvent, RunState, transition};
 use crate::runner::{self, HostEnvironment, StopSignal, ToolPath};
 use crate::stack::{Change, Object, StackId, StackSpec};
-use crate::store::{DataDirectory, Run, StackRecord, Store, StoreError};
+use crate::store::{DataDirectory, Run, StackHead, Store, StoreError};
 
 /// A stack that waits for its name gets it in the pass after; more than this many in a row would
 /// mean that a name never becomes free.
@@ -123,7 +124,7 @@ pub fn apply(
             end_interrupted(&mut store)?;
         }
         let waits = !planned.comparison.waiting.is_empty();
-        let recorded = record(&mut store, &planned, &mirrors, options, &mut applied)?;
+        let recorded = record(&mut store, &mut planned, &mirrors, options, &mut applied)?;
         applied.problems.extend(due.iter().cloned());
         if pass == 0 {
             applied
@@ -170,10 +171,10 @@ struct Recorded {
     tool: Option<ToolPath>,
 }
 
-/// Looks at the repositories, decides and records.
+/// Looks at the repositories, decides and records: the plan's changes become what the apply did.
 fn record(
     store: &mut Store,
-    planned: &Planned,
+    planned: &mut Planned,
     mirrors: &Mirrors,
     options: &Apply<'_>,
     applied: &mut Applied,
@@ -210,9 +211,9 @@ fn record(
     };
     let seen = wanted.into_iter().map(|(key, wanted)| (key, wanted.seen));
     let grows = stacks_span.enter();
-    let records = store.stacks()?;
+    let heads = store.heads()?;
     if planned.is_part {
-        let mut judged = moved(&specs, &records, &looked, &heard);
+        let mut judged = moved(&specs, &heads, &looked, &heard);
         judged.insert(planned.settings.manager_stack.clone());
         add_others(planned, &mut objects, store.policy_attachments(&judged)?);
     }
@@ -232,10 +233,11 @@ fn record(
     let now = clock::now();
     let seen = seen.collect();
     let locks = store.stack_locks()?;
-    let decided = decide(
+    let mut decided = decide(
         &Situation {
             planned,
-            records: &records,
+            heads: &heads,
+            began: &began(planned, store)?,
             last_runs: &last_runs,
             unjudged: &store.unjudged_changes()?,
             unfinished: &unfinished,
@@ -259,6 +261,7 @@ fn record(
         let looked_for = || debug_span!("tool").in_scope(|| find_tool(&options.host));
         Some(tool.unwrap_or_else(looked_for)?)
     };
+    decided.manager_run.changes = mem::take(&mut planned.comparison.changes);
     debug_span!("record").in_scope(|| store.record(&decided.manager_run, now))?;
     if let Some(door) = options.pull_requests {
         problems.extend(debug_span!("statuses").in_scope(|| statuses::tell(door, store, now))?);
@@ -285,7 +288,7 @@ fn record(
             applied.unreachable.push(error);
         }
     }
-    stacks_span.in_scope(|| drop((objects, specs, records, last_runs)));
+    stacks_span.in_scope(|| drop((objects, specs, heads, last_runs)));
     Ok(Recorded {
         unreachable: silent,
         tool,
@@ -320,7 +323,7 @@ fn add_others(planned: &Planned, objects: &mut Vec<Object>, recorded: Vec<Object
 /// what happened to a pull request there.
 fn moved(
     stacks: &[StackSpec],
-    records: &BTreeMap<StackId, StackRecord>,
+    heads: &BTreeMap<StackId, StackHead>,
     looked: &BTreeMap<RepositoryKey, Result<Looked, GitError>>,
     heard: &BTreeMap<RepositoryKey, HeardEvents>,
 ) -> BTreeSet<String> {
@@ -331,7 +334,7 @@ fn moved(
             .get(&key)
             .is_some_and(|heard| !heard.events.is_empty());
         let looked = looked.as_ref().ok()?;
-        let seen = records.get(&spec.id)?.seen_commit.as_deref()?;
+        let seen = heads.get(&spec.id)?.seen_commit.as_deref()?;
         let tip = looked.branches.get(&spec.branch);
         let has_moved = tip.is_some_and(|tip| seen != tip.as_str());
         (has_moved || happened || !looked.pushes.is_empty()).then(|| spec.id.to_string())

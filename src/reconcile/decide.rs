@@ -4,7 +4,9 @@
 //! from a run that failed, and from a stack that leaves. Nothing else makes one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 
 use serde::Serialize;
 use tracing::debug_span;
@@ -25,13 +27,16 @@ use crate::problem::Problem;
 use crate::run::{RunId, RunState, RunType};
 use crate::stack::{Change, ChangeAction, Object, Phase, StackId, StackSpec};
 use crate::store::{
-    ManagerRun, NewJudgement, NewRun, Run, StackLock, StackRecord, Store, StoreError, Tip,
+    ManagerRun, NewJudgement, NewRun, PackedInput, Run, StackHead, StackLock, Store, StoreError,
+    Tip,
 };
 
 /// What is known when a manager run is decided.
 pub(super) struct Situation<'a> {
     pub(super) planned: &'a Planned,
-    pub(super) records: &'a BTreeMap<StackId, StackRecord>,
+    pub(super) heads: &'a BTreeMap<StackId, StackHead>,
+    /// The commits of the last applies that began, of stacks that leave.
+    pub(super) began: &'a BTreeMap<StackId, String>,
     /// The last blocking run of each stack.
     pub(super) last_runs: &'a BTreeMap<StackId, Run>,
     /// Recorded changes that the TRIGGER policies have not answered to.
@@ -128,7 +133,6 @@ pub(super) fn decide(
             commit: planned.commit.clone().unwrap_or_default(),
             evaluated: planned.evaluated.clone(),
             manager_stack: planned.settings.manager_stack.clone(),
-            changes: planned.comparison.changes.clone(),
             ..ManagerRun::default()
         },
         unwanted: Vec::new(),
@@ -204,15 +208,10 @@ pub(super) fn decide(
         })
         .map(|(stack, (kind, cause))| {
             let push = pushed.remove(&stack).map(|tracked| tracked.push);
-            let record = situation.records.get(&stack);
-            let began = || {
-                record
-                    .and_then(|r| r.began.as_ref())
-                    .map(|began| began.commit.clone())
-            };
-            let tracked = || record.and_then(|record| record.tracked_commit.clone());
+            let head = situation.heads.get(&stack);
+            let tracked = || head.and_then(|head| head.tracked_commit.clone());
             let commit = match kind {
-                RunType::Destroy => began(),
+                RunType::Destroy => situation.began.get(&stack).cloned(),
                 _ => match tips.get(&stack) {
                     Some(tip) => tip.tracked.clone(),
                     None => tracked(),
@@ -259,11 +258,8 @@ fn leave(
     let manager_run = &mut decided.manager_run;
     for stack in gone(situation.planned) {
         let id = StackId::new(stack.id());
-        let began = situation
-            .records
-            .get(&id)
-            .is_some_and(|record| record.began.is_some());
-        match (began, has_destructor(situation.planned, stack)) {
+        let has_begun = situation.began.contains_key(&id);
+        match (has_begun, has_destructor(situation.planned, stack)) {
             (false, _) => {}
             (true, true) => {
                 let belongings = belongings(situation.planned, stack);
@@ -289,12 +285,7 @@ fn leave(
             }
         }
     }
-    for stack in situation
-        .planned
-        .recorded
-        .iter()
-        .filter(|o| o.is_stack() && o.phase == Phase::Deleting)
-    {
+    for stack in on_their_way_out(situation.planned) {
         let id = StackId::new(stack.id());
         let cause = match situation.last_runs.get(&id) {
             Some(run)
@@ -310,6 +301,27 @@ fn leave(
         };
         wanted.insert(id, (RunType::Destroy, cause));
     }
+}
+
+/// The commits of the last applies that began, of the stacks that leave.
+pub(super) fn began(
+    planned: &Planned,
+    store: &Store,
+) -> Result<BTreeMap<StackId, String>, StoreError> {
+    let mut commits = BTreeMap::new();
+    for stack in gone(planned).chain(on_their_way_out(planned)) {
+        let id = StackId::new(stack.id());
+        if let Some(began) = store.stack(&id)?.began {
+            commits.insert(id, began.commit);
+        }
+    }
+    Ok(commits)
+}
+
+/// The stacks that left before, and are not destroyed yet.
+fn on_their_way_out(planned: &Planned) -> impl Iterator<Item = &Object> {
+    let recorded = planned.recorded.iter();
+    recorded.filter(|object| object.is_stack() && object.phase == Phase::Deleting)
 }
 
 /// The stacks that leave.
@@ -354,10 +366,13 @@ impl Decided {
     pub(super) fn judgement(
         &mut self,
         kind: PolicyType,
-        input: &impl Serialize,
+        input: Result<PackedInput, serde_json::Error>,
         verdict: &impl Serialize,
     ) -> Option<Arc<NewJudgement>> {
-        match NewJudgement::new(kind.name(), RunState::Queued, input, verdict) {
+        let judgement = input.and_then(|input| {
+            NewJudgement::of_packed(kind.name(), RunState::Queued, input, verdict)
+        });
+        match judgement {
             Ok(judgement) => Some(Arc::new(judgement)),
             Err(error) => {
                 let message = format!("a {kind} verdict cannot be kept: {error}");
@@ -395,7 +410,7 @@ pub(super) fn stack_input(
         object,
         spec,
         equipment,
-        situation.records.get(&spec.id),
+        situation.heads.get(&spec.id),
         state,
     )
 }
@@ -446,14 +461,20 @@ fn triggered(
     );
     input.stack.contexts = situation.equipment.contexts(manager_stack, &[]);
     input.stack.roles = situation.equipment.roles(manager_stack);
-    let verdict = judge_trigger(&policies, &input);
+    // Of all stacks it is long: it is packed while the policies are asked.
+    let (packed, verdict) = thread::scope(|scope| {
+        let packing = scope.spawn(|| PackedInput::of(&input));
+        let verdict = judge_trigger(&policies, &input);
+        let packed = packing.join();
+        (packed.unwrap_or_else(|panic| resume_unwind(panic)), verdict)
+    });
     decided.manager_run.judged = verdict.errors.is_empty();
     decided.tell(&verdict.errors);
     let cause = format!(
         "trigger policy, for {} of the manager repository",
         short(commit)
     );
-    let judgement = decided.judgement(PolicyType::Trigger, &input, &verdict);
+    let judgement = decided.judgement(PolicyType::Trigger, packed, &verdict);
     let known: BTreeSet<&str> = stacks.iter().map(|(_, spec)| spec.id.as_str()).collect();
     let named = verdict
         .stacks

@@ -14,7 +14,7 @@ use crate::policy::input::{
     StateChange, TerraformPlan, TriggerInput,
 };
 use crate::stack::{Change, ChangeAction, Object, StackSpec};
-use crate::store::{Run, StackRecord};
+use crate::store::{Run, StackHead};
 
 /// The manager's own run as a TRIGGER policy sees it: it has just ended, with `changes`.
 pub(super) fn trigger_input(
@@ -106,11 +106,11 @@ pub(super) fn policy_stack(
     object: &Object,
     spec: &StackSpec,
     equipment: &Equipment,
-    record: Option<&StackRecord>,
+    head: Option<&StackHead>,
     state: &str,
 ) -> PolicyStack {
-    let tracked_commit = record
-        .and_then(|record| record.tracked_commit.clone())
+    let tracked_commit = head
+        .and_then(|head| head.tracked_commit.clone())
         .map(|hash| Commit {
             hash,
             branch: spec.branch.clone(),

@@ -26,7 +26,7 @@ use crate::policy::input::{
 use crate::policy::{FlagChange, Flags, Policy, PolicyType, judge_trigger};
 use crate::run::{RunState, RunType};
 use crate::stack::{Object, StackId, StackSpec};
-use crate::store::{NewJudgement, NewRun, Run, StackRecord, Store, StoreError};
+use crate::store::{NewJudgement, NewRun, Run, StackHead, Store, StoreError};
 
 /// What policies say to runs that are at work: they, the stacks as they see them, and who is told.
 pub(super) struct Scene<'a> {
@@ -76,12 +76,12 @@ impl<'a> Scene<'a> {
         for object in store.active_stacks(&ids)? {
             let spec = StackSpec::read(&object, owner);
             let state = store.last_run(&spec.id)?.map(|run| run.state);
-            let record = store.stack(&spec.id)?;
-            scene.add(&object, spec, &equipment, Some(&record), state);
+            let head = store.stack(&spec.id)?.head;
+            scene.add(&object, spec, &equipment, Some(&head), state);
         }
         let triggers = |stack| !matches!(scene.attached(stack, PolicyType::Trigger), Ok(none) if none.is_empty());
         if scene.stacks.values().any(triggers) {
-            let records = store.stacks()?;
+            let heads = store.heads()?;
             let last = store.last_runs()?.into_iter();
             let last: BTreeMap<StackId, RunState> =
                 last.map(|run| (run.stack, run.state)).collect();
@@ -90,8 +90,8 @@ impl<'a> Scene<'a> {
             let equipment = Equipment::of(equipment.iter());
             for object in objects.iter().filter(|object| object.is_stack()) {
                 let spec = StackSpec::read(object, owner);
-                let (record, state) = (records.get(&spec.id), last.get(&spec.id).copied());
-                scene.add(object, spec, &equipment, record, state);
+                let (head, state) = (heads.get(&spec.id), last.get(&spec.id).copied());
+                scene.add(object, spec, &equipment, head, state);
             }
         }
         for (stack, lock) in store.stack_locks()? {
@@ -107,11 +107,11 @@ impl<'a> Scene<'a> {
         object: &Object,
         spec: StackSpec,
         equipment: &Equipment,
-        record: Option<&StackRecord>,
+        head: Option<&StackHead>,
         state: Option<RunState>,
     ) {
         let state = state.map_or("NONE", RunState::as_str);
-        let described = policy_stack(object, &spec, equipment, record, state);
+        let described = policy_stack(object, &spec, equipment, head, state);
         self.runtime_configs
             .insert(spec.id.clone(), runtime_config(object));
         self.stacks.insert(spec.id, described);
@@ -257,7 +257,7 @@ impl Execution<'_> {
             if !scene.stacks.contains_key(&id) || waiting.contains(&id) {
                 continue;
             }
-            let tracked = store.stack(&id).map_err(chain)?.tracked_commit;
+            let tracked = store.stack(&id).map_err(chain)?.head.tracked_commit;
             let policies: Vec<&str> = verdict.triggered_by(id.as_str()).collect();
             let new = NewRun {
                 cause: format!(

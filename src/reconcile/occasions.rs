@@ -15,7 +15,7 @@ use crate::policy::{PolicyType, PushDecision, PushVerdict, judge_push};
 use crate::problem::Problem;
 use crate::run::{RunState, RunType};
 use crate::stack::{StackId, StackSpec};
-use crate::store::{NewJudgement, NewRun, Pushed, Run, StackLock, StoreError};
+use crate::store::{NewJudgement, NewRun, PackedInput, Pushed, Run, StackLock, StoreError};
 
 /// What policies are asked about: a push to a branch, or an event of a pull request.
 pub(super) struct Occasion<'e> {
@@ -125,7 +125,7 @@ impl Pushes<'_> {
             decided.tell(&verdict.errors);
             return None;
         }
-        let judgement = decided.judgement(kind, &input, &verdict);
+        let judgement = decided.judgement(kind, PackedInput::of(&input), &verdict);
         let decision = self
             .follow(spec, occasion, &verdict, &in_progress, judgement, decided)
             .map_err(|error| decided.problems.push(Problem::error(error.to_string())))

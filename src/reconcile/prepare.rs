@@ -97,7 +97,7 @@ impl Execution<'_> {
         let described = {
             let equipment = Equipment::of(objects.iter());
             let state = run.state.as_str();
-            policy_stack(stack, &spec, &equipment, Some(&record), state)
+            policy_stack(stack, &spec, &equipment, Some(&record.head), state)
         };
         let taken_before = lock(&shared.store).taken(&run.stack).map_err(chain)?;
         let former_secrets = record.began.iter().flat_map(|began| {

@@ -89,7 +89,7 @@ impl<'a> Pushes<'a> {
             return;
         };
         // A new stack has seen nothing yet.
-        if !situation.records.contains_key(&subject.spec.id) {
+        if !situation.heads.contains_key(&subject.spec.id) {
             return;
         }
         for push in &looked.pushes {
@@ -142,9 +142,9 @@ impl<'a> Pushes<'a> {
                 stack: id.clone(),
                 seen: self
                     .situation
-                    .records
+                    .heads
                     .get(id)
-                    .and_then(|record| record.seen_commit.clone()),
+                    .and_then(|head| head.seen_commit.clone()),
                 tracked,
             }),
         }
@@ -207,8 +207,8 @@ impl<'a> Pushes<'a> {
             let looked = situation.looked.get(&RepositoryKey::from(repository))?;
             looked.as_ref().ok()?.branches.get(&spec.branch)
         });
-        let record = situation.records.get(&spec.id);
-        let seen = record.and_then(|record| record.seen_commit.as_deref());
+        let known = situation.heads.get(&spec.id);
+        let seen = known.and_then(|known| known.seen_commit.as_deref());
         let head = tip_of(tip, tip.map(ToString::to_string));
         if before.is_some_and(|before| tracks_another_branch(before, object)) {
             // What the old branch had is not to be applied in the name of the new one.
@@ -231,7 +231,7 @@ impl<'a> Pushes<'a> {
         match self.judge(subject, &Occasion::push(&push, content), decided)? {
             PushDecision::Track | PushDecision::MoveHead => head,
             PushDecision::Propose | PushDecision::Ignore => {
-                let tracked = record.and_then(|record| record.tracked_commit.clone());
+                let tracked = known.and_then(|known| known.tracked_commit.clone());
                 tip_of(Some(tip), tracked.or_else(|| Some(seen.to_owned())))
             }
         }

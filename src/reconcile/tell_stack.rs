@@ -58,7 +58,7 @@ pub fn propose(
             hint: "`dayfly status` shows the stack as it is".to_owned(),
         });
     }
-    let tracked = || store.stack(stack).map(|record| record.tracked_commit);
+    let tracked = || store.stack(stack).map(|record| record.head.tracked_commit);
     let commit = match commit {
         Some(commit) => Some(commit),
         None => tracked()?,

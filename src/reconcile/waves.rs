@@ -259,7 +259,7 @@ fn following(store: &Store, run: &Run, stack: &StackId) -> Result<Option<NewRun>
     Ok(Some(NewRun {
         stack: stack.clone(),
         kind: RunType::Tracked,
-        commit: store.stack(stack)?.tracked_commit.unwrap_or_default(),
+        commit: store.stack(stack)?.head.tracked_commit.unwrap_or_default(),
         cause: format!("run {} of stack {}, on which it depends", run.id, run.stack),
         judgements: Vec::new(),
         push: None,

@@ -81,7 +81,7 @@ pub fn compare(recorded: &[Object], evaluation: &Evaluation) -> Comparison {
         .map(Object::from_resource)
         .collect();
     ignore_changes(&mut desired, &active, evaluation, &mut comparison);
-    let by_address: BTreeMap<&str, &Object> = desired
+    let by_address: HashMap<&str, &Object> = desired
         .iter()
         .map(|object| (object.address.as_str(), object))
         .collect();
@@ -157,7 +157,7 @@ fn in_order<'a>(objects: &[&'a Object]) -> Vec<&'a Object> {
 fn moved<'a>(
     active: &BTreeMap<&str, &'a Object>,
     desired: &'a [Object],
-    by_address: &BTreeMap<&str, &'a Object>,
+    by_address: &HashMap<&str, &'a Object>,
     evaluation: &Evaluation,
 ) -> BTreeMap<&'a str, &'a Object> {
     let mut gone: BTreeMap<(&str, &str), &'a Object> = BTreeMap::new();
@@ -183,7 +183,7 @@ fn moved<'a>(
 /// The recorded objects that are to go.
 fn deleted<'a>(
     standing: &[&'a Object],
-    desired: &BTreeMap<&str, &Object>,
+    desired: &HashMap<&str, &Object>,
     evaluation: &Evaluation,
     comparison: &mut Comparison,
 ) -> Vec<&'a Object> {

@@ -23,10 +23,17 @@ pub struct NewJudgement {
     kind: String,
     /// The state the run was in; QUEUED for what made it.
     state: RunState,
-    digest: String,
-    /// Compressed: of all stacks it is long, and says nearly the same of each.
-    input: Vec<u8>,
+    input: PackedInput,
     verdict: String,
+}
+
+/// What policies are asked, to be kept with their verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PackedInput {
+    /// SHA-256 of its JSON text, in hex.
+    digest: String,
+    /// The text compressed: of all stacks it is long, and says nearly the same of each.
+    text: Vec<u8>,
 }
 
 /// A judgement as it was kept.
@@ -46,24 +53,38 @@ const KEEP_INPUT: &str =
 /// As much of an input is made at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
+impl PackedInput {
+    pub fn of(input: &impl Serialize) -> Result<Self, serde_json::Error> {
+        let mut text = BufWriter::with_capacity(CHUNK_BYTES, Packing::default());
+        serde_json::to_writer(&mut text, input)?;
+        let packing = text.into_inner().map_err(io::IntoInnerError::into_error);
+        packing
+            .and_then(Packing::finish)
+            .map_err(serde_json::Error::io)
+    }
+}
+
 impl NewJudgement {
-    /// Takes the digest of the input: make it once for all runs that follow from it.
+    /// Make it once for all runs that follow from it.
     pub fn new(
         kind: &str,
         state: RunState,
         input: &impl Serialize,
         verdict: &impl Serialize,
     ) -> Result<Self, serde_json::Error> {
-        let mut text = BufWriter::with_capacity(CHUNK_BYTES, Packed::default());
-        serde_json::to_writer(&mut text, input)?;
-        let packed = text.into_inner().map_err(io::IntoInnerError::into_error);
-        let (digest, input) = packed
-            .and_then(Packed::finish)
-            .map_err(serde_json::Error::io)?;
+        Self::of_packed(kind, state, PackedInput::of(input)?, verdict)
+    }
+
+    /// [`Self::new`], of an input that is packed already.
+    pub fn of_packed(
+        kind: &str,
+        state: RunState,
+        input: PackedInput,
+        verdict: &impl Serialize,
+    ) -> Result<Self, serde_json::Error> {
         Ok(Self {
             kind: kind.to_owned(),
             state,
-            digest,
             input,
             verdict: serde_json::to_string(verdict)?,
         })
@@ -71,12 +92,12 @@ impl NewJudgement {
 }
 
 /// A text as it comes: its digest, and what is kept of it.
-struct Packed {
+struct Packing {
     digest: Sha256,
     encoder: ZlibEncoder<Vec<u8>>,
 }
 
-impl Default for Packed {
+impl Default for Packing {
     fn default() -> Self {
         Self {
             digest: Sha256::new(),
@@ -85,7 +106,7 @@ impl Default for Packed {
     }
 }
 
-impl Write for Packed {
+impl Write for Packing {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         let count = self.encoder.write(text)?;
         self.digest.update(&text[..count]);
@@ -97,15 +118,17 @@ impl Write for Packed {
     }
 }
 
-impl Packed {
-    /// The digest in hexadecimal digits, and the compressed text.
-    fn finish(self) -> io::Result<(String, Vec<u8>)> {
+impl Packing {
+    fn finish(self) -> io::Result<PackedInput> {
         let mut digest = String::with_capacity(64);
         for byte in self.digest.finalize() {
             // Writing to a string cannot fail.
             let _ = write!(digest, "{byte:02x}");
         }
-        Ok((digest, self.encoder.finish()?))
+        Ok(PackedInput {
+            digest,
+            text: self.encoder.finish()?,
+        })
     }
 }
 
@@ -124,7 +147,10 @@ impl Documents {
         if let Some(known) = self.0.get(&Arc::as_ptr(judgement)) {
             return Ok(*known);
         }
-        connection.execute(KEEP_INPUT, params![judgement.digest, judgement.input])?;
+        connection.execute(
+            KEEP_INPUT,
+            params![judgement.input.digest, judgement.input.text],
+        )?;
         connection.execute(
             "INSERT INTO policy_verdict (document) VALUES (?1)",
             [&judgement.verdict],
@@ -152,7 +178,7 @@ pub(super) fn insert_judgement(
             run,
             judgement.kind,
             judgement.state.as_str(),
-            judgement.digest,
+            judgement.input.digest,
             verdict,
             at.as_second()
         ])
@@ -188,7 +214,10 @@ impl Store {
         let transaction = self.connection.transaction().map_err(&failed)?;
         for judgement in judgements {
             transaction
-                .execute(KEEP_INPUT, params![judgement.digest, judgement.input])
+                .execute(
+                    KEEP_INPUT,
+                    params![judgement.input.digest, judgement.input.text],
+                )
                 .map_err(&failed)?;
             transaction
                 .execute(
@@ -199,7 +228,7 @@ impl Store {
                         commit,
                         judgement.kind,
                         judgement.state.as_str(),
-                        judgement.digest,
+                        judgement.input.digest,
                         judgement.verdict,
                         at.as_second()
                     ],
@@ -319,7 +348,7 @@ mod tests {
         let stacks: Vec<_> = (0..10_000).map(stack).collect();
         let input = json!({ "stacks": stacks });
         let judgement = NewJudgement::new("TRIGGER", RunState::Queued, &input, &json!({})).unwrap();
-        let (digest, text) = (judgement.digest.clone(), input.to_string());
+        let (digest, text) = (judgement.input.digest.clone(), input.to_string());
         let expected = Sha256::digest(text.as_bytes());
         let expected = expected.iter().map(|byte| format!("{byte:02x}"));
         assert_eq!(digest, expected.collect::<String>());

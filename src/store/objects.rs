@@ -23,13 +23,19 @@ pub struct Recorded {
     pub manager_stack: Option<String>,
 }
 
-/// What is known of a stack beside its objects.
+/// Where a stack stands in its repository.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct StackRecord {
+pub struct StackHead {
     /// The tip of its branch when it was last looked at.
     pub seen_commit: Option<String>,
     /// The commit that its runs are for.
     pub tracked_commit: Option<String>,
+}
+
+/// What is known of a stack beside its objects.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StackRecord {
+    pub head: StackHead,
     /// The inputs of the last apply that began.
     pub began: Option<RunInputs>,
     /// What its last finished run put out, sensitive values left out and secrets masked.
@@ -96,27 +102,23 @@ impl Store {
         Ok(objects)
     }
 
-    pub fn stacks(&self) -> Result<BTreeMap<StackId, StackRecord>, StoreError> {
+    /// The heads of all stacks that are known.
+    pub fn heads(&self) -> Result<BTreeMap<StackId, StackHead>, StoreError> {
         let failed = self.sql("list its stacks");
         let mut statement = self
             .connection
-            .prepare("SELECT id, seen_commit, tracked_commit, began, outputs FROM stack")
+            .prepare("SELECT id, seen_commit, tracked_commit FROM stack")
             .map_err(&failed)?;
         let rows = statement
             .query_map([], |row| {
-                let column = |index: usize| row.get::<_, Option<String>>(index);
-                Ok((
-                    row.get::<_, String>(0)?,
-                    [column(1)?, column(2)?, column(3)?, column(4)?],
-                ))
+                let head = StackHead {
+                    seen_commit: row.get(1)?,
+                    tracked_commit: row.get(2)?,
+                };
+                Ok((StackId::new(row.get::<_, String>(0)?), head))
             })
             .map_err(&failed)?;
-        rows.map(|row| {
-            let (id, row) = row.map_err(&failed)?;
-            let record = self.read_stack(&id, row)?;
-            Ok((StackId::new(id), record))
-        })
-        .collect()
+        rows.collect::<Result<_, _>>().map_err(&failed)
     }
 
     /// What is known of one stack.
@@ -138,8 +140,10 @@ impl Store {
     fn read_stack(&self, id: &str, row: [Option<String>; 4]) -> Result<StackRecord, StoreError> {
         let [seen_commit, tracked_commit, began, outputs] = row;
         Ok(StackRecord {
-            seen_commit,
-            tracked_commit,
+            head: StackHead {
+                seen_commit,
+                tracked_commit,
+            },
             began: began.map(|text| self.json(id, &text)).transpose()?,
             outputs: outputs
                 .map(|text| self.json(id, &text))

@@ -228,20 +228,25 @@ const INSERT: &str = "INSERT INTO object
     (kind, phase, calls, id, stack_id, address, name, file, line, attributes, depends_on, sensitive)
     VALUES (?1, 'active', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
-/// What an object's row holds as JSON.
-struct ObjectTexts {
+/// What an object's row holds that has to be looked up or made first.
+struct ObjectTexts<'a> {
+    id: &'a str,
+    stack_id: &'a str,
+    /// JSON, as those that follow.
     attributes: String,
     depends_on: String,
     sensitive: String,
 }
 
-impl ObjectTexts {
-    fn of(object: &Object) -> Result<Self, rusqlite::Error> {
+impl<'a> ObjectTexts<'a> {
+    fn of(object: &'a Object) -> Result<Self, rusqlite::Error> {
         let depends_on = object.depends_on.iter();
         let depends_on: Vec<&str> = depends_on
             .map(|address| object.origin.shortened(address))
             .collect();
         Ok(Self {
+            id: object.id(),
+            stack_id: object.stack_id(),
             attributes: text(&object.attributes)?,
             depends_on: text(&depends_on)?,
             sensitive: text(&object.sensitive)?,
@@ -254,14 +259,14 @@ fn insert(
     statement: &mut Statement<'_>,
     object: &Object,
     calls: i64,
-    texts: &ObjectTexts,
+    texts: &ObjectTexts<'_>,
 ) -> Result<(), rusqlite::Error> {
     statement
         .execute(params![
             object.kind,
             calls,
-            object.id(),
-            object.stack_id(),
+            texts.id,
+            texts.stack_id,
             object.address,
             object.name,
             object.origin.file,
@@ -295,11 +300,11 @@ mod tests {
         let begin = "BEGIN IMMEDIATE; INSERT INTO stack (id) VALUES ('a')";
         recording.connection.execute_batch(begin).unwrap();
         let reading = Store::open(directory.path()).unwrap();
-        assert!(reading.stacks().unwrap().is_empty());
+        assert!(reading.heads().unwrap().is_empty());
         drop(reading);
         recording.connection.execute_batch("COMMIT").unwrap();
         keep_journal(&recording.connection, "WAL").unwrap();
         let reading = Store::open(directory.path()).unwrap();
-        assert_eq!(reading.stacks().unwrap().len(), 1);
+        assert_eq!(reading.heads().unwrap().len(), 1);
     }
 }

@@ -373,17 +373,13 @@ impl<'a> Story<'a> {
     /// The stacks that stand, with their outputs.
     fn outputs(&self) -> Result<BTreeMap<String, BTreeMap<String, serde_json::Value>>, Error> {
         let store = Store::open(&self.stage.data_directory())?;
-        let mut records = store.stacks()?;
-        let stacks = store
-            .objects()?
-            .into_iter()
-            .filter(crate::stack::Object::is_stack);
-        Ok(stacks
-            .map(|stack| {
-                let record = records.remove(&crate::stack::StackId::new(stack.id()));
-                (stack.id().to_owned(), record.unwrap_or_default().outputs)
-            })
-            .collect())
+        let mut stacks = store.objects()?;
+        stacks.retain(crate::stack::Object::is_stack);
+        let outputs = stacks.iter().map(|stack| {
+            let record = store.stack(&crate::stack::StackId::new(stack.id()))?;
+            Ok((stack.id().to_owned(), record.outputs))
+        });
+        outputs.collect()
     }
 
     fn expect_runs(

@@ -18,14 +18,14 @@ const BATCH: usize = 128;
 /// So many batches may wait for SQLite, as all texts at once would take much memory.
 const WAITING: usize = 8;
 
-type Batch = Result<Vec<Row>, rusqlite::Error>;
+type Batch<'a> = Result<Vec<Row<'a>>, rusqlite::Error>;
 
 /// What is written of an object that has to be made first.
-struct Row {
+struct Row<'a> {
     calls: i64,
     /// Of the first object that these calls lead to.
     calls_text: Option<String>,
-    texts: ObjectTexts,
+    texts: ObjectTexts<'a>,
 }
 
 /// Counts the calls as they come up.
@@ -33,7 +33,7 @@ struct Row {
 struct Rows<'a>(HashMap<&'a [Call], i64>);
 
 impl<'a> Rows<'a> {
-    fn next(&mut self, object: &'a Object) -> Result<Row, rusqlite::Error> {
+    fn next(&mut self, object: &'a Object) -> Result<Row<'a>, rusqlite::Error> {
         let next = i64::try_from(self.0.len()).unwrap_or(i64::MAX) + 1;
         let calls = &object.origin.calls;
         let (calls, calls_text) = match self.0.entry(&**calls) {
@@ -75,7 +75,7 @@ pub(super) fn record_objects(
     })
 }
 
-fn make_texts(manager_run: &ManagerRun, sender: SyncSender<Batch>) {
+fn make_texts<'a>(manager_run: &'a ManagerRun, sender: SyncSender<Batch<'a>>) {
     let mut rows = Rows::default();
     for changes in manager_run.changes.chunks(BATCH) {
         let batch = changes.iter().map(|change| rows.next(&change.object));
@@ -89,7 +89,7 @@ fn make_texts(manager_run: &ManagerRun, sender: SyncSender<Batch>) {
 fn insert_all(
     transaction: &Transaction<'_>,
     manager_run: &ManagerRun,
-    batches: Receiver<Batch>,
+    batches: Receiver<Batch<'_>>,
 ) -> Result<(), rusqlite::Error> {
     let mut statement = transaction.prepare(INSERT)?;
     let mut calls_statement = transaction.prepare(calls::INSERT)?;
