@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 
 use super::lifecycle::{ignore_changes, moved_to, not_to_go, prevented, prevents_destroy};
 use super::{Object, Phase};
-use crate::config::Limits;
 use crate::module::{Evaluation, Presence, order, schema};
 use crate::problem::Problem;
 
@@ -70,6 +69,11 @@ impl Comparison {
 /// Compares what `evaluation` wants with what is recorded.
 pub fn compare(recorded: &[Object], evaluation: &Evaluation) -> Comparison {
     let mut comparison = Comparison::default();
+    if recorded.is_empty() {
+        let all = evaluation.resources.iter().map(Object::from_resource);
+        comparison.changes = all.map(Change::added).collect();
+        return comparison;
+    }
     let active: BTreeMap<&str, &Object> = recorded
         .iter()
         .filter(|object| object.phase == Phase::Active)
@@ -113,7 +117,7 @@ pub fn compare(recorded: &[Object], evaluation: &Evaluation) -> Comparison {
             list.insert(object.address.clone());
         } else if !comparison.kept.contains(address) {
             let change = match present {
-                None => Some(Change::added(object)),
+                None => Some(Change::added(object.clone())),
                 Some(present) => changed(present, object),
             };
             let is_replaced = |change: &&Change| change.action == ChangeAction::Replaced;
@@ -358,10 +362,10 @@ fn differing(present: &Object, wanted: &Object) -> Vec<String> {
 }
 
 impl Change {
-    fn added(object: &Object) -> Self {
+    fn added(object: Object) -> Self {
         Self {
             action: ChangeAction::Added,
-            object: object.clone(),
+            object,
             before: Map::new(),
             were_sensitive: Arc::default(),
             moved_from: None,
@@ -371,7 +375,7 @@ impl Change {
     fn deleted(object: &Object) -> Self {
         Self {
             action: ChangeAction::Deleted,
-            ..Self::added(object)
+            ..Self::added(object.clone())
         }
     }
 
@@ -379,46 +383,6 @@ impl Change {
     /// it is sensitive.
     pub fn is_visible(&self) -> bool {
         self.action != ChangeAction::Changed || !self.before.is_empty() || self.moved_from.is_some()
-    }
-}
-
-/// How many previews a manager run would delete, of how many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deletions {
-    pub deleted: usize,
-    pub all: usize,
-}
-
-impl Deletions {
-    /// Of all previews, those that `changes` delete. A stack that is no preview's counts among the
-    /// deleted ones but not among all: what previews share must not make the guard wider.
-    pub fn count(recorded: &[Object], changes: &[Change]) -> Self {
-        let deleted: BTreeSet<&str> = changes
-            .iter()
-            .filter(|change| change.action == ChangeAction::Deleted && change.object.is_stack())
-            .map(|change| change.object.unit())
-            .collect();
-        let active = recorded
-            .iter()
-            .filter(|object| object.phase == Phase::Active && object.is_stack());
-        let previews: BTreeSet<&str> = active
-            .filter(|object| object.origin.environment().is_some())
-            .map(Object::unit)
-            .collect();
-        Self {
-            deleted: deleted.len(),
-            all: previews.len(),
-        }
-    }
-
-    /// Whether a person must allow it: more than the limit *and* more than the share (invariant 5).
-    pub fn exceed(self, limits: &Limits) -> bool {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "counts of environments are small"
-        )]
-        let (deleted, all) = (self.deleted as f64, self.all as f64);
-        self.deleted > limits.deletions && deleted > limits.deletion_share * all
     }
 }
 
@@ -474,26 +438,5 @@ mod tests {
 
         let circle = [object("a.a", &["b.b"]), object("b.b", &["a.a"])];
         assert_eq!(compare(&circle, &nothing).changes.len(), 2);
-    }
-
-    #[test]
-    fn a_mass_deletion_is_many_and_most() {
-        let limits = Limits {
-            deletions: 10,
-            deletion_share: 0.5,
-        };
-        for (deleted, all, expected) in [
-            (10, 10, false),
-            (11, 11, true),
-            (11, 22, false),
-            (12, 23, true),
-            (0, 0, false),
-        ] {
-            assert_eq!(
-                Deletions { deleted, all }.exceed(&limits),
-                expected,
-                "{deleted} of {all}"
-            );
-        }
     }
 }
