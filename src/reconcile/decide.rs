@@ -1,4 +1,4 @@
-//! What a manager run records: the changes, the tips that were seen, and the runs that follow.
+//! What a manager run records beside the changes: the tips that were seen, and the runs that follow.
 //!
 //! Runs follow from a TRIGGER policy, from a moved tip that the stack's GIT_PUSH policies track,
 //! from a run that failed, and from a stack that leaves. Nothing else makes one.
@@ -35,7 +35,7 @@ use crate::store::{
 pub(super) struct Situation<'a> {
     pub(super) planned: &'a Planned,
     pub(super) heads: &'a BTreeMap<StackId, StackHead>,
-    /// The commits of the last applies that began, of stacks that leave.
+    /// The commits of the last applies that began, of stacks that leave or are on their way out.
     pub(super) began: &'a BTreeMap<StackId, String>,
     /// The last blocking run of each stack.
     pub(super) last_runs: &'a BTreeMap<StackId, Run>,
@@ -77,33 +77,38 @@ pub(super) fn resulting(planned: &Planned) -> Vec<Object> {
         "spacelift_role",
         "spacelift_role_attachment",
     ];
-    standing(&planned.recorded, &planned.comparison.changes)
-        .filter(|object| kinds.contains(&object.kind.as_str()))
-        .cloned()
-        .collect()
+    let is_one = |object: &Object| kinds.contains(&object.kind.as_str());
+    standing(&planned.recorded, &planned.comparison.changes, is_one)
 }
 
 /// All objects that stand once the changes are recorded.
 pub(super) fn resulting_of(recorded: &[Object], changes: &[Change]) -> Vec<Object> {
-    standing(recorded, changes).cloned().collect()
+    standing(recorded, changes, |_| true)
 }
 
-fn standing<'a>(recorded: &'a [Object], changes: &'a [Change]) -> impl Iterator<Item = &'a Object> {
+/// Those of the objects that stand then which are asked for, by address.
+fn standing(
+    recorded: &[Object],
+    changes: &[Change],
+    is_asked_for: impl Fn(&Object) -> bool,
+) -> Vec<Object> {
     let mut objects: BTreeMap<&str, &Object> = recorded
         .iter()
-        .filter(|object| object.phase == Phase::Active)
+        .filter(|object| object.phase == Phase::Active && is_asked_for(object))
         .map(|object| (object.address.as_str(), object))
         .collect();
     for change in changes {
         if let Some(before) = &change.moved_from {
             objects.remove(before.as_str());
         }
-        match change.action {
-            ChangeAction::Deleted => objects.remove(change.object.address.as_str()),
-            _ => objects.insert(&change.object.address, &change.object),
-        };
+        let object = &change.object;
+        if change.action == ChangeAction::Deleted {
+            objects.remove(object.address.as_str());
+        } else if is_asked_for(object) {
+            objects.insert(&object.address, object);
+        }
     }
-    objects.into_values()
+    objects.into_values().cloned().collect()
 }
 
 /// The stacks among `objects`, in types.
@@ -121,7 +126,7 @@ pub(super) fn stacks(objects: &[Object], planned: &Planned) -> Vec<StackSpec> {
 }
 
 /// Decides the manager run that `objects`, the resulting ones, call for; `specs` are the stacks among
-/// them, in their order.
+/// them, in their order. Its changes are the plan's: whoever records it moves them in.
 pub(super) fn decide(
     situation: &Situation<'_>,
     objects: &[Object],
@@ -303,7 +308,7 @@ fn leave(
     }
 }
 
-/// The commits of the last applies that began, of the stacks that leave.
+/// The commits of the last applies that began, of the stacks that leave or are on their way out.
 pub(super) fn began(
     planned: &Planned,
     store: &Store,

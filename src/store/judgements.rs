@@ -32,8 +32,8 @@ pub struct NewJudgement {
 pub struct PackedInput {
     /// SHA-256 of its JSON text, in hex.
     digest: String,
-    /// The text compressed: of all stacks it is long, and says nearly the same of each.
-    text: Vec<u8>,
+    /// The text, compressed: of all stacks it is long, and says nearly the same of each.
+    compressed: Vec<u8>,
 }
 
 /// A judgement as it was kept.
@@ -54,6 +54,7 @@ const KEEP_INPUT: &str =
 const CHUNK_BYTES: usize = 64 * 1024;
 
 impl PackedInput {
+    /// An error is that the input cannot be written as JSON.
     pub fn of(input: &impl Serialize) -> Result<Self, serde_json::Error> {
         let mut text = BufWriter::with_capacity(CHUNK_BYTES, Packing::default());
         serde_json::to_writer(&mut text, input)?;
@@ -127,7 +128,7 @@ impl Packing {
         }
         Ok(PackedInput {
             digest,
-            text: self.encoder.finish()?,
+            compressed: self.encoder.finish()?,
         })
     }
 }
@@ -149,7 +150,7 @@ impl Documents {
         }
         connection.execute(
             KEEP_INPUT,
-            params![judgement.input.digest, judgement.input.text],
+            params![judgement.input.digest, judgement.input.compressed],
         )?;
         connection.execute(
             "INSERT INTO policy_verdict (document) VALUES (?1)",
@@ -216,7 +217,7 @@ impl Store {
             transaction
                 .execute(
                     KEEP_INPUT,
-                    params![judgement.input.digest, judgement.input.text],
+                    params![judgement.input.digest, judgement.input.compressed],
                 )
                 .map_err(&failed)?;
             transaction

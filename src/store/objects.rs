@@ -124,15 +124,14 @@ impl Store {
     /// What is known of one stack.
     pub fn stack(&self, stack: &StackId) -> Result<StackRecord, StoreError> {
         let failed = self.sql("read a stack");
-        let row = self
-            .connection
-            .query_row(
-                "SELECT seen_commit, tracked_commit, began, outputs FROM stack WHERE id = ?1",
-                [stack.as_str()],
-                |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]),
-            )
+        let query = "SELECT seen_commit, tracked_commit, began, outputs FROM stack WHERE id = ?1";
+        let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
+        let row = statement
+            .query_row([stack.as_str()], |row| {
+                Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+            })
             .optional()
-            .map_err(failed)?;
+            .map_err(&failed)?;
         row.map(|row| self.read_stack(stack.as_str(), row))
             .unwrap_or_else(|| Ok(StackRecord::default()))
     }
