@@ -131,6 +131,13 @@ pub fn apply(
                 .problems
                 .extend(leftovers::sweep(directory.path(), &mirrors, &mut store)?);
         }
+        let as_before = scope::as_before(&planned);
+        // Of many environments it takes long to free: nobody waits for that, unless no thread is to be had.
+        let done_with = (
+            mem::take(&mut planned.evaluation),
+            mem::take(&mut planned.recorded),
+        );
+        let _ = thread::Builder::new().spawn(move || drop(done_with));
         let execution = Execution {
             directory: directory.path().to_owned(),
             mirrors: &mirrors,
@@ -142,7 +149,7 @@ pub fn apply(
             unreachable: recorded.unreachable,
             snapshot: &planned.snapshot,
             waves: debug_span!("stacks").in_scope(|| Waves::of(&store))?,
-            as_before: scope::as_before(&planned),
+            as_before,
         };
         let left_before = store.leaving_stacks()?;
         let runs = debug_span!("runs").in_scope(|| execution.run_all(&mut store, watch))?;
@@ -171,7 +178,8 @@ struct Recorded {
     tool: Option<ToolPath>,
 }
 
-/// Looks at the repositories, decides and records: the plan's changes become what the apply did.
+/// Looks at the repositories, decides and records. Takes the changes out of the plan: nobody asks for them
+/// afterwards.
 fn record(
     store: &mut Store,
     planned: &mut Planned,
