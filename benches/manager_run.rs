@@ -53,7 +53,7 @@ struct Options {
     #[arg(long)]
     no_terraform: bool,
 
-    /// How often one changed environment is measured
+    /// How often each is measured: the tables hold the medians
     #[arg(long, default_value_t = 11)]
     rounds: usize,
 
@@ -123,11 +123,18 @@ fn main() -> Result<()> {
             .find(|block| block.contains("\"spacelift_policy_attachment\" \"trigger\""))
             .context("main.tf attaches the trigger policy")?;
         ground.commit(&[("main.tf".to_owned(), main.replace(attachment, ""))])?;
-        let cold = run(&ground)?;
-        ensure!(
-            cold.problems == 0 && cold.changes == expected(size),
-            "{cold:?}"
-        );
+        let mut cold = Vec::new();
+        for _ in 0..options.rounds.max(1) {
+            forget(&ground)?;
+            cold.push(run(&ground)?);
+            let last = cold.last().context("one was measured")?;
+            ensure!(
+                last.problems == 0 && last.changes == expected(size),
+                "all is recorded: {last:?}"
+            );
+        }
+        cold.sort_by(|a, b| a.recorded().total_cmp(&b.recorded()));
+        let cold = cold.swap_remove(cold.len() / 2);
         // What the policy is asked grows with the changes: it is measured with one, not with all.
         ground.commit(&[("main.tf".to_owned(), main.clone())])?;
         run(&ground)?;
@@ -254,6 +261,17 @@ fn change(ground: &Ground, number: usize, round: usize) -> Result<()> {
 }
 
 /// A manager run as a process of its own.
+/// As if nothing had ever been applied.
+fn forget(ground: &Ground) -> Result<()> {
+    let data = ground.path("data");
+    if data.exists() {
+        fs::remove_dir_all(data)?;
+    }
+    let bare = ground.bare();
+    ground.git(&["-C", text(&bare), "update-ref", "-d", "refs/dayfly/owner"])?;
+    Ok(())
+}
+
 fn run(ground: &Ground) -> Result<Taken> {
     let mut command = ground.command(std::env::current_exe()?);
     command
