@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::support::world::Output;
 use crate::support::{INFRA, PullRequest, SERVICE_10, Scene};
 
 const STACK_10: &str = "hello-service-ca6d5eab";
@@ -15,6 +16,13 @@ fn standing() -> Scene {
     scene
 }
 
+/// The commit of the destroy run.
+fn destroyed_at(applied: &Output) -> String {
+    let runs = applied.json()["runs"].as_array().unwrap().clone();
+    let destroy = runs.iter().find(|run| run["type"] == "DESTROY").unwrap();
+    destroy["commit"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn failed_destroy_survives_a_new_name() {
     let scene = standing();
@@ -26,14 +34,15 @@ fn failed_destroy_survives_a_new_name() {
         "\"${var.service.name}-${var.environment}\"",
         "\"pr-${var.environment}\"",
     );
-    scene.apply().exited(1);
+    let failed = destroyed_at(&scene.apply().exited(1));
     let stacks = scene.stacks();
     assert!(
         stacks.contains(&STACK_10.to_owned()),
         "a failed destroy stays visible: {stacks:?}"
     );
     fs::write(&page, "back").unwrap();
-    scene.apply().succeeded();
+    assert_eq!(destroyed_at(&scene.apply().succeeded()), failed);
+    assert_eq!(failed.len(), 40, "the commit that was applied: {failed}");
     assert_eq!(scene.stacks(), [COMMON, "pr-ca6d5eab"]);
     assert!(!scene.states().join(STACK_10).exists());
 }
