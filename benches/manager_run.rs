@@ -260,7 +260,6 @@ fn change(ground: &Ground, number: usize, round: usize) -> Result<()> {
     ground.commit(&[(file(number), content.replace(line, &changed))])
 }
 
-/// A manager run as a process of its own.
 /// As if nothing had ever been applied.
 fn forget(ground: &Ground) -> Result<()> {
     let data = ground.path("data");
@@ -272,6 +271,7 @@ fn forget(ground: &Ground) -> Result<()> {
     Ok(())
 }
 
+/// A manager run as a process of its own.
 fn run(ground: &Ground) -> Result<Taken> {
     let mut command = ground.command(std::env::current_exe()?);
     command
