@@ -54,7 +54,7 @@ const KEEP_INPUT: &str =
 const CHUNK_BYTES: usize = 64 * 1024;
 
 impl PackedInput {
-    /// An error is that the input cannot be written as JSON.
+    /// Takes the digest of the input's JSON text and compresses it; an error is that it cannot be written.
     pub fn of(input: &impl Serialize) -> Result<Self, serde_json::Error> {
         let mut text = BufWriter::with_capacity(CHUNK_BYTES, Packing::default());
         serde_json::to_writer(&mut text, input)?;
