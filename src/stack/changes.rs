@@ -70,6 +70,7 @@ impl Comparison {
 pub fn compare(recorded: &[Object], evaluation: &Evaluation) -> Comparison {
     let mut comparison = Comparison::default();
     if recorded.is_empty() {
+        // Of a first manager run all is new; what follows comes to the same, object by object.
         let all = evaluation.resources.iter().map(Object::from_resource);
         comparison.changes = all.map(Change::added).collect();
         return comparison;
