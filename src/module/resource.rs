@@ -63,8 +63,9 @@ impl Attributes {
     }
 
     pub fn get(&self, name: &str) -> Option<&Value> {
-        let index = self.0.binary_search_by(|(known, _)| (*known.0).cmp(name));
-        Some(&self.0[index.ok()?].1)
+        // They are some twenty at most: most differ in their lengths already.
+        let mut all = self.iter();
+        all.find_map(|(known, value)| (known == name).then_some(value))
     }
 
     pub fn contains_key(&self, name: &str) -> bool {
