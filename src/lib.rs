@@ -18,6 +18,7 @@ pub mod problem;
 pub mod escape;
 pub mod markdown;
 pub mod files;
+mod threads;
 pub mod config;
 pub mod environment;
 pub mod module;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::thread;
 
 use super::ManagerError;
 use super::closings::Closings;
@@ -14,6 +13,7 @@ use crate::files::{Directory, Files};
 use crate::git::{
     CommitId, CommitInfo, CommitTree, Extent, Remote, Repository, is_on_wire, list_tips,
 };
+use crate::threads;
 
 /// A manager repository, by a path or a URL, and one of its branches.
 #[derive(Clone, Debug)]
@@ -112,15 +112,11 @@ impl Manager {
             Intent::refspec(),
             Gate::refspec(),
         ];
-        let (listing, fetched) = thread::scope(|scope| {
-            let listing = scope.spawn(|| self.listing());
-            let fetched = cache.fetch_extent(&self.remote, &refspecs, Some(1), Extent::Upper);
-            (listing.join(), fetched)
-        });
-        let listing = match listing {
-            Ok(listing) => listing?,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
+        let (listing, fetched) = threads::both(
+            || self.listing(),
+            || cache.fetch_extent(&self.remote, &refspecs, Some(1), Extent::Upper),
+        );
+        let listing = listing?;
         fetched?;
         let tip = cache.reference_tip(SEEN)?;
         Ok(Listing {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
@@ -17,6 +17,7 @@ use super::source::{Source, parse_body};
 use super::value::Value;
 use crate::files::{Files, FilesError, join};
 use crate::problem::Problem;
+use crate::threads;
 
 mod blocks;
 mod calls;
@@ -161,12 +162,10 @@ type Read<T> = (String, Result<Option<T>, FilesError>);
 const PARSED_AT_ONCE: usize = 1024;
 /// So many files are parsed before another thread has begun.
 const WORTH_A_THREAD: usize = 64;
-/// Of a thread, in bytes: what a program's first thread has.
-pub(super) const STACK: usize = 8 << 20;
 
 /// The files, parsed by as many threads as there are cores: a directory of environments is large.
 fn parsed(read: Vec<Read<Vec<u8>>>) -> Vec<Read<(Vec<u8>, ParsedBody)>> {
-    let parse = |(path, read): Read<Vec<u8>>| {
+    threads::map(read, WORTH_A_THREAD, |(path, read)| {
         let read = read.map(|bytes| {
             bytes.map(|bytes| {
                 let body = parse_body(&path, bytes.clone());
@@ -174,40 +173,7 @@ fn parsed(read: Vec<Read<Vec<u8>>>) -> Vec<Read<(Vec<u8>, ParsedBody)>> {
             })
         });
         (path, read)
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let others = (cores - 1).min(read.len() / WORTH_A_THREAD);
-    if others == 0 {
-        return read.into_iter().map(parse).collect();
-    }
-    let count = read.len();
-    let waiting = Mutex::new(read.into_iter().enumerate());
-    let parsed = Mutex::new(Vec::with_capacity(count));
-    let work = || {
-        let take = || lock(&waiting).by_ref().take(WORTH_A_THREAD / 4).collect();
-        let mut part: Vec<_> = take();
-        while !part.is_empty() {
-            let done = part.into_iter().map(|(index, file)| (index, parse(file)));
-            let done: Vec<_> = done.collect();
-            lock(&parsed).extend(done);
-            part = take();
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..others {
-            let thread = std::thread::Builder::new().stack_size(STACK);
-            // Without it, the others do its work.
-            let _ = thread.spawn_scoped(scope, work);
-        }
-        work();
-    });
-    let mut parsed = parsed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    parsed.sort_unstable_by_key(|(index, _)| *index);
-    parsed.into_iter().map(|(_, file)| file).collect()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    })
 }
 
 impl Module {

@@ -8,11 +8,11 @@ use std::rc::Rc;
 use std::thread;
 
 use super::apart::{refers_to_call, stands_alone};
-use super::definitions::STACK;
 use super::evaluator::Evaluator;
 use super::instance::Instance;
 use super::origin::is_environments;
 use super::part::Seed;
+use crate::threads::{STACK, cores};
 
 /// So many calls are evaluated before another thread has begun.
 const WORTH_A_THREAD: usize = 64;
@@ -27,7 +27,7 @@ pub(super) struct Effort {
 impl Effort {
     pub(super) fn of_all_cores() -> Self {
         Self {
-            threads: thread::available_parallelism().map_or(1, usize::from),
+            threads: cores(),
             worth_a_thread: WORTH_A_THREAD,
         }
     }

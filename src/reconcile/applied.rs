@@ -1,12 +1,13 @@
 //! What environments can be rolled back to: their files as they were when all had been applied well.
 
 use super::ReconcileError;
-use super::execute::{Execution, lock};
+use super::execute::Execution;
 use super::work::Shared;
 use crate::clock;
 use crate::manager::ManagerError;
 use crate::run::{RunState, RunType};
 use crate::store::{AppliedInputs, Run, Store, StoreError};
+use crate::threads::lock;
 
 impl Execution<'_> {
     /// Keeps the file of the environment that a finished run belongs to, once none of its stacks has

@@ -1,14 +1,14 @@
 //! One `apply`: passes of recording and running, until nothing waits any more.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 
 use tracing::debug_span;
 
-use super::decide::{Situation, began, decide, resulting, stacks};
+use super::decide::{Known, Situation, began, decide, resulting, stacks};
 use super::due::end;
 use super::equipment::Equipment;
 use super::execute::{Execution, Watch};
@@ -32,6 +32,7 @@ use crate::run::{RunEvent, RunState, transition};
 use crate::runner::{self, HostEnvironment, StopSignal, ToolPath};
 use crate::stack::{Change, Object, StackId, StackSpec};
 use crate::store::{DataDirectory, Run, StackHead, Store, StoreError};
+use crate::threads;
 
 /// A stack that waits for its name gets it in the pass after; more than this many in a row would
 /// mean that a name never becomes free.
@@ -132,12 +133,10 @@ pub fn apply(
                 .extend(leftovers::sweep(directory.path(), &mirrors, &mut store)?);
         }
         let as_before = scope::as_before(&planned);
-        // Of many environments it takes long to free: nobody waits for that, unless no thread is to be had.
-        let done_with = (
+        threads::free((
             mem::take(&mut planned.evaluation),
             mem::take(&mut planned.recorded),
-        );
-        let _ = thread::Builder::new().spawn(move || drop(done_with));
+        ));
         let execution = Execution {
             directory: directory.path().to_owned(),
             mirrors: &mirrors,
@@ -225,7 +224,7 @@ fn record(
         judged.insert(planned.settings.manager_stack.clone());
         add_others(planned, &mut objects, store.policy_attachments(&judged)?);
     }
-    let last_runs: BTreeMap<StackId, Run> = store
+    let last_runs: HashMap<StackId, Run> = store
         .last_runs()?
         .into_iter()
         .map(|run| (run.stack.clone(), run))
@@ -241,16 +240,19 @@ fn record(
     let now = clock::now();
     let seen = seen.collect();
     let locks = store.stack_locks()?;
+    let equipment = Equipment::of(objects.iter());
     let mut decided = decide(
         &Situation {
             planned,
-            heads: &heads,
+            known: Known {
+                heads: &heads,
+                last_runs: &last_runs,
+                equipment: &equipment,
+            },
             began: &began(planned, store)?,
-            last_runs: &last_runs,
             unjudged: &store.unjudged_changes()?,
             unfinished: &unfinished,
             queued: &queued,
-            equipment: &Equipment::of(objects.iter()),
             locks: &locks,
             store,
             looked: &looked,
@@ -296,7 +298,7 @@ fn record(
             applied.unreachable.push(error);
         }
     }
-    stacks_span.in_scope(|| drop((objects, specs, heads, last_runs)));
+    threads::free((objects, specs, heads, last_runs, equipment));
     Ok(Recorded {
         unreachable: silent,
         tool,
@@ -331,7 +333,7 @@ fn add_others(planned: &Planned, objects: &mut Vec<Object>, recorded: Vec<Object
 /// what happened to a pull request there.
 fn moved(
     stacks: &[StackSpec],
-    heads: &BTreeMap<StackId, StackHead>,
+    heads: &HashMap<StackId, StackHead>,
     looked: &BTreeMap<RepositoryKey, Result<Looked, GitError>>,
     heard: &BTreeMap<RepositoryKey, HeardEvents>,
 ) -> BTreeSet<String> {

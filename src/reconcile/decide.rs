@@ -3,10 +3,8 @@
 //! Runs follow from a TRIGGER policy, from a moved tip that the stack's GIT_PUSH policies track,
 //! from a run that failed, and from a stack that leaves. Nothing else makes one.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::panic::resume_unwind;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::thread;
 
 use serde::Serialize;
 use tracing::debug_span;
@@ -21,7 +19,7 @@ use super::pushes::{Followed, Pushes, Subject};
 use crate::clock::Time;
 use crate::event::RepositoryName;
 use crate::git::GitError;
-use crate::policy::input::Stack as PolicyStack;
+use crate::policy::input::{QueueingStack, Stack as PolicyStack};
 use crate::policy::{PolicyFailure, PolicyType, judge_trigger};
 use crate::problem::Problem;
 use crate::run::{RunId, RunState, RunType};
@@ -30,22 +28,23 @@ use crate::store::{
     ManagerRun, NewJudgement, NewRun, PackedInput, Run, StackHead, StackLock, Store, StoreError,
     Tip,
 };
+use crate::threads;
+
+/// So many stacks are read or described before another thread has begun.
+const WORTH_A_THREAD: usize = 256;
 
 /// What is known when a manager run is decided.
 pub(super) struct Situation<'a> {
     pub(super) planned: &'a Planned,
-    pub(super) heads: &'a BTreeMap<StackId, StackHead>,
+    pub(super) known: Known<'a>,
     /// The commits of the last applies that began, of stacks that leave or are on their way out.
     pub(super) began: &'a BTreeMap<StackId, String>,
-    /// The last blocking run of each stack.
-    pub(super) last_runs: &'a BTreeMap<StackId, Run>,
     /// Recorded changes that the TRIGGER policies have not answered to.
     pub(super) unjudged: &'a [Change],
     /// Runs that have not ended.
     pub(super) unfinished: &'a [Run],
     /// Stacks that a run waits for already.
     pub(super) queued: &'a BTreeSet<StackId>,
-    pub(super) equipment: &'a Equipment,
     pub(super) locks: &'a BTreeMap<StackId, StackLock>,
     pub(super) store: &'a Store,
     pub(super) looked: &'a BTreeMap<RepositoryKey, Result<Looked, GitError>>,
@@ -55,6 +54,30 @@ pub(super) struct Situation<'a> {
     /// What happened to the pull requests of repositories.
     pub(super) heard: &'a BTreeMap<RepositoryKey, HeardEvents>,
     pub(super) now: Time,
+}
+
+/// What is known of all stacks beside their objects.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) heads: &'a HashMap<StackId, StackHead>,
+    /// The last blocking run of each stack.
+    pub(super) last_runs: &'a HashMap<StackId, Run>,
+    pub(super) equipment: &'a Equipment,
+}
+
+impl Known<'_> {
+    /// The stack as policies see it.
+    pub(super) fn described(&self, object: &Object, spec: &StackSpec) -> PolicyStack {
+        let last_run = self.last_runs.get(&spec.id);
+        let state = last_run.map_or("NONE", |run| run.state.as_str());
+        policy_stack(
+            object,
+            spec,
+            self.equipment,
+            self.heads.get(&spec.id),
+            state,
+        )
+    }
 }
 
 /// A manager run, and what went wrong on the way to it without stopping it.
@@ -118,11 +141,10 @@ pub(super) fn stacks(objects: &[Object], planned: &Planned) -> Vec<StackSpec> {
         .repository
         .as_ref()
         .map(RepositoryName::owner);
-    objects
-        .iter()
-        .filter(|object| object.is_stack())
-        .map(|object| StackSpec::read(object, owner))
-        .collect()
+    let stacks = objects.iter().filter(|object| object.is_stack());
+    threads::map(stacks.collect(), WORTH_A_THREAD, |object| {
+        StackSpec::read(object, owner)
+    })
 }
 
 /// Decides the manager run that `objects`, the resulting ones, call for; `specs` are the stacks among
@@ -188,6 +210,7 @@ pub(super) fn decide(
     }
     for (_, spec) in &stacks {
         let failed = situation
+            .known
             .last_runs
             .get(&spec.id)
             .filter(|run| is_to_be_retried(run));
@@ -213,7 +236,7 @@ pub(super) fn decide(
         })
         .map(|(stack, (kind, cause))| {
             let push = pushed.remove(&stack).map(|tracked| tracked.push);
-            let head = situation.heads.get(&stack);
+            let head = situation.known.heads.get(&stack);
             let tracked = || head.and_then(|head| head.tracked_commit.clone());
             let commit = match kind {
                 RunType::Destroy => situation.began.get(&stack).cloned(),
@@ -292,7 +315,7 @@ fn leave(
     }
     for stack in on_their_way_out(situation.planned) {
         let id = StackId::new(stack.id());
-        let cause = match situation.last_runs.get(&id) {
+        let cause = match situation.known.last_runs.get(&id) {
             Some(run)
                 if run.kind == RunType::Destroy
                     && matches!(run.state, RunState::Queued | RunState::Ready) =>
@@ -401,25 +424,6 @@ pub(super) fn short(commit: &str) -> &str {
     commit.get(..8).unwrap_or(commit)
 }
 
-pub(super) fn stack_input(
-    situation: &Situation<'_>,
-    object: &Object,
-    spec: &StackSpec,
-) -> PolicyStack {
-    let state = situation
-        .last_runs
-        .get(&spec.id)
-        .map_or("NONE", |run| run.state.as_str());
-    let equipment = situation.equipment;
-    policy_stack(
-        object,
-        spec,
-        equipment,
-        situation.heads.get(&spec.id),
-        state,
-    )
-}
-
 /// The stacks that the TRIGGER policies of the manager's own stack name, with the reason. Changes
 /// that got no answer are asked about again with the next ones.
 fn triggered(
@@ -451,10 +455,13 @@ fn triggered(
     if policies.is_empty() {
         return (Vec::new(), None);
     }
-    let described = stacks
-        .iter()
-        .map(|(object, spec)| stack_input(situation, object, spec))
-        .collect();
+    let known = situation.known;
+    let described = threads::map(stacks.to_vec(), WORTH_A_THREAD, |(object, spec)| {
+        QueueingStack {
+            stack: known.described(object, spec),
+            queued_runs: 0,
+        }
+    });
     let commit = planned.commit.as_deref().unwrap_or_default();
     let mut input = trigger_input(
         manager_stack,
@@ -464,15 +471,14 @@ fn triggered(
         described,
         situation.now,
     );
-    input.stack.contexts = situation.equipment.contexts(manager_stack, &[]);
-    input.stack.roles = situation.equipment.roles(manager_stack);
+    input.stack.contexts = known.equipment.contexts(manager_stack, &[]);
+    input.stack.roles = known.equipment.roles(manager_stack);
     // Of all stacks it is long: it is packed while the policies are asked.
-    let (packed, verdict) = thread::scope(|scope| {
-        let packing = scope.spawn(|| PackedInput::of(&input));
-        let verdict = judge_trigger(&policies, &input);
-        let packed = packing.join();
-        (packed.unwrap_or_else(|panic| resume_unwind(panic)), verdict)
-    });
+    let (packed, verdict) = threads::both(
+        || PackedInput::of(&input),
+        || judge_trigger(&policies, &input),
+    );
+    threads::free(input);
     decided.manager_run.judged = verdict.errors.is_empty();
     decided.tell(&verdict.errors);
     let cause = format!(

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -30,6 +29,7 @@ use crate::runner::{
 };
 use crate::stack::{SensitiveOutputs, StackId};
 use crate::store::{Run, Store, StoreError};
+use crate::threads::lock;
 
 /// How long an interrupted tool may take to store its state.
 pub(super) const GRACE: Duration = Duration::from_secs(60);
@@ -61,10 +61,6 @@ pub(super) struct Execution<'a> {
     pub(super) waves: Waves,
     /// The files of environments that are recorded otherwise than they say at that commit.
     pub(super) as_before: BTreeSet<String>,
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Execution<'_> {

@@ -22,7 +22,7 @@ pub(super) fn trigger_input(
     commit: &str,
     changes: &[&Change],
     failed: bool,
-    stacks: Vec<PolicyStack>,
+    stacks: Vec<QueueingStack>,
     now: Time,
 ) -> TriggerInput {
     let state = if failed { "FAILED" } else { "FINISHED" };
@@ -67,13 +67,7 @@ pub(super) fn trigger_input(
             state: state.to_owned(),
             ..PolicyStack::default()
         },
-        stacks: stacks
-            .into_iter()
-            .map(|stack| QueueingStack {
-                stack,
-                queued_runs: 0,
-            })
-            .collect(),
+        stacks,
         workflow: Vec::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::execute::{Execution, lock};
+use super::execute::Execution;
 use super::inputs::{plan_input, planned_changes};
 use super::judging::{flags, keep};
 use super::prepare::{Prepared, chain};
@@ -12,6 +12,7 @@ use crate::policy::{PolicyType, judge_plan};
 use crate::run::{RunEvent, RunState};
 use crate::runner::{Journal, JournalFailure, Secrets, Verdict};
 use crate::store::{Run, Store, StoreError};
+use crate::threads::lock;
 
 /// Writes a run's states down before their effects, and asks the policies about its plan.
 pub(super) struct RunJournal<'a, 's> {

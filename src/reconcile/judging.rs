@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::approval::{Gate, approval};
 use super::attached::{attached, read_policy};
 use super::equipment::Equipment;
-use super::execute::{Execution, lock};
+use super::execute::Execution;
 use super::inputs::{commit_of, policy_run, policy_stack, runtime_config};
 use super::mirrors::Mirrors;
 use super::notice::finished;
@@ -27,6 +27,7 @@ use crate::policy::{FlagChange, Flags, Policy, PolicyType, judge_trigger};
 use crate::run::{RunState, RunType};
 use crate::stack::{Object, StackId, StackSpec};
 use crate::store::{NewJudgement, NewRun, Run, StackHead, Store, StoreError};
+use crate::threads::lock;
 
 /// What policies say to runs that are at work: they, the stacks as they see them, and who is told.
 pub(super) struct Scene<'a> {

@@ -1,6 +1,6 @@
 //! What NOTIFICATION policies are told of a run, and what the end of one is told with.
 
-use super::execute::{Execution, lock};
+use super::execute::Execution;
 use super::inputs::nanoseconds;
 use super::judging::{Scene, flags, keep};
 use super::prepare::chain;
@@ -13,6 +13,7 @@ use crate::policy::input::{
 use crate::policy::{FlagChange, PolicyType, judge_notification};
 use crate::run::RunState;
 use crate::store::{Judgement, Run, Store};
+use crate::threads::lock;
 
 impl Execution<'_> {
     /// Asks the NOTIFICATION policies who is to be told that the run has a new state.

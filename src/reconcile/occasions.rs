@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::decide::{Decided, stack_input};
+use super::decide::Decided;
 use super::hearing::Event;
 use super::inputs::{described, run_in_progress};
 use super::mirrors::Push;
@@ -109,7 +109,7 @@ impl Pushes<'_> {
                 .iter()
                 .map(|run| run_in_progress(run, &spec.branch))
                 .collect(),
-            stack: stack_input(situation, object, spec),
+            stack: situation.known.described(object, spec),
             ..occasion.input(spec)
         };
         let kind = PolicyType::GitPush;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::attached::attached;
 use super::decide::short;
 use super::equipment::Equipment;
-use super::execute::{Execution, GRACE, disk, lock};
+use super::execute::{Execution, GRACE, disk};
 use super::inputs::{policy_stack, sanitization};
 use super::mirrors::RepositoryKey;
 use super::states::{self, StateError};
@@ -23,6 +23,7 @@ use crate::run::{INTERRUPTED, RunState, RunType};
 use crate::runner::{self, Hold, Holder, Patience, Tool, ToolPath};
 use crate::stack::{Dependencies, Object, Phase, RunInputs, StackSpec};
 use crate::store::Run;
+use crate::threads::lock;
 
 /// Why a run cannot be executed: the note of its end.
 pub(super) enum Unprepared {

@@ -14,7 +14,7 @@ use super::occasions::Occasion;
 use crate::git::{CommitId, CommitInfo, Repository};
 use crate::policy::PushDecision;
 use crate::stack::{Object, StackId, StackSpec};
-use crate::store::{NewJudgement, Pushed, Run, Tip};
+use crate::store::{NewJudgement, Pushed, Run, StackHead, Tip};
 
 /// A stack that is to stand, and how it is recorded.
 pub(super) struct Subject<'a> {
@@ -77,21 +77,19 @@ impl<'a> Pushes<'a> {
 
     /// Judges what was pushed to the stack's repository.
     pub(super) fn look(&mut self, subject: &Subject<'_>, decided: &mut Decided) {
-        if let Some(tip) = self.own_branch(subject, decided) {
+        let situation = self.situation;
+        let key = subject.spec.repository.as_ref().map(RepositoryKey::from);
+        let looked = key.as_ref().and_then(|key| situation.looked.get(key));
+        let looked = looked.and_then(|looked| looked.as_ref().ok());
+        let head = situation.known.heads.get(&subject.spec.id);
+        let tip = looked.and_then(|looked| looked.branches.get(&subject.spec.branch));
+        if let Some(tip) = self.own_branch(subject, head, tip, decided) {
             decided.manager_run.tips.push(tip);
         }
-        let Some(repository) = &subject.spec.repository else {
-            return;
-        };
-        let key = RepositoryKey::from(repository);
-        let situation = self.situation;
-        let Some(Ok(looked)) = situation.looked.get(&key) else {
-            return;
-        };
         // A new stack has seen nothing yet.
-        if !situation.heads.contains_key(&subject.spec.id) {
+        let (Some(key), Some(looked), Some(_)) = (key, looked, head) else {
             return;
-        }
+        };
         for push in &looked.pushes {
             if push.branch == subject.spec.branch {
                 continue;
@@ -142,6 +140,7 @@ impl<'a> Pushes<'a> {
                 stack: id.clone(),
                 seen: self
                     .situation
+                    .known
                     .heads
                     .get(id)
                     .and_then(|head| head.seen_commit.clone()),
@@ -188,14 +187,20 @@ impl<'a> Pushes<'a> {
         self.followed
     }
 
-    /// What a look at the stack's branch tells, if it is news.
-    fn own_branch(&mut self, subject: &Subject<'_>, decided: &mut Decided) -> Option<Tip> {
+    /// What a look at the stack's branch, which is at `tip` now, tells, if it is news; `known` is its head
+    /// before.
+    fn own_branch(
+        &mut self,
+        subject: &Subject<'_>,
+        known: Option<&StackHead>,
+        tip: Option<&CommitId>,
+        decided: &mut Decided,
+    ) -> Option<Tip> {
         let Subject {
             object,
             spec,
             before,
         } = subject;
-        let situation = self.situation;
         let tip_of = |seen: Option<&CommitId>, tracked: Option<String>| {
             Some(Tip {
                 stack: spec.id.clone(),
@@ -203,11 +208,6 @@ impl<'a> Pushes<'a> {
                 tracked,
             })
         };
-        let tip = spec.repository.as_ref().and_then(|repository| {
-            let looked = situation.looked.get(&RepositoryKey::from(repository))?;
-            looked.as_ref().ok()?.branches.get(&spec.branch)
-        });
-        let known = situation.heads.get(&spec.id);
         let seen = known.and_then(|known| known.seen_commit.as_deref());
         let head = tip_of(tip, tip.map(ToString::to_string));
         if before.is_some_and(|before| tracks_another_branch(before, object)) {

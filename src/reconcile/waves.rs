@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::ReconcileError;
-use super::execute::{Execution, lock};
+use super::execute::Execution;
 use super::prepare::chain;
 use super::work::Shared;
 use crate::clock;
@@ -17,6 +17,7 @@ use crate::stack::{
     Dependencies, Dependency, Object, Phase, Reference, RunInputs, SensitiveOutputs, StackId,
 };
 use crate::store::{NewRun, Run, Store, StoreError};
+use crate::threads::lock;
 
 /// Whether a run's wave has come.
 pub(super) enum Wave {

@@ -3,18 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use super::ReconcileError;
-use super::execute::{Execution, Watch, disk, lock, number};
+use super::execute::{Execution, Watch, disk, number};
 use super::judging::Scene;
 use super::mirrors::Mirrors;
 use super::retries::Retries;
 use crate::runner::{ToolPath, hide_from_children};
 use crate::stack::StackId;
 use crate::store::{Run, Store};
+use crate::threads::lock;
 
 /// How often an apply executes the runs of one stack, which may trigger itself; and once more for
 /// each stack that it depends on.
@@ -119,10 +121,14 @@ impl Execution<'_> {
             }),
             left: Notify::new(),
         };
-        let failure = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.parallelism.max(1))
-                .map(|_| scope.spawn(|| self.work(&shared)))
-                .collect();
+        let failure = thread::scope(|scope| {
+            // Where fewer threads are to be had, fewer work.
+            let work = || self.work(&shared);
+            let worker = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let workers: Vec<_> = (0..self.parallelism.max(1)).filter_map(worker).collect();
+            if workers.is_empty() {
+                return work().err();
+            }
             let ended = workers.into_iter().map(|worker| match worker.join() {
                 Ok(ended) => ended,
                 Err(_) => Err(ReconcileError::Worker),

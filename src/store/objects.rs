@@ -1,10 +1,10 @@
 //! Objects of the manager's runs, and what is known of each stack.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer as _};
 use serde_json::{Map, Value};
@@ -13,7 +13,8 @@ use super::calls::ReadCalls;
 use super::recording::ManagerRun;
 use super::{Store, StoreError};
 use crate::module::{Attributes, Origin, Resource};
-use crate::stack::{Change, ChangeAction, Object, RunInputs, SensitiveOutputs, StackId};
+use crate::stack::{Change, ChangeAction, Object, Phase, RunInputs, SensitiveOutputs, StackId};
+use crate::threads;
 
 /// What was recorded last.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +46,31 @@ pub struct StackRecord {
 pub(super) const OBJECT_COLUMNS: &str =
     "address, kind, name, attributes, depends_on, phase, sensitive, file, line, calls";
 
+/// So many objects are parsed at once.
+const BATCH: usize = 256;
+
+/// An object but for its attributes, which are JSON.
+struct Unparsed {
+    resource: Resource,
+    attributes: String,
+    phase: Phase,
+}
+
+impl Unparsed {
+    fn parse(self) -> Result<Object, String> {
+        let attributes = serde_json::from_str(&self.attributes);
+        let attributes =
+            attributes.map_err(|error| format!("{}: {error}", self.resource.address))?;
+        Ok(Object {
+            resource: Arc::new(Resource {
+                attributes,
+                ..self.resource
+            }),
+            phase: self.phase,
+        })
+    }
+}
+
 impl Store {
     /// All recorded objects, in the order in which they were first recorded.
     pub fn objects(&self) -> Result<Vec<Object>, StoreError> {
@@ -68,42 +94,52 @@ impl Store {
         let failed = self.sql("list its objects");
         let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
         let mut rows = statement.query(values).map_err(&failed)?;
-        let mut objects = Vec::new();
         let mut calls = ReadCalls::of(self)?;
-        while let Some(row) = rows.next().map_err(&failed)? {
-            let text = |index: usize| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
-            let text = |index: usize| text(index).map_err(&failed);
-            let address = text(0)?;
-            let line: i64 = row.get(8).map_err(&failed)?;
-            let number = row.get(9).map_err(&failed)?;
-            let origin = Origin {
-                calls: calls.get(number)?,
-                file: text(7)?.to_owned(),
-                line: usize::try_from(line).unwrap_or_default(),
-            };
-            let depends_on: Vec<Cow<'_, str>> = self.json(address, text(4)?)?;
-            let resource = Resource {
-                kind: text(1)?.to_owned(),
-                name: text(2)?.to_owned(),
-                attributes: self.json(address, text(3)?)?,
-                depends_on: depends_on
-                    .iter()
-                    .map(|it| origin.whole(it).into())
-                    .collect(),
-                origin,
-                sensitive: self.json(address, text(6)?)?,
-                address: address.to_owned(),
-            };
-            objects.push(Object {
-                resource: Arc::new(resource),
-                phase: self.json(address, &format!("\"{}\"", text(5)?))?,
-            });
-        }
-        Ok(objects)
+        let next = || match rows.next().map_err(&failed)? {
+            Some(row) => self.unparsed(row, &mut calls).map(Some),
+            None => Ok(None),
+        };
+        // Attributes take as long to parse as all else to read.
+        let objects = threads::map_behind(next, BATCH, Unparsed::parse)?;
+        let objects: Result<_, _> = objects.into_iter().collect();
+        objects.map_err(|error| self.damaged(error))
+    }
+
+    fn unparsed(&self, row: &Row<'_>, calls: &mut ReadCalls<'_>) -> Result<Unparsed, StoreError> {
+        let failed = self.sql("read an object");
+        let text = |index: usize| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
+        let text = |index: usize| text(index).map_err(&failed);
+        let address = text(0)?;
+        let line: i64 = row.get(8).map_err(&failed)?;
+        let number: Option<i64> = row.get(9).map_err(&failed)?;
+        let calls = number.map(|number| calls.get(number)).transpose()?;
+        let origin = Origin {
+            calls: calls.unwrap_or_default(),
+            file: text(7)?.to_owned(),
+            line: usize::try_from(line).unwrap_or_default(),
+        };
+        let depends_on: Vec<Cow<'_, str>> = self.json(address, text(4)?)?;
+        let resource = Resource {
+            kind: text(1)?.to_owned(),
+            name: text(2)?.to_owned(),
+            attributes: Attributes::default(),
+            depends_on: depends_on
+                .iter()
+                .map(|it| origin.whole(it).into())
+                .collect(),
+            origin,
+            sensitive: self.json(address, text(6)?)?,
+            address: address.to_owned(),
+        };
+        Ok(Unparsed {
+            resource,
+            attributes: text(3)?.to_owned(),
+            phase: self.json(address, &format!("\"{}\"", text(5)?))?,
+        })
     }
 
     /// The heads of all stacks that are known.
-    pub fn heads(&self) -> Result<BTreeMap<StackId, StackHead>, StoreError> {
+    pub fn heads(&self) -> Result<HashMap<StackId, StackHead>, StoreError> {
         let failed = self.sql("list its stacks");
         let mut statement = self
             .connection

@@ -1,6 +1,7 @@
 //! Manager runs as they are recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, params};
 
@@ -283,7 +284,7 @@ fn text<T: serde::Serialize>(value: &T) -> Result<String, rusqlite::Error> {
     serde_json::to_string(value).map_err(not_written)
 }
 
-fn not_written(error: serde_json::Error) -> rusqlite::Error {
+fn not_written(error: impl Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 

@@ -60,10 +60,12 @@ pub(super) fn record_objects(
 ) -> Result<String, rusqlite::Error> {
     let (sender, batches) = sync_channel(WAITING);
     thread::scope(|scope| {
-        let texts = scope.spawn(|| {
+        let texts = move || {
             make_texts(manager_run, sender);
             Kept::text(manager_run).map_err(not_written)
-        });
+        };
+        let texts = thread::Builder::new().spawn_scoped(scope, texts);
+        let texts = texts.map_err(not_written)?;
         let indices = drop_indices(transaction)?;
         insert_all(transaction, manager_run, batches)?;
         for index in &indices {
