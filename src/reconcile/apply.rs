@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 use std::path::Path;
-use std::thread::{self, ScopedJoinHandle};
+use std::thread;
 
 use tracing::debug_span;
 
@@ -190,18 +190,11 @@ fn record(
     let mut objects = stacks_span.in_scope(|| standing(store, planned))?;
     let specs = stacks_span.in_scope(|| stacks(&objects, planned));
     let wanted = wanted(store, &specs)?;
-    // Where runs are to be expected, the tool is asked for its version while the repositories answer.
+    // Where runs are to be expected, the tool is asked for its version while it is found out which.
     let expects_runs = !planned.comparison.changes.is_empty();
-    let (looked, tool) = thread::scope(|scope| {
-        let host = &options.host;
-        let tool = expects_runs.then(|| scope.spawn(|| find_tool(host)));
-        let looked = debug_span!("tips").in_scope(|| mirrors.look(&planned.settings, &wanted));
-        let ended = |tool: ScopedJoinHandle<'_, _>| tool.join().ok();
-        (
-            looked,
-            debug_span!("tool").in_scope(|| tool.and_then(ended)),
-        )
-    });
+    let host = options.host.clone();
+    let tool = expects_runs.then(|| thread::Builder::new().spawn(move || find_tool(&host)));
+    let looked = debug_span!("tips").in_scope(|| mirrors.look(&planned.settings, &wanted));
     let mut problems = Vec::new();
     let heard = match options.pull_requests {
         Some(door) => {
@@ -264,13 +257,14 @@ fn record(
         &objects,
         &specs,
     );
-    let tool = if decided.manager_run.runs.is_empty() && queued.is_empty() {
-        None
-    } else {
+    let tool = debug_span!("tool").in_scope(|| {
+        let found = tool.and_then(|thread| thread.ok()?.join().ok());
         // Nothing is recorded where nothing can be run.
-        let looked_for = || debug_span!("tool").in_scope(|| find_tool(&options.host));
-        Some(tool.unwrap_or_else(looked_for)?)
-    };
+        let is_needed = !(decided.manager_run.runs.is_empty() && queued.is_empty());
+        is_needed
+            .then(|| found.unwrap_or_else(|| find_tool(&options.host)))
+            .transpose()
+    })?;
     decided.manager_run.changes = mem::take(&mut planned.comparison.changes);
     debug_span!("record").in_scope(|| store.record(&decided.manager_run, now))?;
     if let Some(door) = options.pull_requests {
