@@ -1,4 +1,4 @@
-//! Work on all cores, in a thread or two at a time; where no thread is to be had, the caller does it.
+//! Work on several cores; where no thread is to be had, the caller does it.
 
 use std::cmp::Reverse;
 use std::panic::resume_unwind;
@@ -17,8 +17,8 @@ pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// What each of the items comes to, in their order, by as many threads as there are cores; so many items
-/// are `worth_a_thread` that are done before it has begun.
+/// What `map` makes of each item, in their order, by as many threads as there are cores. One more thread is
+/// worth it for every `worth_a_thread` items: about as many are done by the time it has begun.
 pub(crate) fn map<T: Send, R: Send>(
     items: Vec<T>,
     worth_a_thread: usize,
@@ -47,13 +47,14 @@ pub(crate) fn map<T: Send, R: Send>(
         }
     };
     thread::scope(|scope| {
-        for _ in 0..others {
+        let thread = |_| {
+            let thread = thread::Builder::new().stack_size(STACK);
             // Without it, the others do its work.
-            let _ = thread::Builder::new()
-                .stack_size(STACK)
-                .spawn_scoped(scope, work);
-        }
+            thread.spawn_scoped(scope, work).ok()
+        };
+        let threads: Vec<_> = (0..others).filter_map(thread).collect();
         work();
+        threads.into_iter().for_each(joined);
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_unstable_by_key(|(left, _)| Reverse(*left));
@@ -67,8 +68,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What each of the items comes to, in their order. Those that `next` gives are mapped by another thread while
-/// it makes more, so many at once; the first error of `next` is the end.
+/// What `map` makes of each item that `next` gives, in their order: another thread maps them, in batches of
+/// `at_once`, while `next` makes more. The first error of `next` is the end.
 pub(crate) fn map_behind<T: Send, R: Send, E>(
     mut next: impl FnMut() -> Result<Option<T>, E>,
     at_once: usize,
@@ -171,6 +172,14 @@ mod tests {
         let (sender, receiver) = std::sync::mpsc::sync_channel(0);
         let (sent, received) = both(|| sender.send(1), || receiver.recv());
         assert_eq!((sent, received), (Ok(()), Ok(1)));
+    }
+
+    #[test]
+    #[should_panic(expected = "item 7")]
+    fn a_panic_over_an_item_is_a_panic_here() {
+        let mut items = 0..100;
+        let next = || Ok::<_, ()>(items.next());
+        let _ = map_behind(next, 2, |item| assert_ne!(item, 7, "item {item}"));
     }
 
     #[test]

@@ -86,7 +86,8 @@ fn imports_run_one_way() -> Result<()> {
     let order: Vec<String> = fs::read_to_string(root)?
         .lines()
         .filter_map(|line| {
-            line.strip_prefix("pub mod ")?
+            let line = line.strip_prefix("pub ").unwrap_or(line);
+            line.strip_prefix("mod ")?
                 .strip_suffix(';')
                 .map(str::to_owned)
         })

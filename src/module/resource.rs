@@ -63,7 +63,7 @@ impl Attributes {
     }
 
     pub fn get(&self, name: &str) -> Option<&Value> {
-        // They are some twenty at most: most differ in their lengths already.
+        // They are some twenty, and most names differ in their lengths already.
         let mut all = self.iter();
         all.find_map(|(known, value)| (known == name).then_some(value))
     }

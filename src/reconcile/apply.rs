@@ -190,7 +190,8 @@ fn record(
     let mut objects = stacks_span.in_scope(|| standing(store, planned))?;
     let specs = stacks_span.in_scope(|| stacks(&objects, planned));
     let wanted = wanted(store, &specs)?;
-    // Where runs are to be expected, the tool is asked for its version while it is found out which.
+    // Where runs are to be expected, the tool is asked for its version meanwhile. After an error nobody waits
+    // for the answer.
     let expects_runs = !planned.comparison.changes.is_empty();
     let host = options.host.clone();
     let tool = expects_runs.then(|| thread::Builder::new().spawn(move || find_tool(&host)));
@@ -258,12 +259,11 @@ fn record(
         &specs,
     );
     let tool = debug_span!("tool").in_scope(|| {
-        let found = tool.and_then(|thread| thread.ok()?.join().ok());
-        // Nothing is recorded where nothing can be run.
+        let found = tool.and_then(|asked| asked.ok()?.join().ok());
         let is_needed = !(decided.manager_run.runs.is_empty() && queued.is_empty());
-        is_needed
-            .then(|| found.unwrap_or_else(|| find_tool(&options.host)))
-            .transpose()
+        let tool = is_needed.then(|| found.unwrap_or_else(|| find_tool(&options.host)));
+        // Nothing is recorded where nothing can be run.
+        tool.transpose()
     })?;
     decided.manager_run.changes = mem::take(&mut planned.comparison.changes);
     debug_span!("record").in_scope(|| store.record(&decided.manager_run, now))?;

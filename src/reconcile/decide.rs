@@ -67,7 +67,7 @@ pub(super) struct Known<'a> {
 
 impl Known<'_> {
     /// The stack as policies see it.
-    pub(super) fn described(&self, object: &Object, spec: &StackSpec) -> PolicyStack {
+    pub(super) fn policy_stack(&self, object: &Object, spec: &StackSpec) -> PolicyStack {
         let last_run = self.last_runs.get(&spec.id);
         let state = last_run.map_or("NONE", |run| run.state.as_str());
         policy_stack(
@@ -458,7 +458,7 @@ fn triggered(
     let known = situation.known;
     let described = threads::map(stacks.to_vec(), WORTH_A_THREAD, |(object, spec)| {
         QueueingStack {
-            stack: known.described(object, spec),
+            stack: known.policy_stack(object, spec),
             queued_runs: 0,
         }
     });
@@ -486,11 +486,11 @@ fn triggered(
         short(commit)
     );
     let judgement = decided.judgement(PolicyType::Trigger, packed, &verdict);
-    let known: BTreeSet<&str> = stacks.iter().map(|(_, spec)| spec.id.as_str()).collect();
+    let ids: BTreeSet<&str> = stacks.iter().map(|(_, spec)| spec.id.as_str()).collect();
     let named = verdict
         .stacks
         .into_iter()
-        .filter(|id| known.contains(id.as_str()))
+        .filter(|id| ids.contains(id.as_str()))
         .map(|id| (StackId::new(id), cause.clone()));
     (named.collect(), judgement)
 }

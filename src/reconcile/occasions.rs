@@ -109,7 +109,7 @@ impl Pushes<'_> {
                 .iter()
                 .map(|run| run_in_progress(run, &spec.branch))
                 .collect(),
-            stack: situation.known.described(object, spec),
+            stack: situation.known.policy_stack(object, spec),
             ..occasion.input(spec)
         };
         let kind = PolicyType::GitPush;

@@ -187,12 +187,12 @@ impl<'a> Pushes<'a> {
         self.followed
     }
 
-    /// What a look at the stack's branch, which is at `tip` now, tells, if it is news; `known` is its head
+    /// What a look at the stack's branch, which is at `tip` now, tells, if it is news; `head` is what was seen
     /// before.
     fn own_branch(
         &mut self,
         subject: &Subject<'_>,
-        known: Option<&StackHead>,
+        head: Option<&StackHead>,
         tip: Option<&CommitId>,
         decided: &mut Decided,
     ) -> Option<Tip> {
@@ -208,15 +208,15 @@ impl<'a> Pushes<'a> {
                 tracked,
             })
         };
-        let seen = known.and_then(|known| known.seen_commit.as_deref());
-        let head = tip_of(tip, tip.map(ToString::to_string));
+        let seen = head.and_then(|head| head.seen_commit.as_deref());
+        let moved = tip_of(tip, tip.map(ToString::to_string));
         if before.is_some_and(|before| tracks_another_branch(before, object)) {
             // What the old branch had is not to be applied in the name of the new one.
-            return head;
+            return moved;
         }
         // A vanished branch is neither a push nor a deletion.
         let tip = tip?;
-        let Some(seen) = seen else { return head };
+        let Some(seen) = seen else { return moved };
         if seen == tip.as_str() {
             return None;
         }
@@ -229,9 +229,9 @@ impl<'a> Pushes<'a> {
         // What nobody has judged, the next look sees as it is seen now.
         let content = self.content(spec, &push);
         match self.judge(subject, &Occasion::push(&push, content), decided)? {
-            PushDecision::Track | PushDecision::MoveHead => head,
+            PushDecision::Track | PushDecision::MoveHead => moved,
             PushDecision::Propose | PushDecision::Ignore => {
-                let tracked = known.and_then(|known| known.tracked_commit.clone());
+                let tracked = head.and_then(|head| head.tracked_commit.clone());
                 tip_of(Some(tip), tracked.or_else(|| Some(seen.to_owned())))
             }
         }

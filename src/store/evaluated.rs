@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::objects::OBJECT_COLUMNS;
+use super::objects::{COLUMNS_OF_POLICIES, OBJECT_COLUMNS};
 use super::{Store, StoreError};
 use crate::stack::{Object, StackId};
 
@@ -65,15 +65,15 @@ impl Store {
         self.select_objects(&of_files(), params![list(files)])
     }
 
-    /// All active stacks and policies, in no order: one would have SQLite go through all objects. What no
-    /// policy is told of them takes long to read where there are many, and is left out: the calls that lead to
-    /// them, and what they depend on.
+    /// All active stacks and policies, in no order: one would have SQLite go through all objects. The calls
+    /// that lead to them, and what they depend on, are left out: no policy is told of these, and of many
+    /// stacks they take long to read.
     pub fn stacks_and_policies(&self) -> Result<Vec<Object>, StoreError> {
-        self.select_objects(
-            "SELECT address, kind, name, attributes, '[]', phase, sensitive, file, line, NULL FROM object
-             WHERE kind IN ('spacelift_stack', 'spacelift_policy') AND phase = 'active'",
-            [],
-        )
+        let query = format!(
+            "SELECT {COLUMNS_OF_POLICIES} FROM object
+             WHERE kind IN ('spacelift_stack', 'spacelift_policy') AND phase = 'active'"
+        );
+        self.select_objects(&query, [])
     }
 
     /// The active ones among the stacks with these ids.

@@ -46,6 +46,10 @@ pub struct StackRecord {
 pub(super) const OBJECT_COLUMNS: &str =
     "address, kind, name, attributes, depends_on, phase, sensitive, file, line, calls";
 
+/// The same without what an object depends on and the calls that lead to it.
+pub(super) const COLUMNS_OF_POLICIES: &str =
+    "address, kind, name, attributes, '[]', phase, sensitive, file, line, NULL";
+
 /// So many objects are parsed at once.
 const BATCH: usize = 256;
 
@@ -96,7 +100,7 @@ impl Store {
         let mut rows = statement.query(values).map_err(&failed)?;
         let mut calls = ReadCalls::of(self)?;
         let next = || match rows.next().map_err(&failed)? {
-            Some(row) => self.unparsed(row, &mut calls).map(Some),
+            Some(row) => self.unparsed(row, &mut calls, &failed).map(Some),
             None => Ok(None),
         };
         // Attributes take as long to parse as all else to read.
@@ -105,13 +109,17 @@ impl Store {
         objects.map_err(|error| self.damaged(error))
     }
 
-    fn unparsed(&self, row: &Row<'_>, calls: &mut ReadCalls<'_>) -> Result<Unparsed, StoreError> {
-        let failed = self.sql("read an object");
+    fn unparsed(
+        &self,
+        row: &Row<'_>,
+        calls: &mut ReadCalls<'_>,
+        failed: &impl Fn(rusqlite::Error) -> StoreError,
+    ) -> Result<Unparsed, StoreError> {
         let text = |index: usize| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
-        let text = |index: usize| text(index).map_err(&failed);
+        let text = |index: usize| text(index).map_err(failed);
         let address = text(0)?;
-        let line: i64 = row.get(8).map_err(&failed)?;
-        let number: Option<i64> = row.get(9).map_err(&failed)?;
+        let line: i64 = row.get(8).map_err(failed)?;
+        let number: Option<i64> = row.get(9).map_err(failed)?;
         let calls = number.map(|number| calls.get(number)).transpose()?;
         let origin = Origin {
             calls: calls.unwrap_or_default(),

@@ -64,6 +64,7 @@ pub(super) fn record_objects(
             make_texts(manager_run, sender);
             Kept::text(manager_run).map_err(not_written)
         };
+        // All texts at once would take much memory: without a thread nothing is recorded.
         let texts = thread::Builder::new().spawn_scoped(scope, texts);
         let texts = texts.map_err(not_written)?;
         let indices = drop_indices(transaction)?;
