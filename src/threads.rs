@@ -114,7 +114,7 @@ pub(crate) fn map_behind<T: Send, R: Send, E>(
 }
 
 /// What the thread came to; where it broke off, so does this one.
-fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+pub(crate) fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 

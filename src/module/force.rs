@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::apart::{refers_to_call, stands_alone};
@@ -12,10 +13,13 @@ use super::evaluator::Evaluator;
 use super::instance::Instance;
 use super::origin::is_environments;
 use super::part::Seed;
-use crate::threads::{STACK, cores};
+use crate::threads::{STACK, cores, joined, lock};
 
 /// So many calls are evaluated before another thread has begun.
 const WORTH_A_THREAD: usize = 64;
+
+/// Of its calls a thread takes a part at a time, so many in all: it waits for the others no longer than for one.
+const SHARES: usize = 16;
 
 /// How many threads evaluate, and how many calls make one more worth it.
 #[derive(Clone, Copy, Debug)]
@@ -102,35 +106,59 @@ fn calls_are_apart(instance: &Instance) -> bool {
         && !outputs_refer()
 }
 
-/// Evaluates calls that are apart, each thread as many in a row.
+/// Evaluates calls that are apart: this thread from the first on, the others from the last on, until they meet.
 fn force_apart(evaluator: &Evaluator<'_>, instance: &Rc<Instance>, calls: Range<usize>) {
     let Effort {
         threads,
         worth_a_thread,
     } = evaluator.effort;
     let threads = threads.min(calls.len() / worth_a_thread).max(1);
-    let share = calls.len().div_ceil(threads);
+    let at_once = (calls.len() / (threads * SHARES)).max(1);
     // What all of them call is read once.
     force_each(evaluator, instance, 0..1);
+    let left = Mutex::new(1..calls.end);
+    let parts = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        let others = calls.clone().step_by(share).skip(1);
-        let others = others.map(|start| {
-            let calls = start..calls.end.min(start + share);
+        let (left, parts) = (&left, &parts);
+        let other = |_| {
             let seed = Seed::of(evaluator, instance);
+            let work = move || {
+                while let Some(calls) = last_of(left, at_once) {
+                    let part = seed.grow(calls);
+                    lock(parts).push(part);
+                }
+            };
             let thread = thread::Builder::new().stack_size(STACK);
-            let its = calls.clone();
-            (calls, thread.spawn_scoped(scope, move || seed.grow(its)))
-        });
-        let others: Vec<_> = others.collect();
-        force_each(evaluator, instance, 1..share);
-        for (calls, thread) in others {
-            match thread.map(thread::ScopedJoinHandle::join) {
-                Ok(Ok(part)) => part.join(evaluator, instance),
-                Ok(Err(panic)) => std::panic::resume_unwind(panic),
-                Err(_) => force_each(evaluator, instance, calls),
-            }
+            // Without it, the others do its work.
+            thread.spawn_scoped(scope, work).ok()
+        };
+        let others: Vec<_> = (1..threads).filter_map(other).collect();
+        while let Some(calls) = first_of(left, at_once) {
+            force_each(evaluator, instance, calls);
         }
+        others.into_iter().for_each(joined);
     });
+    let mut parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    parts.sort_unstable_by_key(|part| part.calls.start);
+    for part in parts {
+        part.join(evaluator, instance);
+    }
+}
+
+/// Takes so many calls from the first on.
+fn first_of(left: &Mutex<Range<usize>>, at_once: usize) -> Option<Range<usize>> {
+    let mut left = lock(left);
+    let first = left.start;
+    left.start = left.end.min(first + at_once);
+    Some(first..left.start).filter(|taken| !taken.is_empty())
+}
+
+/// Takes so many calls from the last on.
+fn last_of(left: &Mutex<Range<usize>>, at_once: usize) -> Option<Range<usize>> {
+    let mut left = lock(left);
+    let end = left.end;
+    left.end = left.start.max(end.saturating_sub(at_once));
+    Some(left.end..end).filter(|taken| !taken.is_empty())
 }
 
 /// Evaluates calls that are apart, and keeps of each what is left of it only.

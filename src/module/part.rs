@@ -33,7 +33,7 @@ pub(super) struct Seed<'a> {
 
 /// What some of the calls came to.
 pub(super) struct Part {
-    calls: Range<usize>,
+    pub(super) calls: Range<usize>,
     children: Vec<Slot<Arc<Expansion>>>,
     instances: Vec<Instance>,
     items: Vec<Item>,
@@ -74,7 +74,7 @@ impl<'a> Seed<'a> {
     }
 
     /// Evaluates these calls.
-    pub(super) fn grow(self, calls: Range<usize>) -> Part {
+    pub(super) fn grow(&self, calls: Range<usize>) -> Part {
         let looked = Cell::new(false);
         let tree = Tree {
             files: self.files,
@@ -82,12 +82,12 @@ impl<'a> Seed<'a> {
             looked: &looked,
         };
         let instance = self.instances[0].id;
-        let known = self.instances.into_iter().map(|it| (it.id, Rc::new(it)));
+        let known = self.instances.iter().map(|it| (it.id, Rc::new(it.clone())));
         let instances = Numbered::after(self.ends.0, known.collect());
-        let known = self.items.into_iter().map(|it| (it.id, Rc::new(it)));
+        let known = self.items.iter().map(|it| (it.id, Rc::new(it.clone())));
         let items = Numbered::after(self.ends.1, known.collect());
         let mut evaluator = Evaluator::new(tree, self.given, self.current_stack, self.effort);
-        evaluator.modules = RefCell::new(self.modules);
+        evaluator.modules = RefCell::new(self.modules.clone());
         evaluator.instances = RefCell::new(instances);
         evaluator.items = RefCell::new(items);
         let instance = evaluator.instance(instance);

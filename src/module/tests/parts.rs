@@ -1,8 +1,9 @@
 //! However many threads evaluate environments, the evaluation is the same.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use super::{Repository, environment};
 use crate::files::{Directory, Entry, Files, FilesError};
@@ -221,15 +222,31 @@ fn one_id_of_two_environments_is_found_however_many_threads_there_are() {
 /// Files that tell which threads read the one that each environment reads.
 struct Watched {
     files: Directory,
-    readers: Mutex<HashSet<ThreadId>>,
+    readers: Mutex<Vec<ThreadId>>,
+    /// Each but the first reader waits until they are so many threads.
+    expected: usize,
+    came: Condvar,
 }
 
+impl Watched {
+    fn threads(readers: &[ThreadId]) -> usize {
+        readers.iter().collect::<HashSet<_>>().len()
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
 const NOTE: &str = "hello/template/note.txt";
 
 impl Files for Watched {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, FilesError> {
         if path == NOTE {
-            self.readers.lock().unwrap().insert(thread::current().id());
+            let mut readers = self.readers.lock().unwrap();
+            readers.push(thread::current().id());
+            self.came.notify_all();
+            let are_missing =
+                |all: &mut Vec<_>| all.len() > 1 && Self::threads(all) < self.expected;
+            let waited = self.came.wait_timeout_while(readers, PATIENCE, are_missing);
+            drop(waited.unwrap());
         }
         self.files.read(path)
     }
@@ -239,18 +256,20 @@ impl Files for Watched {
     }
 }
 
-/// How many of three threads evaluate environments.
-fn threads_at_work(repository: &Repository) -> usize {
+/// How many of three threads evaluate environments, of which so many are expected to.
+fn threads_at_work(repository: &Repository, expected: usize) -> usize {
     let files = Watched {
         files: Directory::new(repository.0.path()),
         readers: Mutex::default(),
+        expected,
+        came: Condvar::new(),
     };
     let effort = Effort {
         threads: 3,
         worth_a_thread: 1,
     };
     evaluate_with(effort, &files, "", &Given::default(), "manager");
-    files.readers.into_inner().unwrap().len()
+    Watched::threads(&files.readers.into_inner().unwrap())
 }
 
 #[test]
@@ -258,8 +277,8 @@ fn threads_take_environments_that_stand_apart_and_no_others() {
     let repository = seven();
     repository.write(NOTE, "");
     repository.write(MORE, &format!("locals {{\n note = file(\"{NOTE}\")\n}}"));
-    assert_eq!(threads_at_work(&repository), 3);
+    assert_eq!(threads_at_work(&repository, 3), 3);
     let argument = "  code_version = module.acme-hello-2.stack\n  policies";
     repository.replace("hello/environments/acme-hello-6.tf", "  policies", argument);
-    assert_eq!(threads_at_work(&repository), 1);
+    assert_eq!(threads_at_work(&repository, 1), 1);
 }
