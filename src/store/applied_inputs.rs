@@ -10,6 +10,14 @@ use crate::stack::StackId;
 /// How many are kept of each environment.
 const KEPT: i64 = 10;
 
+const DUE_DELETIONS: &str = "
+    SELECT environment, min(json_extract(attributes, '$.at')) FROM object
+    JOIN calls ON calls.number = object.calls
+    WHERE kind = 'spacelift_scheduled_delete_stack' AND phase = 'active'
+        AND environment IS NOT NULL AND json_extract(attributes, '$.at') <= ?1
+        AND coalesce(json_extract(attributes, '$.delete_resources'), 1)
+    GROUP BY environment";
+
 /// An environment's file that was applied well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppliedInputs {
@@ -37,13 +45,10 @@ impl Store {
     /// The files of the environments whose scheduled deletion is due, and since when.
     pub fn due_deletions(&self, now: Time) -> Result<Vec<(String, Time)>, StoreError> {
         let failed = self.sql("look for scheduled deletions");
-        let query = "SELECT environment, min(json_extract(attributes, '$.at')) FROM object
-             JOIN calls ON calls.number = object.calls
-             WHERE kind = 'spacelift_scheduled_delete_stack' AND phase = 'active'
-                 AND environment IS NOT NULL AND json_extract(attributes, '$.at') <= ?1
-                 AND coalesce(json_extract(attributes, '$.delete_resources'), 1)
-             GROUP BY environment";
-        let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
+        let mut statement = self
+            .connection
+            .prepare_cached(DUE_DELETIONS)
+            .map_err(&failed)?;
         let rows = statement.query_map([now.as_second()], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, f64>(1)?))
         });
@@ -123,5 +128,19 @@ impl Store {
             })
         };
         rows.map_err(&failed)?.into_iter().map(read).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DUE_DELETIONS;
+    use crate::store::tests::plan;
+
+    #[test]
+    fn due_deletions_are_found_without_going_through_all_environments() {
+        let steps = plan(DUE_DELETIONS);
+        let first = steps.first().map(String::as_str);
+        let scan = "SCAN object USING INDEX scheduled_deletion";
+        assert_eq!(first, Some(scan), "{steps:#?}");
     }
 }

@@ -285,16 +285,7 @@ pub(super) fn record_evaluated(
 #[cfg(test)]
 mod tests {
     use super::{OF_STACKS, equipment, of_files};
-    use crate::store::Store;
-
-    fn plan(query: &str) -> Vec<String> {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
-        let query = format!("EXPLAIN QUERY PLAN {query}");
-        let mut statement = store.connection.prepare(&query).unwrap();
-        let steps = statement.query_map(["[]"], |row| row.get(3)).unwrap();
-        steps.map(Result::unwrap).collect()
-    }
+    use crate::store::tests::plan;
 
     #[test]
     fn equipment_of_one_stack_is_found_without_going_through_that_of_all() {

@@ -286,8 +286,19 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::Store;
+
+    /// How SQLite goes about the query, step by step.
+    pub(in crate::store) fn plan(query: &str) -> Vec<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let query = format!("EXPLAIN QUERY PLAN {query}");
+        let mut statement = store.connection.prepare(&query).unwrap();
+        let none = vec![""; statement.parameter_count()];
+        let steps = statement.query_map(rusqlite::params_from_iter(none), |row| row.get(3));
+        steps.unwrap().map(Result::unwrap).collect()
+    }
 
     #[test]
     fn disk_is_waited_for_again_after_what_does_not() {

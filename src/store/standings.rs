@@ -122,16 +122,11 @@ fn query() -> String {
 #[cfg(test)]
 mod tests {
     use super::query;
-    use crate::store::Store;
+    use crate::store::tests::plan;
 
     #[test]
     fn how_all_stacks_stand_is_told_from_an_index_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
-        let query = format!("EXPLAIN QUERY PLAN {}", query());
-        let mut statement = store.connection.prepare(&query).unwrap();
-        let steps = statement.query_map([], |row| row.get(3)).unwrap();
-        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        let steps = plan(&query());
         let scan = "SCAN object USING COVERING INDEX standing";
         assert!(steps.contains(&scan.to_owned()), "{steps:#?}");
         assert!(
