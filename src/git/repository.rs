@@ -1,5 +1,6 @@
 //! A repository on this disk: a cache of our own, or one that is only read.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -236,21 +237,30 @@ impl Repository {
     }
 
     /// The commits from `tip` back along first parents, newest first, as far as they are here: also
-    /// where the repository takes its history for cut off.
-    pub fn history(&self, tip: &CommitId) -> Result<Vec<(CommitId, CommitInfo)>, GitError> {
-        let mut history = Vec::new();
+    /// where the repository takes its history for cut off. Each is read when it is asked for, the last is
+    /// one that cannot be.
+    pub fn history(
+        &self,
+        tip: &CommitId,
+    ) -> impl Iterator<Item = Result<(CommitId, CommitInfo), GitError>> {
         let mut next = Some(tip.clone());
-        while let Some(id) = next.filter(|id| self.contains(id)) {
-            let info = self.commit_info(&id)?;
-            let objects = self.objects();
-            // Of a commit whose history is cut off the library knows no parents.
-            let commit = find_commit(&objects, &id)?;
-            let header = commit.raw_header().unwrap_or_default();
-            let parent = header.lines().find_map(|line| line.strip_prefix("parent "));
-            next = parent.and_then(|parent| parent.parse().ok());
-            history.push((id, info));
-        }
-        Ok(history)
+        iter::from_fn(move || {
+            let id = next.take().filter(|id| self.contains(id))?;
+            let read = self.commit_info(&id).and_then(|info| {
+                next = self.first_parent(&id)?;
+                Ok((id, info))
+            });
+            Some(read)
+        })
+    }
+
+    fn first_parent(&self, commit: &CommitId) -> Result<Option<CommitId>, GitError> {
+        let objects = self.objects();
+        // Of a commit whose history is cut off the library knows no parents.
+        let commit = find_commit(&objects, commit)?;
+        let header = commit.raw_header().unwrap_or_default();
+        let parent = header.lines().find_map(|line| line.strip_prefix("parent "));
+        Ok(parent.and_then(|parent| parent.parse().ok()))
     }
 }
 
@@ -326,6 +336,8 @@ pub(super) fn tree_of<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::git::{Committer, Edit};
 
@@ -395,10 +407,25 @@ mod tests {
             tips.push(tip);
             // What is cut off is read when a repository is opened.
             let opened = Repository::open_or_create(cache.repository.path()).unwrap();
-            let history = opened.history(&tips[tips.len() - 1]).unwrap();
-            let history: Vec<&CommitId> = history.iter().rev().map(|(commit, _)| commit).collect();
-            assert_eq!(history, tips.iter().collect::<Vec<_>>());
+            let history = opened.history(&tips[tips.len() - 1]);
+            let mut history: Vec<CommitId> = history.map(|commit| commit.unwrap().0).collect();
+            history.reverse();
+            assert_eq!(history, tips);
         }
+    }
+
+    #[test]
+    fn history_is_read_no_further_than_it_is_asked_for() {
+        let made = fixture();
+        let first = made.commit(None, &[("a", "1")]);
+        let second = made.commit(Some(&first), &[("a", "2")]);
+        let opened = Repository::open_or_create(made.repository.path()).unwrap();
+        let mut history = opened.history(&second);
+        assert_eq!(history.next().unwrap().unwrap().0, second);
+        let (directory, file) = first.as_str().split_at(2);
+        let objects = made.repository.path().join("objects");
+        fs::remove_file(objects.join(directory).join(file)).unwrap();
+        assert!(history.next().is_none());
     }
 
     #[test]

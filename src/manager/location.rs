@@ -177,11 +177,14 @@ impl Manager {
             if depth.is_some() {
                 cache.fetch(&self.remote, &[&refspec], depth)?;
             }
-            let mut history = cache.history(to)?;
-            if let Some(end) = history.iter().position(|(commit, _)| commit == from) {
-                history.truncate(end);
-                history.reverse();
-                return Ok(Some(history));
+            let mut moves = Vec::new();
+            for commit in cache.history(to) {
+                let commit = commit?;
+                if commit.0 == *from {
+                    moves.reverse();
+                    return Ok(Some(moves));
+                }
+                moves.push(commit);
             }
         }
         Ok(None)

@@ -308,7 +308,8 @@ impl Look<'_> {
         let standing = self.tree.read(&branch.path)?;
         let is_behind = self
             .cache
-            .history(tip)?
+            .history(tip)
+            .collect::<Result<Vec<_>, _>>()?
             .iter()
             .find_map(|(_, info)| {
                 let line = info

@@ -51,9 +51,12 @@ fn is_own(
 
 /// The pull request that dayfly's last commit on a branch names.
 fn recorded(cache: &Repository, tip: &CommitId) -> Result<Option<PullRequestId>, ManagerError> {
-    let history = cache.history(tip)?;
-    let mut own = history
-        .iter()
-        .filter(|(_, info)| info.message.contains(MARK));
-    Ok(own.find_map(|(_, info)| message::pull_request_of(&info.message)))
+    for commit in cache.history(tip) {
+        let (_, info) = commit?;
+        let own = Some(info.message).filter(|message| message.contains(MARK));
+        if let Some(pull_request) = own.and_then(|own| message::pull_request_of(&own)) {
+            return Ok(Some(pull_request));
+        }
+    }
+    Ok(None)
 }

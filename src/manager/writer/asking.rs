@@ -97,7 +97,8 @@ impl Writer<'_> {
             let Some(tip) = tip else {
                 return Ok(None);
             };
-            let history = self.cache.history(&tip)?;
+            let history = self.cache.history(&tip);
+            let history = history.collect::<Result<Vec<_>, _>>()?;
             let found = history.iter().find_map(|(commit, info)| {
                 Some((commit, read_message(&info.message, &intent.id)?))
             });
