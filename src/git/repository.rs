@@ -2,7 +2,7 @@
 
 use std::iter;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use git2::{ErrorCode, Oid, RepositoryInitOptions};
 
@@ -34,6 +34,7 @@ pub struct CommitInfo {
 impl Repository {
     /// Opens the bare repository or checkout at `path` (not one above it).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, GitError> {
+        trust_what_is_here();
         let path = path.as_ref();
         git2::Repository::open(path)
             .map(Self::of)
@@ -262,6 +263,13 @@ impl Repository {
         let parent = header.lines().find_map(|line| line.strip_prefix("parent "));
         Ok(parent.and_then(|parent| parent.parse().ok()))
     }
+}
+
+/// Has the library read objects as Git does: what comes from elsewhere is checked against its name when it
+/// is taken in, and not again each time it is read. With that, the list of 10,000 environments takes half as long again.
+fn trust_what_is_here() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| git2::opts::strict_hash_verification(false));
 }
 
 /// How the files of two commits differ; of directories that are equal nothing is read.
