@@ -238,8 +238,8 @@ impl Repository {
     }
 
     /// The commits from `tip` back along first parents, newest first, as far as they are here: also
-    /// where the repository takes its history for cut off. Each is read when it is asked for, the last is
-    /// one that cannot be.
+    /// where the repository takes its history for cut off. Each is read when it is asked for; an error is
+    /// the last.
     pub fn history(
         &self,
         tip: &CommitId,
@@ -265,8 +265,8 @@ impl Repository {
     }
 }
 
-/// Has the library read objects as Git does: what comes from elsewhere is checked against its name when it
-/// is taken in, and not again each time it is read. With that, the list of 10,000 environments takes half as long again.
+/// Has the library read objects as Git does: what comes from elsewhere is checked against its name when it is
+/// taken in, not again each time it is read. The list of 10,000 environments would take half as long again.
 fn trust_what_is_here() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| git2::opts::strict_hash_verification(false));

@@ -18,7 +18,7 @@ use crate::threads::{STACK, cores, joined, lock};
 /// So many calls are evaluated before another thread has begun.
 const WORTH_A_THREAD: usize = 64;
 
-/// Of its calls a thread takes a part at a time, so many in all: it waits for the others no longer than for one.
+/// Each thread takes about so many parts of the calls, one at a time: none waits for another longer than for one.
 const SHARES: usize = 16;
 
 /// How many threads evaluate, and how many calls make one more worth it.
