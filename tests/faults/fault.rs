@@ -262,7 +262,7 @@ impl Fault {
                 let at = at.to_string();
                 let variables = [("FAULT_AT", &*at), ("FAULT_KIND", "kill")];
                 let status = finish(shimmed(house, &variables)).status;
-                // Where ids of new objects begin alike a directory less is made, and the end comes earlier.
+                // Should it make a file less than when the points were counted, the end comes earlier.
                 let is_end = point.contains(" unlink dayfly.db-");
                 assert!(
                     status == -1 || status == 0 && is_end,
