@@ -15,6 +15,7 @@ mod commit_id;
 mod directory;
 mod edit;
 mod error;
+mod first_parents;
 mod history;
 mod locks;
 mod private_key;
